@@ -1,0 +1,64 @@
+"""The torch core: three conditional distributions and the functions of their log-weights.
+
+Nothing here knows of scikit-learn, skorch or dataframes, so the core can be used alone in a
+ten-line training loop:
+
+>>> import torch
+>>> from skvae.core import ELBO, Batch, Columns, Gaussian, build_vae
+>>> generator = torch.Generator().manual_seed(0)
+>>> x = torch.randn(256, 3, generator=generator)
+>>> vae = build_vae([Columns(Gaussian(), [0, 1, 2])], n_latent=2, generator=generator)
+>>> objective = ELBO().build(vae, n_train=256)
+>>> optimizer = torch.optim.Adam(objective.parameters(), lr=1e-2)
+>>> for step in range(20):
+...     optimizer.zero_grad()
+...     loss = -objective(Batch(x), generator).value.mean()
+...     loss.backward()
+...     optimizer.step()
+>>> bool(loss < 10)
+True
+"""
+
+from .build import build_vae
+from .cells import Batch, Cells, Columns
+from .families import Bernoulli, Family, Gaussian
+from .importance import log_marginal
+from .linear import FactorModel, factor_analysis, start_linear
+from .networks import MLP
+from .objectives import ELBO, IWAE, Bound, Objective
+from .posteriors import DiagonalGaussian, FullGaussian, Posterior
+from .priors import Prior, StandardNormal
+from .proposals import EncoderProposal, PriorProposal, Proposal
+from .recipe import Recipe, resolve
+from .vae import VAE, Draw
+
+__all__ = [
+    "ELBO",
+    "IWAE",
+    "MLP",
+    "VAE",
+    "Batch",
+    "Bernoulli",
+    "Bound",
+    "Cells",
+    "Columns",
+    "DiagonalGaussian",
+    "Draw",
+    "EncoderProposal",
+    "FactorModel",
+    "Family",
+    "FullGaussian",
+    "Gaussian",
+    "Objective",
+    "Posterior",
+    "Prior",
+    "PriorProposal",
+    "Proposal",
+    "Recipe",
+    "StandardNormal",
+    "build_vae",
+    "factor_analysis",
+    "log_marginal",
+    "resolve",
+    "start_linear",
+]

@@ -1,0 +1,71 @@
+"""Build a VAE from its parts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import nn
+
+from .cells import Cells, Columns
+from .networks import MLP, Features, initialize
+from .posteriors import DiagonalGaussian, Posterior
+from .priors import Prior, StandardNormal
+from .vae import VAE, Body, Decoder, Encoder
+
+
+def build_vae(
+    columns: Sequence[Columns],
+    n_latent: int,
+    *,
+    n_context: int = 0,
+    masked: bool = False,
+    prior: Prior | None = None,
+    posterior: Posterior | None = None,
+    hidden_layer_sizes: Sequence[int] = (128, 128),
+    activation: str = "silu",
+    dropout: float = 0.0,
+    encoder: nn.Module | None = None,
+    decoder: nn.Module | None = None,
+    generator: torch.Generator | None = None,
+) -> VAE:
+    """Build a VAE and draw its parameters.
+
+    Parameters
+    ----------
+    columns : sequence of Columns
+        The cells by family.
+    n_latent : int
+        Dimension of z.
+    n_context : int
+        Numbers conditioned on.
+    masked : bool
+        Whether the encoder is told which cells are observed.
+    prior, posterior : recipes
+        Standard normal and diagonal Gaussian by default.
+    hidden_layer_sizes, activation, dropout
+        The two multi-layer perceptrons.
+    encoder, decoder : Module, optional
+        Bodies in place of the perceptrons: (n, inputs) -> (n, features).
+    generator : torch.Generator, optional
+        The source of initial weights.
+    """
+
+    def body(module: nn.Module | None, n_in: int, role: str) -> Body:
+        if module is not None:
+            return Features(module, n_in, role)
+        return MLP(n_in, hidden_layer_sizes, activation, dropout)
+
+    n_columns = sum(len(part.index) for part in columns)
+    decoder_body = body(decoder, n_latent + n_context, "decoder")
+    encoder_body = body(encoder, n_columns * (2 if masked else 1) + n_context, "encoder")
+    cells = Cells(columns, decoder_body.n_out, masked)
+    head = (posterior or DiagonalGaussian()).build(encoder_body.n_out, n_latent)
+    vae = VAE(
+        Encoder(encoder_body, head),
+        Decoder(decoder_body, cells),
+        (prior or StandardNormal()).build(n_latent, n_context),
+        n_latent,
+    )
+    initialize(vae, generator)
+    return vae

@@ -1,0 +1,132 @@
+"""Networks: modules that turn rows of numbers into features, on which the heads are linear.
+
+A body maps (..., n_in) to (..., n_out) and says neither what goes in nor what the features are
+for; any torch module that does so can take its place.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+ACTIVATIONS: dict[str, type[nn.Module]] = {
+    "relu": nn.ReLU,
+    "leaky_relu": nn.LeakyReLU,
+    "elu": nn.ELU,
+    "gelu": nn.GELU,
+    "silu": nn.SiLU,
+    "tanh": nn.Tanh,
+}
+
+
+class Linear(nn.Linear):
+    """A linear layer that is born unset, so that building it reads no global random state."""
+
+    def reset_parameters(self) -> None:
+        pass
+
+    def initialize(self, generator: torch.Generator | None) -> None:
+        """Draw weights and biases uniformly within 1 / sqrt(fan in)."""
+        bound = 1.0 / math.sqrt(max(self.in_features, 1))
+        with torch.no_grad():
+            self.weight.uniform_(-bound, bound, generator=generator)
+            self.bias.uniform_(-bound, bound, generator=generator)
+
+
+class Dropout(nn.Module):
+    """Dropout that draws from a generator handed to it (see :func:`set_generator`)."""
+
+    generator: torch.Generator | None = None
+
+    def __init__(self, p: float):
+        super().__init__()
+        self.p = p
+
+    def forward(self, x: Tensor) -> Tensor:
+        if not self.training or self.p == 0.0:
+            return x
+        keep = torch.empty_like(x).bernoulli_(1.0 - self.p, generator=self.generator)
+        return x * keep.div_(1.0 - self.p)
+
+    def extra_repr(self) -> str:
+        return f"p={self.p}"
+
+
+class MLP(nn.Module):
+    """Hidden layers whose output is joined with the input.
+
+    The heads are linear on ``[hidden(x), x]``, so a linear model is always within reach: it is
+    what remains when a head's weights on the hidden part are zero.
+    """
+
+    def __init__(
+        self,
+        n_in: int,
+        hidden_layer_sizes: Sequence[int] = (128, 128),
+        activation: str = "silu",
+        dropout: float = 0.0,
+    ):
+        super().__init__()
+        layers: list[nn.Module] = []
+        width = n_in
+        for size in hidden_layer_sizes:
+            layers += [Linear(width, size), ACTIVATIONS[activation]()]
+            layers += [Dropout(dropout)] if dropout else []
+            width = size
+        self.hidden = nn.Sequential(*layers)
+        self.n_hidden = width if layers else 0
+        self.n_out = self.n_hidden + n_in
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(..., n_in) -> (..., n_hidden + n_in)."""
+        return torch.cat([self.hidden(x), x], -1) if self.n_hidden else x
+
+
+class Features(nn.Module):
+    """A user's module in the place of a body, with the size of its output found by trial."""
+
+    def __init__(self, module: nn.Module, n_in: int, role: str):
+        super().__init__()
+        self.module = module
+        self.n_hidden = self.n_out = _output_size(module, n_in, role)
+
+    def forward(self, x: Tensor) -> Tensor:
+        out: Tensor = self.module(x)
+        return out
+
+
+def _output_size(module: nn.Module, n_in: int, role: str) -> int:
+    was_training = module.training
+    try:
+        with torch.no_grad():
+            out = module.eval()(torch.zeros(2, n_in))
+    except Exception as error:
+        raise ValueError(
+            f"{role}: the module must map a float tensor of shape (n, {n_in}) to (n, features). "
+            f"It raised {type(error).__name__}: {error}"
+        ) from error
+    finally:
+        module.train(was_training)
+    if not isinstance(out, Tensor) or out.ndim != 2 or out.shape[0] != 2:
+        shape = tuple(out.shape) if isinstance(out, Tensor) else type(out).__name__
+        raise ValueError(
+            f"{role}: the module must map shape (2, {n_in}) to (2, features). Got {shape}."
+        )
+    return out.shape[1]
+
+
+def initialize(module: nn.Module, generator: torch.Generator | None) -> None:
+    """Draw the parameters of every layer of ours below ``module``."""
+    for part in module.modules():
+        if isinstance(part, Linear):
+            part.initialize(generator)
+
+
+def set_generator(module: nn.Module, generator: torch.Generator | None) -> None:
+    """Hand the generator of a fit to every dropout below ``module``."""
+    for part in module.modules():
+        if isinstance(part, Dropout):
+            part.generator = generator

@@ -1,0 +1,101 @@
+"""Recipes: the hyper-parameters of a pluggable part, without data and without tensors."""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+import re
+from collections.abc import Iterator
+from typing import Any, TypeVar
+
+R = TypeVar("R", bound="Recipe")
+
+
+@dataclasses.dataclass
+class Recipe:
+    """Hyper-parameters of one part of a model, with scikit-learn's parameter manners.
+
+    A recipe is a dataclass; its fields are its parameters. It has ``get_params`` and
+    ``set_params``, so that ``sklearn.base.clone`` copies it and ``GridSearchCV`` reaches into
+    it (``objective__n_draws``), although nothing here imports scikit-learn.
+    """
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        """Return the fields by name; ``deep`` is accepted for scikit-learn and changes nothing."""
+        return {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+
+    def set_params(self: R, **params: Any) -> R:
+        """Set fields by name and return the recipe.
+
+        Raises
+        ------
+        ValueError
+            If a name is not a field.
+        """
+        known = self.get_params()
+        for name, value in params.items():
+            if name not in known:
+                raise ValueError(
+                    f"{type(self).__name__} has no parameter {name!r}. It has: {sorted(known)}."
+                )
+            setattr(self, name, value)
+        return self
+
+
+def recipe_name(recipe: type[Recipe], base: type[Recipe]) -> str:
+    """Return the string that stands for a recipe: its class name in snake case.
+
+    >>> from skvae.core import PriorProposal, Proposal, StandardNormal, Prior
+    >>> recipe_name(StandardNormal, Prior), recipe_name(PriorProposal, Proposal)
+    ('standard_normal', 'prior')
+    """
+    name = recipe.__name__.removesuffix(base.__name__)
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower()
+
+
+def recipes(base: type[R]) -> dict[str, type[R]]:
+    """Return every concrete recipe below ``base`` by name."""
+    return {
+        recipe_name(part, base): part for part in _descendants(base) if not inspect.isabstract(part)
+    }
+
+
+def _descendants(base: type[R]) -> Iterator[type[R]]:
+    for child in base.__subclasses__():
+        yield child
+        yield from _descendants(child)
+
+
+def resolve(value: str | R, base: type[R], parameter: str) -> R:
+    """Turn a name or a recipe into a recipe.
+
+    Parameters
+    ----------
+    value : str or Recipe
+        ``"iwae"`` or ``IWAE(n_draws=10)``.
+    base : type
+        The kind of part wanted: ``Prior``, ``Posterior``, ``Objective``, ``Family``, ...
+    parameter : str
+        The name of the user's parameter, for the error.
+
+    Raises
+    ------
+    ValueError
+        If the name is unknown.
+    TypeError
+        If ``value`` is neither a string nor a ``base``.
+    """
+    known = recipes(base)
+    if isinstance(value, str):
+        if value not in known:
+            raise ValueError(
+                f"{parameter}={value!r} is unknown. Expected one of {sorted(known)} "
+                f"or an instance of {base.__name__}."
+            )
+        return known[value]()
+    if not isinstance(value, base):
+        raise TypeError(
+            f"{parameter} must be one of {sorted(known)} or an instance of {base.__name__}. "
+            f"Got {value!r} of type {type(value).__name__}."
+        )
+    return value

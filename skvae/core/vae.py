@@ -1,0 +1,132 @@
+"""The VAE: three conditional distributions and one operation, draws with their log-weights."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from .cells import Batch, Cells
+from .distributions import LatentDistribution
+from .networks import MLP, Features
+from .posteriors import PosteriorHead
+
+Body = MLP | Features
+
+
+class Draw(NamedTuple):
+    """Draws of z for every row, with the three log-densities that weigh them."""
+
+    z: Tensor  # (K, n, d)
+    log_px: Tensor  # log p(x_observed | z)  (K, n)
+    log_pz: Tensor  # log p(z)  (K, n)
+    log_qz: Tensor  # log q(z | x), or of whatever z was drawn from  (K, n)
+
+    @property
+    def log_w(self) -> Tensor:
+        """Log-weights log p(x, z) - log q(z | x), (K, n)."""
+        return self.log_px + self.log_pz - self.log_qz
+
+
+class Encoder(nn.Module):
+    """q(z | x): features of a row -> distribution of z."""
+
+    def __init__(self, body: Body, posterior: PosteriorHead):
+        super().__init__()
+        self.body, self.posterior = body, posterior
+
+    def forward(
+        self, x: Tensor, context: Tensor | None = None, dtype: torch.dtype | None = None
+    ) -> LatentDistribution:
+        """Standardised rows (n, c) -> q(z | x), batch shape (n,), event shape (d,)."""
+        distribution: LatentDistribution = self.posterior(self.body(_join(x, context)), dtype)
+        return distribution
+
+
+class Decoder(nn.Module):
+    """p(x | z): latent vectors -> theta of the cells."""
+
+    def __init__(self, body: Body, cells: Cells):
+        super().__init__()
+        self.body, self.cells = body, cells
+
+    def forward(self, z: Tensor, context: Tensor | None = None) -> list[Tensor]:
+        """Latents (..., d) -> theta of every block of cells, each (..., c, p)."""
+        thetas: list[Tensor] = self.cells(self.body(_join(z, context)))
+        return thetas
+
+
+class VAE(nn.Module):
+    """Encoder q(z | x), decoder p(x | z) and prior p(z), each possibly given a context.
+
+    Parameters
+    ----------
+    encoder : Encoder
+    decoder : Decoder
+    prior : Module
+        context or None -> distribution of z.
+    n_latent : int
+    """
+
+    def __init__(self, encoder: Encoder, decoder: Decoder, prior: nn.Module, n_latent: int):
+        super().__init__()
+        self.encoder, self.decoder, self.prior = encoder, decoder, prior
+        self.n_latent = n_latent
+
+    @property
+    def cells(self) -> Cells:
+        """The table's cells, by family."""
+        return self.decoder.cells
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """The dtype of the networks."""
+        return next(self.parameters()).dtype
+
+    def posterior(self, batch: Batch) -> LatentDistribution:
+        """Return q(z | x) for every row, in the dtype of ``batch.x``."""
+        features = self.cells.features(batch).to(self.dtype)
+        q: LatentDistribution = self.encoder(features, self._context(batch), batch.x.dtype)
+        return q
+
+    def decode(self, z: Tensor, context: Tensor | None = None) -> list[Tensor]:
+        """Return theta of p(x | z) for z (..., d)."""
+        thetas: list[Tensor] = self.decoder(z.to(self.dtype), context)
+        return thetas
+
+    def draw(self, batch: Batch, noise: Tensor) -> Draw:
+        """Draw z from q(z | x) by standard normal noise (K, n or 1, d), and weigh."""
+        z, log_qz = self.posterior(batch).draw(noise)
+        return self.weigh(batch, z, log_qz)
+
+    def weigh(self, batch: Batch, z: Tensor, log_qz: Tensor) -> Draw:
+        """Weigh draws z (K, n, d) that came with log-density log_qz (K, n)."""
+        context = self._context(batch)
+        log_pz = self.prior(context).log_prob(z)
+        # The one masked sum over cells: up to here log-probabilities stay per cell.
+        log_px = self.cells.log_prob(batch, self.decode(z, context)).sum(-1)
+        return Draw(z, log_px, log_pz, log_qz)
+
+    def sample(
+        self, n: int, generator: torch.Generator | None, context: Tensor | None = None
+    ) -> Tensor:
+        """Draw n rows of cells: z from the prior, then x from p(x | z). -> (n, c)."""
+        noise = torch.randn(
+            n,
+            self.n_latent,
+            generator=generator,
+            dtype=self.dtype,
+            device=next(self.parameters()).device,
+        )
+        z = self.prior(context).rsample(noise=noise)
+        return self.cells.sample(self.decode(z, context), generator)
+
+    def _context(self, batch: Batch) -> Tensor | None:
+        return None if batch.context is None else batch.context.to(self.dtype)
+
+
+def _join(x: Tensor, context: Tensor | None) -> Tensor:
+    if context is None:
+        return x
+    return torch.cat([x, context.expand(*x.shape[:-1], -1)], -1)

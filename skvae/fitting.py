@@ -1,0 +1,286 @@
+"""Fitting: from cells to a trained model - split, start, train, choose, refit."""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+import warnings
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from .core.build import build_vae
+from .core.cells import Batch, Columns
+from .core.families import Family
+from .core.linear import factor_analysis, start_linear
+from .core.noise import KeyedNoise
+from .core.objectives import Objective
+from .core.posteriors import Posterior
+from .core.priors import Prior
+from .core.proposals import Proposal
+from .core.vae import VAE
+from .table import Float, Table
+from .training import (
+    MONITOR_DRAWS,
+    OPTIMIZERS,
+    HeldOut,
+    Trained,
+    Training,
+    default_batch_size,
+    default_max_epochs,
+    train,
+)
+
+Cells32 = NDArray[np.float32]
+
+#: Below this many rows training ends with a second fit to all rows, held-out ones included.
+REFIT_ROWS = 2_000
+#: More held-out rows than this say no more about when to stop.
+MAX_HELD_OUT = 2_000
+MIN_EARLY_STOPPING_ROWS = 50
+#: Scale floor of learned Gaussians, in standard deviations of the column.
+MIN_SCALE = 1e-3
+
+
+@dataclasses.dataclass(frozen=True)
+class Parts:
+    """The pluggable parts of an estimator, resolved to recipes."""
+
+    prior: Prior
+    posterior: Posterior
+    objective: Objective
+    proposal: Proposal
+
+
+class Seeds:
+    """Independent seeds for the parts of a fit, drawn from one random state."""
+
+    def __init__(self, state: np.random.RandomState):
+        draws = state.randint(np.iinfo(np.int32).max, size=5)
+        self.split, self.init, self.training, self.scoring, self.sampling = map(int, draws)
+
+
+class Fit:
+    """One run of ``fit``: rows are split, candidates trained, the better one kept.
+
+    Parameters
+    ----------
+    estimator : BaseVAE
+        Whose parameters are read.
+    parts : Parts
+    table : Table
+    families : list of Family
+        One a column.
+    seeds : Seeds
+    device : torch.device
+
+    Attributes
+    ----------
+    init : str
+        The start that was used: "linear", "random" or "warm".
+    validation_scores : list of float or None
+        Held-out nats per row in the user's units, one an epoch; None without held-out rows.
+    best_validation_score : float or None
+    """
+
+    def __init__(
+        self,
+        estimator: Any,
+        parts: Parts,
+        table: Table,
+        families: list[Family],
+        seeds: Seeds,
+        device: torch.device,
+    ):
+        self.estimator, self.parts = estimator, parts
+        self.table, self.families = table, families
+        self.seeds, self.device = seeds, device
+        self.validation_scores: list[float] | None = None
+        self.best_validation_score: float | None = None
+        self.init = ""
+
+    def run(self, cells: Cells32, warm: VAE | None = None) -> Trained:
+        """Train on cells (n, c), from a model of before or anew, and return what was kept."""
+        rows, held_out = self._split(cells)
+        if held_out is None:
+            # Without rows to decide on, the start with a closed form is the safe one.
+            self.init = self._inits(warm)[0]
+            return self._train(cells, self.init, warm)
+        self.init, trained = choose(
+            {init: self._train(rows, init, warm, held_out) for init in self._inits(warm)}
+        )
+        self.validation_scores = trained.curve("valid_score")
+        self.best_validation_score = trained.best_score
+        if warm is not None or len(cells) >= REFIT_ROWS:
+            return trained
+        return self._train(cells, self.init, n_epochs=trained.best_epoch)
+
+    def _inits(self, warm: VAE | None) -> list[str]:
+        """Return the starts to try, the plainest first."""
+        init, ours = self.estimator.init, self._has_own_networks
+        if init == "linear" and not ours:
+            raise ValueError(
+                "init='linear' sets the weights of the built-in networks, but encoder= or "
+                "decoder= was given. Use init='random'."
+            )
+        if warm is not None:
+            return ["warm"]
+        if init == "auto":
+            return ["linear", "random"] if ours else ["random"]
+        return [init]
+
+    @property
+    def _has_own_networks(self) -> bool:
+        return self.estimator.encoder is None and self.estimator.decoder is None
+
+    def _split(self, cells: Cells32) -> tuple[Cells32, Cells32 | None]:
+        """Return training rows and held-out rows."""
+        wanted, n = self.estimator.early_stopping, len(cells)
+        if not wanted or (wanted == "auto" and n < MIN_EARLY_STOPPING_ROWS):
+            return cells, None
+        n_held_out = min(max(round(self.estimator.validation_fraction * n), 1), MAX_HELD_OUT)
+        if n - n_held_out < 2:
+            warnings.warn(
+                f"early_stopping=True, but holding out {n_held_out} of {n} rows leaves too few "
+                "to train on: training on all of them for max_epochs.",
+                stacklevel=5,
+            )
+            return cells, None
+        order = np.random.RandomState(self.seeds.split).permutation(n)
+        return cells[order[n_held_out:]], cells[order[:n_held_out]]
+
+    def _train(
+        self,
+        cells: Cells32,
+        init: str,
+        warm: VAE | None = None,
+        held_out: Cells32 | None = None,
+        n_epochs: int | None = None,
+    ) -> Trained:
+        vae = self._build(cells, init) if warm is None else warm
+        objective = self.parts.objective.build(vae.to(self.device), len(cells))
+        return train(
+            objective,
+            Batch(torch.as_tensor(cells, device=self.device)),
+            self._training(len(cells)),
+            self.seeds.training,
+            None if held_out is None else self._held_out(held_out),
+            n_epochs,
+        )
+
+    def _build(self, cells: Cells32, init: str) -> VAE:
+        """Build the model on the CPU, so that it starts alike on every device."""
+        e, standard = self.estimator, Standard.of(cells, self.table)
+        vae = build_vae(
+            self._columns(standard),
+            e.latent_dim,
+            prior=self.parts.prior,
+            posterior=self.parts.posterior,
+            hidden_layer_sizes=tuple(e.hidden_layer_sizes),
+            activation=e.activation,
+            dropout=e.dropout,
+            encoder=self._module(e.encoder),
+            decoder=self._module(e.decoder),
+            generator=torch.Generator().manual_seed(self.seeds.init),
+        )
+        if init == "linear":
+            covariance = torch.as_tensor(standard.covariance(cells))
+            floor = torch.as_tensor(standard.floor / standard.spread)
+            isotropic = all(family.isotropic for family in self.families)
+            start_linear(vae, factor_analysis(covariance, e.latent_dim, floor, isotropic))
+        return vae
+
+    def _columns(self, standard: Standard) -> list[Columns]:
+        """Group columns by family: one block for each that occurs."""
+        groups: dict[str, list[int]] = {}
+        for j, family in enumerate(self.families):
+            groups.setdefault(repr(family), []).append(j)
+        return [
+            Columns(
+                self.families[index[0]],
+                index,
+                torch.as_tensor(standard.center[index]),
+                torch.as_tensor(standard.spread[index]),
+                torch.as_tensor(standard.floor[index]),
+            )
+            for index in groups.values()
+        ]
+
+    def _module(self, given: Any) -> nn.Module | None:
+        """Return a fresh copy of a user's module, or what their factory makes."""
+        if given is None or isinstance(given, nn.Module):
+            return copy.deepcopy(given)
+        # A factory builds layers that read the global generator: lend it one of ours.
+        with torch.random.fork_rng(devices=[]):
+            torch.default_generator.manual_seed(self.seeds.init)
+            module: nn.Module = given()
+        return module
+
+    def _held_out(self, cells: Cells32) -> HeldOut:
+        rows = torch.as_tensor(cells)
+        keyed = KeyedNoise(self.seeds.scoring, self.estimator.latent_dim, rows.shape[1])
+        noise = keyed(keyed.points(MONITOR_DRAWS), rows.double()).float()
+        return HeldOut(Batch(rows.to(self.device)), noise.to(self.device), self.table.log_det)
+
+    def _training(self, n_rows: int) -> Training:
+        e = self.estimator
+        batch_size = default_batch_size(n_rows) if e.batch_size == "auto" else e.batch_size
+        max_epochs = (
+            default_max_epochs(n_rows, batch_size) if e.max_epochs == "auto" else e.max_epochs
+        )
+        return Training(
+            max_epochs=max_epochs,
+            batch_size=batch_size,
+            lr=e.lr,
+            weight_decay=e.weight_decay,
+            optimizer=OPTIMIZERS.get(e.optimizer, e.optimizer),
+            # The cosine needs its horizon: a fifth of it is the least patience that makes sense.
+            patience=e.n_iter_no_change or max(max_epochs // 5, 10),
+            tol=e.tol,
+            callbacks=e.callbacks,
+            verbose=e.verbose,
+            device=str(self.device),
+        )
+
+
+@dataclasses.dataclass(frozen=True)
+class Standard:
+    """Center, spread and scale floor of every cell; continuous cells are standardised already."""
+
+    center: Float
+    spread: Float
+    floor: Float
+
+    @classmethod
+    def of(cls, cells: Cells32, table: Table) -> Standard:
+        """Measure cells (n, c)."""
+        n = len(cells)
+        # Laplace's rule of succession keeps the log-odds of a rare value finite.
+        frequency = (n * cells.mean(0, dtype=np.float64) + 1.0) / (n + 2.0)
+        binary = np.array([kind == "binary" for kind in table.kinds])
+        center = np.where(binary, frequency, 0.0)
+        spread = np.where(binary, np.sqrt(np.abs(frequency * (1.0 - frequency))), 1.0)
+        return cls(center, spread, np.maximum(MIN_SCALE * spread, table.resolution / 12.0**0.5))
+
+    def covariance(self, cells: Cells32) -> Float:
+        """Return the covariance of the standardised cells, (c, c)."""
+        standard = (cells - self.center) / self.spread
+        covariance: Float = standard.T @ standard / len(standard)
+        return covariance
+
+
+def choose(candidates: dict[str, Trained]) -> tuple[str, Trained]:
+    """Choose between trainings by their held-out rows.
+
+    The first is the plainest. Another must be ahead by one standard error of the paired
+    difference.
+    """
+    (name, best), *others = candidates.items()
+    for other, trained in others:
+        gain = (trained.held_out_rows - best.held_out_rows).double().cpu().numpy()
+        if gain.mean() > gain.std() / np.sqrt(max(len(gain) - 1, 1)):
+            name, best = other, trained
+    return name, best

@@ -1,0 +1,105 @@
+"""What the estimators' docstrings have in common."""
+
+PARAMETERS = """
+    latent_dim : int, default=8
+        Dimension of the latent vector z.
+    hidden_layer_sizes : tuple of int, default=(128, 128)
+        Widths of the hidden layers of the encoder and of the decoder; ``()`` for linear ones,
+        which make a factor analysis.
+    activation : {"silu", "relu", "leaky_relu", "elu", "gelu", "tanh"}, default="silu"
+        Activation of the hidden layers.
+    dropout : float in [0, 1), default=0.0
+        Share of hidden units dropped in a training step.
+    likelihood : "auto", str, Family or dict, default="auto"
+        The distribution of a column given z: a name (``"gaussian"``, ``"bernoulli"``), a recipe
+        (``Gaussian(scale="column")``), or a dict of them by column, columns left out being
+        ``"auto"``. ``"auto"`` is Bernoulli for a column of zeros and ones alone, else Gaussian
+        with a mean and a scale that depend on z. See :class:`skvae.Gaussian` for fixed and shared
+        scales, and for the lower bound every learned scale has.
+    prior : str or Prior, default="standard_normal"
+        p(z).
+    posterior : {"full_gaussian", "diagonal_gaussian"} or Posterior, default="full_gaussian"
+        The family of q(z | x).
+    objective : {"iwae", "elbo"} or Objective, default="iwae"
+        The bound of log p(x) that training maximises; ``IWAE(n_draws=10)``, ``ELBO(n_draws=2)``
+        set the draws of z a row.
+    init : {"auto", "linear", "random"}, default="auto"
+        Where training starts. ``"linear"``: at the factor analysis of the table, in closed form.
+        ``"auto"`` trains from both and keeps the random start only where it is ahead on the
+        held-out rows by one standard error; without held-out rows it is ``"linear"``.
+    max_epochs : int or "auto", default="auto"
+        Passes over the rows for which the learning rate is planned, and at most made. ``"auto"``
+        plans a fixed number of steps whatever the number of rows, within 20 to 500 epochs. 0 is
+        allowed: the start is the model.
+    batch_size : int or "auto", default="auto"
+        Rows a step; ``"auto"`` is a power of two from 32 to 256, by the number of rows.
+    lr : float, default=0.002
+        Largest learning rate, reached after a short warm-up and left along a cosine.
+    weight_decay : float, default=0.01
+        Decay of weight matrices (not of biases), decoupled from the gradient.
+    optimizer : {"adamw", "adam", "sgd"} or torch optimizer class, default="adamw"
+        Called with parameter groups and ``lr``.
+    early_stopping : bool or "auto", default="auto"
+        Whether to hold out rows, keep the weights that are best on them and stop when they stop
+        improving. ``"auto"``: from 50 rows. With fewer than 2,000 rows the model is then fitted
+        again, to all rows, for the number of epochs that was best.
+    validation_fraction : float in (0, 1), default=0.1
+        Share of rows held out, at most 2,000 rows.
+    n_iter_no_change : int or None, default=None
+        Epochs without a gain of ``tol`` before training stops. None: a fifth of ``max_epochs``,
+        because a learning rate on its way down still gains at the end of it.
+    tol : float, default=0.001
+        The gain in held-out nats per row that counts.
+    n_draws : int, default=500
+        Draws of z a row when scoring.
+    proposal : {"encoder", "prior"} or Proposal, default="encoder"
+        Where these draws come from: q(z | x) or p(z).
+    device : str or torch.device, default="auto"
+        ``"cpu"``, ``"cuda"``, ``"cuda:1"``, ``"mps"``; ``"auto"`` takes CUDA where there is one.
+    callbacks : list of skorch callbacks or None, default=None
+        Passed to the training loop.
+    encoder, decoder : torch Module, callable or None, default=None
+        Networks in the place of the built-in ones, or functions without arguments that make them.
+        They map (n, inputs) to (n, any number of features), on which our heads are linear; the
+        encoder's inputs are the standardised columns, the decoder's are z. A module is copied.
+    warm_start : bool, default=False
+        Whether ``fit`` continues from the weights (and the units) of the last one.
+    random_state : int, RandomState instance or None, default=None
+        The source of every random number. With an int, a fit on one machine's CPU is repeated bit
+        for bit. No global random state is read or changed.
+    verbose : int, default=0
+        1 shows a progress bar with the held-out log-likelihood, in nats per row.
+"""
+
+ATTRIBUTES = """
+    likelihoods_ : dict
+        The family of every column, by name (by position, for an array).
+    encoder_, decoder_ : torch Modules
+        q(z | x): standardised rows to a distribution of z; p(x | z): z to the parameters of the
+        cells.
+    n_iter_ : int
+        Epochs run.
+    loss_curve_, reconstruction_curve_, kl_curve_ : list of float
+        Mean over the rows of each epoch: the negative bound, in nats of standardised columns, and
+        the two terms it is made of, E log p(x | z) and KL(q(z | x) || p(z)).
+    validation_scores_ : list of float or None
+        Importance-weighted bound of the held-out rows after each epoch, with 16 draws, nats per
+        row in the units of X. None without held-out rows.
+    best_validation_score_ : float or None
+        The largest of them, the start included.
+    init_ : {"linear", "random", "warm"}
+        The start that was kept.
+    device_ : str
+        Where the model is.
+    n_features_in_ : int
+        Number of columns seen in ``fit``.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of the columns, where X had them and all are strings.
+"""
+
+
+def manual(text: str) -> str:
+    """Return a class docstring with the common parameters and attributes in their places."""
+    return text.replace("{PARAMETERS}", PARAMETERS.strip()).replace(
+        "{ATTRIBUTES}", ATTRIBUTES.strip()
+    )

@@ -1,0 +1,372 @@
+"""Training: fast batches, the skorch net, the schedule, early stopping."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import math
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import torch
+from skorch import NeuralNet
+from skorch.callbacks import Callback
+from torch import Tensor, nn
+from tqdm.auto import tqdm
+
+from .core.cells import Batch
+from .core.networks import set_generator
+from .core.objectives import ObjectiveModule
+
+#: Draws a held-out row gets when early stopping looks at it.
+MONITOR_DRAWS = 16
+WARM_UP_STEPS = 100
+CLIP_NORM = 10.0
+AVERAGE_DECAY = 0.999
+
+OPTIMIZERS = {"adamw": torch.optim.AdamW, "adam": torch.optim.Adam, "sgd": torch.optim.SGD}
+
+
+@dataclasses.dataclass(frozen=True)
+class Training:
+    """How to train: what an estimator's parameters come down to.
+
+    Attributes
+    ----------
+    max_epochs, batch_size, lr, weight_decay, optimizer, callbacks, verbose, device
+        As in the estimators, resolved.
+    patience : int
+        Epochs without a gain of more than ``tol`` nats before training stops.
+    clip_norm, average_decay : float
+        Bound on the gradient's norm, decay of the moving average of the weights; 0 for none.
+    """
+
+    max_epochs: int
+    batch_size: int
+    lr: float
+    weight_decay: float
+    optimizer: Any
+    patience: int
+    tol: float
+    callbacks: list[Any] | None = None
+    verbose: int = 0
+    device: str = "cpu"
+    clip_norm: float = CLIP_NORM
+    average_decay: float = AVERAGE_DECAY
+
+
+class TensorBatches:
+    """Batches as slices of tensors, shuffled by one gather an epoch."""
+
+    def __init__(self, rows: Batch, batch_size: int, generator: torch.Generator):
+        self.rows, self.batch_size, self.generator = rows, batch_size, generator
+
+    def __len__(self) -> int:
+        return math.ceil(len(self.rows) / self.batch_size)
+
+    def __iter__(self) -> Iterator[Batch]:
+        device = self.rows.x.device
+        order = torch.randperm(len(self.rows), generator=self.generator, device=device)
+        shuffled = self.rows[order]
+        for start in range(0, len(order), self.batch_size):
+            yield shuffled[start : start + self.batch_size]
+
+
+class WeightAverage:
+    """An exponential moving average of a module's parameters, with a horizon that grows."""
+
+    def __init__(self, module: nn.Module, decay: float):
+        self.parameters = list(module.parameters())
+        self.average = [p.detach().clone() for p in self.parameters]
+        self.decay, self.n_updates = decay, 0
+
+    @torch.no_grad()
+    def update(self) -> None:
+        """Move the average towards the parameters."""
+        self.n_updates += 1
+        # A tenth of the steps so far at most, or a short run would average in its start.
+        decay = min(self.decay, (1 + self.n_updates) / (10 + self.n_updates))
+        torch._foreach_lerp_(self.average, [p.detach() for p in self.parameters], 1.0 - decay)
+
+    @contextlib.contextmanager
+    def applied(self) -> Iterator[None]:
+        """Run a block with the averages in the place of the parameters."""
+        raw = self.snapshot(self.parameters)
+        self.write(self.average)
+        try:
+            yield
+        finally:
+            self.write(raw)
+
+    @torch.no_grad()
+    def write(self, values: list[Tensor]) -> None:
+        """Set the parameters."""
+        torch._foreach_copy_(self.parameters, values)
+
+    @staticmethod
+    def snapshot(values: list[Tensor] | list[nn.Parameter]) -> list[Tensor]:
+        """Copy tensors."""
+        return [value.detach().clone() for value in values]
+
+
+class VAENet(NeuralNet):  # type: ignore[misc]
+    """A skorch net whose module is an objective and whose loss is minus its bound.
+
+    Epochs are lean: the loss of a batch is never read back, so a GPU is never waited for, and
+    batch events are sent only where a user's callback listens.
+    """
+
+    def __init__(
+        self,
+        module: ObjectiveModule,
+        *,
+        training: Training,
+        generator: torch.Generator,
+        held_out: HeldOut | None = None,
+        **kwargs: Any,
+    ):
+        self.training_ = training
+        self.generator_ = generator
+        self.held_out_ = held_out
+        super().__init__(
+            module=module,
+            criterion=nn.Identity,
+            optimizer=training.optimizer,
+            lr=training.lr,
+            max_epochs=training.max_epochs,
+            batch_size=training.batch_size,
+            callbacks=training.callbacks,
+            train_split=None,
+            verbose=0,
+            device=training.device,
+            **kwargs,
+        )
+
+    @property
+    def _default_callbacks(self) -> list[tuple[str, Callback]]:
+        progress = [("progress", Progress())] if self.training_.verbose else []
+        keep = [("keep_best", KeepBest())] if self.held_out_ is not None else []
+        return keep + progress
+
+    def initialize_optimizer(self, triggered_directly: bool | None = None) -> VAENet:
+        """Build the optimiser: weight decay on matrices alone, fused where it can be."""
+        parameters = [p for p in self.module_.parameters() if p.requires_grad]
+        matrices = [p for p in parameters if p.ndim > 1]
+        others = [p for p in parameters if p.ndim <= 1]
+        groups = [
+            {"params": matrices, "weight_decay": self.training_.weight_decay},
+            {"params": others, "weight_decay": 0.0},
+        ]
+        fused = {"fused": True} if self.optimizer in OPTIMIZERS.values() else {}
+        self.optimizer_ = self.optimizer([g for g in groups if g["params"]], lr=self.lr, **fused)
+        self.parameters_ = parameters
+        self.average_ = WeightAverage(self.module_, self.training_.average_decay)
+        self.n_steps_ = 0
+        return self
+
+    def get_split_datasets(self, X: Batch, y: Any = None, **params: Any) -> tuple[Batch, Any]:
+        """Return the training rows and the held-out rows."""
+        return X, self.held_out_
+
+    def get_iterator(self, dataset: Any, training: bool = False) -> Any:
+        """Return batches of the training rows, or the held-out rows as one batch."""
+        if not training:
+            return [dataset]
+        batches = TensorBatches(dataset, self.batch_size, self.generator_)
+        self.total_steps_ = max(len(batches) * self.max_epochs, 1)
+        return batches
+
+    def run_single_epoch(
+        self, iterator: Any, training: bool, prefix: str, step_fn: Any, **params: Any
+    ) -> None:
+        """Run an epoch and record its mean bound, reconstruction and divergence."""
+        if iterator is None:
+            return
+        if not training:
+            self.history.record("valid_score", self.evaluate())
+            return
+        self.module_.train()
+        total, n_rows = torch.zeros(3, device=self.device), 0
+        for batch in iterator:
+            self._notify_batch("on_batch_begin", batch=batch, training=True)
+            step = step_fn(batch)
+            total += torch.stack([term.sum() for term in step["terms"]])
+            n_rows += len(batch)
+            self._notify_batch("on_batch_end", batch=batch, training=True, **step)
+        value, log_px, kl = (total / n_rows).tolist()
+        self.history.record("train_loss", -value)
+        self.history.record("reconstruction", log_px)
+        self.history.record("kl", kl)
+
+    def train_step(self, batch: Batch, **params: Any) -> dict[str, Any]:
+        """Take one step up the bound."""
+        self._set_rate()
+        self.optimizer_.zero_grad(set_to_none=True)
+        bound = self.module_(batch, self.generator_)
+        loss = -bound.value.mean()
+        if bound.penalty is not None:
+            loss = loss + bound.penalty
+        loss.backward()
+        if self.training_.clip_norm:
+            nn.utils.clip_grad_norm_(self.parameters_, self.training_.clip_norm)
+        self.optimizer_.step()
+        self.average_.update()
+        terms = (bound.value.detach(), bound.log_px.detach(), bound.kl.detach())
+        return {"loss": loss.detach(), "terms": terms, "y_pred": None}
+
+    @torch.no_grad()
+    def evaluate(self) -> float:
+        """Return the held-out bound, nats per row in the user's units, of the averaged weights."""
+        assert self.held_out_ is not None
+        return float(self.evaluate_rows().mean()) + self.held_out_.log_det
+
+    @torch.no_grad()
+    def evaluate_rows(self) -> Tensor:
+        """Return the held-out bound of every held-out row, in cells."""
+        assert self.held_out_ is not None
+        self.module_.eval()
+        with self.average_.applied():
+            rows: Tensor = self.module_.monitor(self.held_out_.rows, self.held_out_.noise)
+        return rows
+
+    def _set_rate(self) -> None:
+        # Linear warm-up, then a cosine to zero over the whole horizon.
+        step, total = self.n_steps_, self.total_steps_
+        warm_up = min(WARM_UP_STEPS, max(total // 10, 1))
+        factor = 0.5 * (1.0 + math.cos(math.pi * step / total)) * min(1.0, (step + 1) / warm_up)
+        for group in self.optimizer_.param_groups:
+            group["lr"] = self.lr * factor
+        self.n_steps_ += 1
+
+    def _notify_batch(self, event: str, **kwargs: Any) -> None:
+        if self.training_.callbacks:
+            self.notify(event, **kwargs)
+
+
+@dataclasses.dataclass(frozen=True)
+class HeldOut:
+    """Rows that early stopping watches, with their own fixed noise."""
+
+    rows: Batch
+    noise: Tensor
+    log_det: float
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+
+class KeepBest(Callback):  # type: ignore[misc]
+    """Keep a copy of the best averaged weights; stop when they have not improved for long."""
+
+    def on_train_begin(self, net: VAENet, **kwargs: Any) -> None:
+        """Take the start as the first candidate."""
+        self.best_epoch_, self.best_score_ = 0, net.evaluate()
+        self.best_weights_ = WeightAverage.snapshot(net.average_.average)
+        self.mark_ = self.best_score_
+        self.waited_ = 0
+
+    def on_epoch_end(self, net: VAENet, **kwargs: Any) -> None:
+        """Compare the epoch with the best so far."""
+        score = net.history[-1, "valid_score"]
+        # Small gains are kept but do not extend patience, as in MLPRegressor.
+        if score > self.best_score_:
+            self.best_epoch_, self.best_score_ = len(net.history), score
+            self.best_weights_ = WeightAverage.snapshot(net.average_.average)
+        if score > self.mark_ + net.training_.tol:
+            self.mark_, self.waited_ = score, 0
+        else:
+            self.waited_ += 1
+        if self.waited_ >= net.training_.patience or not math.isfinite(score):
+            raise KeyboardInterrupt  # skorch's way to end training
+
+
+class Progress(Callback):  # type: ignore[misc]
+    """A progress bar that shows the held-out nats per row."""
+
+    def on_train_begin(self, net: VAENet, **kwargs: Any) -> None:
+        """Open the bar."""
+        self.bar_ = tqdm(total=net.max_epochs, desc="fit", unit="epoch", leave=True)
+
+    def on_epoch_end(self, net: VAENet, **kwargs: Any) -> None:
+        """Move the bar."""
+        self.bar_.update()
+        held_out = net.held_out_ is not None
+        name, value = ("held-out", "valid_score") if held_out else ("training loss", "train_loss")
+        self.bar_.set_postfix_str(f"{name} {net.history[-1, value]:.3f} nats/row")
+
+    def on_train_end(self, net: VAENet, **kwargs: Any) -> None:
+        """Close the bar."""
+        self.bar_.close()
+
+
+@dataclasses.dataclass
+class Trained:
+    """What came out of a training run; the module holds the chosen weights."""
+
+    net: VAENet
+    n_epochs: int
+    best_epoch: int
+    best_score: float | None
+    held_out_rows: Tensor | None  # bound of every held-out row under the chosen weights, (n,)
+
+    def curve(self, name: str) -> list[float]:
+        """Return one recorded number an epoch."""
+        return [float(row[name]) for row in self.net.history if name in row]
+
+
+def train(
+    module: ObjectiveModule,
+    rows: Batch,
+    training: Training,
+    seed: int,
+    held_out: HeldOut | None = None,
+    n_epochs: int | None = None,
+) -> Trained:
+    """Train an objective's model in place.
+
+    Parameters
+    ----------
+    module : ObjectiveModule
+    rows : Batch
+        Training rows, on the device.
+    training : Training
+    seed : int
+        Of shuffling, noise and dropout.
+    held_out : HeldOut, optional
+        With it, the weights that were best on these rows are restored; the start counts too.
+    n_epochs : int, optional
+        Epochs to run of the ``training.max_epochs`` that the learning rate is planned for.
+    """
+    generator = torch.Generator(training.device).manual_seed(seed)
+    set_generator(module, generator)
+    net = VAENet(module, training=training, generator=generator, held_out=held_out)
+    net.initialize()
+    net.partial_fit(rows, epochs=n_epochs)
+    set_generator(module, None)
+    result = _finish(net)
+    module.eval()
+    return result
+
+
+def _finish(net: VAENet) -> Trained:
+    n_epochs = len(net.history)
+    if net.held_out_ is None:
+        net.average_.write(net.average_.average)
+        return Trained(net, n_epochs, n_epochs, None, None)
+    keep = dict(net.callbacks_)["keep_best"]
+    net.average_.average = keep.best_weights_
+    net.average_.write(keep.best_weights_)
+    rows = net.evaluate_rows()
+    net.held_out_ = None  # or every saved estimator would carry rows of its training table
+    return Trained(net, n_epochs, keep.best_epoch_, keep.best_score_, rows)
+
+
+def default_batch_size(n_rows: int) -> int:
+    """Return a power of two that gives at least sixteen steps an epoch, from 32 to 256."""
+    return int(2 ** np.clip(np.floor(np.log2(max(n_rows / 16, 1))), 5, 8))
+
+
+def default_max_epochs(n_rows: int, batch_size: int) -> int:
+    """Return the epochs of about 5,000 steps, from 20 to 500."""
+    return int(np.clip(5_000 * batch_size // n_rows, 20, 500))

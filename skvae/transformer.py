@@ -1,0 +1,92 @@
+"""VAETransformer: a table's latent representation."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.utils.validation import check_array, check_is_fitted
+
+from .base import BaseVAE
+from .manual import manual
+
+
+class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseVAE):  # type: ignore[misc]  # noqa: D101
+    __doc__ = manual("""A variational autoencoder as a transformer to its latent space.
+
+    ``transform`` gives the mean of q(z | x), ``inverse_transform`` the mean of p(x | z); the
+    fitted model also scores and draws rows, as :class:`VAEDensity` does.
+
+    Parameters
+    ----------
+    {PARAMETERS}
+
+    Attributes
+    ----------
+    {ATTRIBUTES}
+
+    See Also
+    --------
+    VAEDensity : The same model as a density.
+    sklearn.decomposition.PCA : The best linear representation for reconstruction.
+
+    References
+    ----------
+    "Auto-Encoding Variational Bayes" (Kingma and Welling, 2014).
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> from sklearn.pipeline import Pipeline
+    >>> from skvae import VAETransformer
+    >>> X, y = load_iris(return_X_y=True)
+    >>> vae = VAETransformer(latent_dim=2, max_epochs=30, random_state=0)
+    >>> pipeline = Pipeline([("vae", vae), ("clf", LogisticRegression())]).fit(X, y)
+    >>> pipeline["vae"].transform(X).shape
+    (150, 2)
+    >>> pipeline.score(X, y) > 0.8
+    True
+    """)
+
+    def transform(self, X: Any) -> NDArray[np.float64]:
+        """Return the mean of q(z | x) for each row.
+
+        Parameters
+        ----------
+        X : array-like or DataFrame of shape (n_samples, n_features)
+
+        Returns
+        -------
+        Z : ndarray of shape (n_samples, latent_dim)
+            Or a DataFrame with columns ``vaetransformer0``, ... after ``set_output``.
+        """
+        return self._encode(X)
+
+    def inverse_transform(self, Z: Any) -> Any:
+        """Return the mean of p(x | z) for each latent vector.
+
+        Parameters
+        ----------
+        Z : array-like of shape (n_samples, latent_dim)
+
+        Returns
+        -------
+        X : ndarray or DataFrame of shape (n_samples, n_features)
+            In the container, columns and units of the rows seen in ``fit``: means of numbers,
+            the likelier value of booleans.
+
+        Raises
+        ------
+        ValueError
+            If Z has another number of columns than ``latent_dim``.
+        """
+        check_is_fitted(self)
+        Z = check_array(Z, dtype=np.float64)
+        if Z.shape[1] != self._n_features_out:
+            raise ValueError(
+                f"Z has {Z.shape[1]} columns, but the model has latent_dim={self._n_features_out}."
+            )
+        return self._decode(Z)

@@ -1,0 +1,37 @@
+"""Recipes: scikit-learn's parameter manners without scikit-learn."""
+
+import pytest
+from sklearn.base import clone
+
+from skvae.core import ELBO, IWAE, Objective, Prior, Proposal, StandardNormal, resolve
+from skvae.core.recipe import recipes
+
+
+def test_recipes_are_cloned_compared_and_printed():
+    recipe = IWAE(n_draws=7)
+    copy = clone(recipe)
+    assert copy is not recipe
+    assert copy == recipe
+    assert repr(copy) == "IWAE(n_draws=7)"
+    assert clone(recipe).set_params(n_draws=3).n_draws == 3
+
+
+def test_names_come_from_classes():
+    assert resolve("elbo", Objective, "objective") == ELBO()
+    assert resolve("standard_normal", Prior, "prior") == StandardNormal()
+    assert {"encoder", "prior"} <= set(recipes(Proposal))
+
+
+def test_unknown_names_and_types_are_refused():
+    with pytest.raises(ValueError, match=r"objective='elob' is unknown.*'elbo'"):
+        resolve("elob", Objective, "objective")
+    with pytest.raises(TypeError, match="prior must be one of"):
+        resolve(3, Prior, "prior")
+    with pytest.raises(ValueError, match="IWAE has no parameter 'draws'"):
+        IWAE().set_params(draws=3)
+
+
+@pytest.mark.parametrize("recipe", [ELBO(0), IWAE(2.5)], ids=repr)
+def test_numbers_of_draws_are_checked(recipe):
+    with pytest.raises(ValueError, match="expected an integer >= 1"):
+        recipe.validate()

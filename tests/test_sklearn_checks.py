@@ -1,0 +1,10 @@
+"""scikit-learn's own checks, all of them, none expected to fail."""
+
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+from skvae import VAEDensity, VAETransformer
+
+
+@parametrize_with_checks([VAEDensity(), VAETransformer()])
+def test_scikit_learn_check(estimator, check):
+    check(estimator)
