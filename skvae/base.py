@@ -195,7 +195,7 @@ class BaseVAE(BaseEstimator, ABC):  # type: ignore[misc]
         else:
             table, families = self.table_, list(self.likelihoods_.values())
         cells, _ = table.encode(values)
-        seeds = Seeds(check_random_state(self.random_state))
+        seeds = Seeds(random_stream(self.random_state))
         fit = Fit(self, parts, table, families, seeds, resolve_device(self.device))
         self._keep(fit, fit.run(cells.astype(np.float32), copy.deepcopy(warm)))
 
@@ -320,7 +320,7 @@ class BaseVAE(BaseEstimator, ABC):  # type: ignore[misc]
         check_is_fitted(self)
         if not isinstance(n_samples, Integral) or n_samples < 1:
             raise ValueError(f"n_samples must be an integer >= 1. Got {n_samples!r}.")
-        stream = self._sample_stream if random_state is None else check_random_state(random_state)
+        stream = self._sample_stream if random_state is None else random_stream(random_state)
         generator = torch.Generator(self.device_).manual_seed(int(stream.randint(2**31 - 1)))
         cells = [self.vae_.sample(n, generator).cpu() for n in chunk_sizes(int(n_samples))]
         return self.table_.decode(torch.cat(cells).double().numpy())
@@ -362,6 +362,11 @@ class BaseVAE(BaseEstimator, ABC):  # type: ignore[misc]
         container = frame or Container(list(range(values.shape[1])))
         check_finite(values, container, type(self).__name__)
         return values, container
+
+
+def random_stream(random_state: Any) -> np.random.RandomState:
+    """Return scikit-learn's random state, but for None a fresh one: the global stays as it is."""
+    return np.random.RandomState() if random_state is None else check_random_state(random_state)
 
 
 def chunk_sizes(n: int) -> Iterator[int]:

@@ -154,24 +154,29 @@ class Container:
     def rows(self, values: Float) -> Any:
         """Put values (n, c) into the container.
 
-        Booleans and integers come back as such where every value is one; elsewhere a continuous
-        likelihood has drawn fractions, which stay floats.
+        A boolean is true above one half. Integers come back as such where every value is one;
+        elsewhere a continuous likelihood has drawn fractions, which stay floats.
         """
         if self.backend is None:
             return values
-        frame = nw.from_dict(
-            {str(name): values[:, j] for j, name in enumerate(self.names)}, backend=self.backend
+        labels = [str(name) for name in self.names]
+        frame = nw.from_dict(dict(zip(labels, values.T, strict=True)), backend=self.backend)
+        typed = frame.select(
+            _cast(label, column, dtype)
+            for label, column, dtype in zip(labels, values.T, self.dtypes, strict=True)
         )
-        return frame.select(
-            nw.col(str(name)).cast(dtype) if _fits(values[:, j], dtype) else nw.col(str(name))
-            for j, (name, dtype) in enumerate(zip(self.names, self.dtypes, strict=True))
-        ).to_native()
+        native = typed.to_native()
+        if labels != self.names:
+            native.columns = self.names  # only pandas has names that are not strings
+        return native
 
 
-def _fits(values: Float, dtype: Any) -> bool:
-    if dtype.is_float():
-        return True
-    return bool((values == np.round(values)).all()) and dtype != nw.Object
+def _cast(label: str, values: Float, dtype: Any) -> nw.Expr:
+    column = nw.col(label)
+    if dtype == nw.Boolean:
+        return column > 0.5
+    whole = dtype.is_float() or bool((values == np.round(values)).all())
+    return column.cast(dtype) if whole and dtype != nw.Object else column
 
 
 def is_binary(values: Float) -> bool:

@@ -11,9 +11,9 @@ from torch import Tensor, nn
 from .families import Family, LinearStart
 from .networks import Linear
 
-#: Encoder inputs are held within this many standard deviations: beyond it float32 networks
+#: Encoder inputs are held within this many standard deviations: far beyond it a network's scales
 #: overflow, and a proposal so far out is no worse for being bounded. Densities are not clipped.
-FEATURE_LIMIT = 1e4
+FEATURE_LIMIT = 100.0
 
 
 @dataclasses.dataclass(frozen=True)

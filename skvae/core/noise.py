@@ -45,5 +45,6 @@ class KeyedNoise:
         # A sum over cells and not a matrix product, whose rounding may vary with the batch.
         turn = (key.unsqueeze(-1) * self.projection).sum(-2).frac()  # (n, n_noise)
         u = (points.unsqueeze(1) + turn).remainder(1.0)
-        # Half a ulp of the Sobol grid keeps the quantile finite at 0.
-        return torch.special.ndtri(u.clamp(2.0**-32, 1.0 - 2.0**-32))
+        # Half a step of the Sobol grid keeps the quantile finite at 0.
+        noise: Tensor = torch.special.ndtri(u.clamp(2.0**-32, 1.0 - 2.0**-32))
+        return noise

@@ -12,6 +12,9 @@ from .distributions import DiagonalNormal, LatentDistribution, TriangularNormal
 from .networks import Linear
 from .recipe import Recipe
 
+#: Bound on a posterior's log-scales: beyond it exp overflows, on rows far from any seen.
+LOG_SCALE_LIMIT = 15.0
+
 
 class Posterior(Recipe, ABC):
     """A recipe for q(z | x)."""
@@ -69,7 +72,7 @@ class DiagonalGaussian(Posterior):
 class _DiagonalHead(PosteriorHead):
     def read(self, raw: Tensor) -> LatentDistribution:
         loc, log_scale = raw.chunk(2, -1)
-        return DiagonalNormal(loc, log_scale)
+        return DiagonalNormal(loc, _bounded(log_scale))
 
 
 @dataclasses.dataclass
@@ -100,4 +103,8 @@ class _FullHead(PosteriorHead):
         loc, log_diagonal, below = raw[..., :d], raw[..., d : 2 * d], raw[..., 2 * d :]
         strict = raw.new_zeros(*raw.shape[:-1], d, d)
         strict[..., self.rows, self.columns] = below
-        return TriangularNormal(loc, log_diagonal, strict)
+        return TriangularNormal(loc, _bounded(log_diagonal), strict)
+
+
+def _bounded(log_scale: Tensor) -> Tensor:
+    return log_scale.clamp(-LOG_SCALE_LIMIT, LOG_SCALE_LIMIT)

@@ -1,0 +1,489 @@
+"""VAEDensity against closed forms, and its manners."""
+
+import pickle
+import threading
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.base import clone
+from sklearn.datasets import load_breast_cancer, load_digits, load_iris, load_wine
+from sklearn.decomposition import PCA, FactorAnalysis
+from sklearn.model_selection import GridSearchCV
+from sklearn.preprocessing import StandardScaler
+
+from skvae import ELBO, IWAE, Bernoulli, Gaussian, VAEDensity
+
+IRIS = load_iris().data
+#: Quick and yet trained: enough for everything that is not about quality.
+QUICK = {"latent_dim": 2, "hidden_layer_sizes": (16,), "max_epochs": 5, "random_state": 0}
+
+#: FactorAnalysis until it has converged; its default tolerance leaves 0.01 nat.
+CONVERGED = {"tol": 1e-8, "max_iter": 50_000, "svd_method": "lapack"}
+
+
+def quick(**changes):
+    return VAEDensity(**{**QUICK, **changes})
+
+
+# ------------------------------------------------------------------ oracles
+
+
+@pytest.mark.parametrize("load", [load_breast_cancer, load_wine])
+@pytest.mark.parametrize("n_components", [1, 2])
+def test_untrained_linear_start_is_factor_analysis(load, n_components):
+    X = load().data
+    train, test = X[::2], X[1::2]
+    density = VAEDensity(
+        n_components,
+        init="linear",
+        likelihood=Gaussian(scale="column"),
+        max_epochs=0,
+        early_stopping=False,
+    ).fit(train)
+    scaler = StandardScaler().fit(train)
+    peer = FactorAnalysis(n_components, **CONVERGED).fit(scaler.transform(train))
+    expected = peer.score_samples(scaler.transform(test)) - np.log(scaler.scale_).sum()
+    assert_allclose(density.score_samples(test), expected, rtol=0, atol=1e-3)
+
+
+def test_default_start_is_factor_analysis_too():
+    """A scale that could depend on z does not at the start, whatever the default likelihood."""
+    X = StandardScaler().fit_transform(load_wine().data)
+    density = VAEDensity(2, init="linear", max_epochs=0, early_stopping=False).fit(X)
+    expected = FactorAnalysis(2, **CONVERGED).fit(X).score_samples(X)
+    assert_allclose(density.score_samples(X), expected, rtol=0, atol=1e-3)
+
+
+def test_spare_latents_start_at_zero():
+    density = VAEDensity(6, init="linear", max_epochs=0, early_stopping=False).fit(IRIS)
+    few = VAEDensity(4, init="linear", max_epochs=0, early_stopping=False).fit(IRIS)
+    assert_allclose(density.score_samples(IRIS), few.score_samples(IRIS), rtol=0, atol=1e-3)
+    n_hidden = density.vae_.decoder.body.n_hidden
+    weight = density.vae_.cells.blocks[0].linear.weight
+    assert (weight[:, n_hidden + 4 :] == 0).all()
+
+
+def test_trained_linear_vae_with_a_shared_scale_reaches_pca():
+    generator = np.random.default_rng(0)
+    loadings = np.linalg.qr(generator.normal(size=(6, 6)))[0][:, :2] * [2.0, 1.0]
+    X = generator.normal(size=(2000, 2)) @ loadings.T + 0.5 * generator.normal(size=(2000, 6))
+    # Columns of equal variance, so that standardising them leaves the noise shared.
+    rotation = equal_variances(np.cov(X.T))
+    X = X @ rotation
+    density = VAEDensity(
+        2,
+        hidden_layer_sizes=(),
+        likelihood=Gaussian(scale="shared"),
+        init="random",
+        objective="elbo",
+        early_stopping=False,
+        max_epochs=60,
+        lr=1e-2,
+        random_state=0,
+    ).fit(X)
+    assert density.score(X) == pytest.approx(PCA(2).fit(X).score(X), abs=0.02)
+
+
+def equal_variances(covariance):
+    """Return a rotation after which all columns have the same variance (Givens rotations)."""
+    rotation, n = np.eye(len(covariance)), len(covariance)
+    target = np.trace(covariance) / n
+    for _ in range(n - 1):
+        c = rotation.T @ covariance @ rotation
+        i, j = np.argmin(np.diag(c)), np.argmax(np.diag(c))
+        # Turn in the (i, j) plane until the first variance is the target.
+        angles = np.linspace(0, np.pi, 100_001)
+        cos, sin = np.cos(angles), np.sin(angles)
+        variance = cos**2 * c[i, i] + sin**2 * c[j, j] + 2 * cos * sin * c[i, j]
+        k = np.argmin(np.abs(variance - target))
+        turn = np.eye(n)
+        turn[[i, i, j, j], [i, j, i, j]] = cos[k], -sin[k], sin[k], cos[k]
+        rotation = rotation @ turn
+    return rotation
+
+
+def test_shuffled_columns_score_worse():
+    X = load_breast_cancer().data[:, :10]
+    shuffled = X.copy()
+    generator = np.random.default_rng(0)
+    for column in shuffled.T:
+        generator.shuffle(column)
+    density = quick(max_epochs=30).fit(X)
+    assert density.score(X) > density.score(shuffled) + 2
+
+
+@pytest.mark.parametrize("likelihood", ["auto", Gaussian(scale="column"), Gaussian(scale="row")])
+def test_density_integrates_to_one_in_one_dimension(likelihood):
+    generator = np.random.default_rng(0)
+    X = np.concatenate([generator.normal(-3, 0.5, 300), generator.normal(2, 1, 300)])[:, None]
+    density = quick(likelihood=likelihood, max_epochs=30).fit(10 * X + 5)
+    grid = np.linspace(-100, 100, 4001)[:, None]
+    total = np.exp(density.score_samples(grid)).sum() * 0.05
+    assert total == pytest.approx(1.0, abs=0.02)
+
+
+def test_density_integrates_to_one_in_two_dimensions():
+    generator = np.random.default_rng(0)
+    angle = generator.uniform(0, 2 * np.pi, 600)
+    X = np.c_[np.cos(angle), 2 * np.sin(angle)] + 0.2 * generator.normal(size=(600, 2))
+    density = quick(max_epochs=30).fit(X)
+    line = np.linspace(-8, 8, 161)
+    grid = np.stack(np.meshgrid(line, line), -1).reshape(-1, 2)
+    assert np.exp(density.score_samples(grid)).sum() * 0.01 == pytest.approx(1.0, abs=0.02)
+
+
+def test_probabilities_of_a_zero_one_table_sum_to_one():
+    generator = np.random.default_rng(0)
+    cause = generator.uniform(size=(400, 1)) < 0.4
+    X = (generator.uniform(size=(400, 4)) < np.where(cause, 0.9, 0.2)).astype(float)
+    density = quick(max_epochs=30).fit(X)
+    assert set(map(type, density.likelihoods_.values())) == {Bernoulli}
+    cells = np.array(np.meshgrid(*[[0.0, 1.0]] * 4)).reshape(4, -1).T
+    assert np.exp(density.score_samples(cells)).sum() == pytest.approx(1.0, abs=0.02)
+
+
+def test_mixed_table_integrates_to_one():
+    generator = np.random.default_rng(0)
+    flag = (generator.uniform(size=500) < 0.3).astype(float)
+    X = np.c_[flag, generator.normal(4 * flag, 1.0)]
+    density = quick(max_epochs=30).fit(X)
+    line = np.linspace(-12, 16, 1401)
+    total = sum(
+        np.exp(density.score_samples(np.c_[np.full(1401, value), line])).sum() * 0.02
+        for value in (0.0, 1.0)
+    )
+    assert total == pytest.approx(1.0, abs=0.02)
+    # The binary column scores as mass, so the mean score is near -(H(flag) + h(normal)).
+    expected = 0.3 * np.log(0.3) + 0.7 * np.log(0.7) - 0.5 * np.log(2 * np.pi * np.e)
+    assert density.score(X) == pytest.approx(expected, abs=0.15)
+
+
+@pytest.mark.parametrize("n_draws", [1, 7, 64, 100])
+def test_scores_use_the_draws_asked_for(n_draws, monkeypatch):
+    density = quick(n_draws=n_draws).fit(IRIS)
+    seen = []
+    draw = type(density.vae_).draw
+
+    def spy(vae, batch, noise):
+        seen.append(len(noise))
+        return draw(vae, batch, noise)
+
+    monkeypatch.setattr(type(density.vae_), "draw", spy)
+    density.score_samples(IRIS[:3])
+    assert sum(seen) == n_draws
+
+
+def test_more_draws_tighten_the_bound():
+    density = quick(max_epochs=30).fit(IRIS)
+    scores = [density.set_params(n_draws=k).score(IRIS) for k in (1, 8, 64, 1024)]
+    assert scores == sorted(scores)
+
+
+def test_prior_and_encoder_proposals_agree():
+    # With a wide fixed scale the prior is a good proposal too.
+    density = quick(likelihood=Gaussian(scale=0.7), max_epochs=30, n_draws=4096).fit(IRIS)
+    by_encoder = density.score_samples(IRIS)
+    by_prior = density.set_params(proposal="prior").score_samples(IRIS)
+    assert_allclose(by_prior, by_encoder, rtol=0, atol=0.05)
+
+
+# -------------------------------------------------------------------- units
+
+
+@pytest.mark.parametrize("factor", [3.7, 1e-12, 1e12])
+def test_scale_factors_move_scores_by_the_log_jacobian(factor):
+    before = quick().fit(IRIS).score_samples(IRIS)
+    after = quick().fit(factor * IRIS).score_samples(factor * IRIS)
+    assert_allclose(after, before - 4 * np.log(factor), rtol=0, atol=1e-9)
+
+
+def test_any_scale_and_shift_move_an_untrained_model_by_the_log_jacobian():
+    X = load_wine().data
+    scale, shift = np.geomspace(1e-3, 1e3, 13), np.linspace(-50, 50, 13)
+    before = quick(max_epochs=0).fit(X).score_samples(X)
+    after = quick(max_epochs=0).fit(scale * X + shift).score_samples(scale * X + shift)
+    assert_allclose(after, before - np.log(scale).sum(), rtol=0, atol=1e-3)
+
+
+def test_a_score_depends_on_the_row_alone():
+    X = load_breast_cancer().data
+    density = quick().fit(X)
+    scores = density.score_samples(X)
+    order = np.random.default_rng(0).permutation(len(X))
+    # In float64: a row's place in a tile changes the rounding of matrix products, no more.
+    exactly = {"rtol": 0, "atol": 1e-10}
+    assert_allclose(density.score_samples(X[order]), scores[order], **exactly)
+    assert_allclose(density.score_samples(X[100:137]), scores[100:137], **exactly)
+    assert_allclose(density.score_samples(X[5:6]), scores[5], **exactly)
+    assert density.score(X) == pytest.approx(scores.mean())
+
+
+def test_extreme_rows_score_finitely():
+    scores = quick().fit(IRIS).score_samples(np.full((1, 4), 1e30) * [1, -1, 1, -1])
+    assert np.isfinite(scores).all()
+    assert scores[0] < -1e6
+
+
+# --------------------------------------------------------------- randomness
+
+
+def test_a_seed_repeats_everything_bit_for_bit():
+    one, two, other = (quick(random_state=s, dropout=0.1).fit(IRIS) for s in (0, 0, 1))
+    assert_array_equal(one.score_samples(IRIS), two.score_samples(IRIS))
+    assert_array_equal(one.sample(5), two.sample(5))
+    assert_array_equal(one.sample(5), two.sample(5))
+    assert (one.score_samples(IRIS) != other.score_samples(IRIS)).any()
+
+
+def test_samples_differ_unless_seeded_and_scores_never_do():
+    density = quick(random_state=None).fit(IRIS)
+    assert (density.sample(5) != density.sample(5)).any()
+    assert_array_equal(density.sample(5, random_state=3), density.sample(5, random_state=3))
+    assert_array_equal(density.score_samples(IRIS), density.score_samples(IRIS))
+
+
+def test_nothing_global_is_touched():
+    def state():
+        numpy_state = np.random.get_state()  # noqa: NPY002
+        return (
+            torch.get_rng_state().tolist(),
+            numpy_state[1].tolist() + list(numpy_state[2:]),
+            torch.get_default_dtype(),
+            torch.get_num_threads(),
+            torch.is_grad_enabled(),
+            torch.distributions.Distribution._validate_args,
+        )
+
+    before = state()
+    density = VAEDensity(2, max_epochs=2, encoder=lambda: torch.nn.Linear(4, 5)).fit(IRIS)
+    density.score_samples(IRIS)
+    density.sample(3)
+    assert state() == before
+
+
+def test_fits_in_threads_equal_fits_one_by_one():
+    expected = [quick(random_state=s, dropout=0.2).fit(IRIS).score(IRIS) for s in range(4)]
+    found = [None] * 4
+
+    def work(s):
+        found[s] = quick(random_state=s, dropout=0.2).fit(IRIS).score(IRIS)
+
+    threads = [threading.Thread(target=work, args=(s,)) for s in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert found == expected
+
+
+# ------------------------------------------------------------------ manners
+
+
+def test_samples_look_like_the_table():
+    generator = np.random.default_rng(0)
+    frame = pd.DataFrame(
+        {
+            "height": generator.normal(170, 10, 400).astype("float32"),
+            "weight": generator.normal(70, 5, 400),
+            "member": generator.uniform(size=400) < 0.3,
+            "flag": (generator.uniform(size=400) < 0.5).astype("int64"),
+        }
+    )
+    density = quick(max_epochs=40).fit(frame)
+    rows = density.sample(4000, random_state=0)
+    assert isinstance(rows, pd.DataFrame)
+    assert rows.dtypes.equals(frame.dtypes)
+    assert rows["height"].mean() == pytest.approx(170, abs=2)
+    assert rows["weight"].std() == pytest.approx(5, rel=0.15)
+    assert rows["member"].mean() == pytest.approx(0.3, abs=0.06)
+    assert set(rows["flag"]) == {0, 1}
+    assert np.isfinite(density.score_samples(rows)).all()
+    assert list(density.likelihoods_) == list(frame.columns)
+
+
+def test_polars_in_polars_out():
+    polars = pytest.importorskip("polars")
+    frame = polars.DataFrame({"a": IRIS[:, 0], "b": IRIS[:, 1], "c": IRIS[:, 2] > 2})
+    rows = quick().fit(frame).sample(4)
+    assert isinstance(rows, polars.DataFrame)
+    assert rows.schema == frame.schema
+
+
+def test_grid_search_chooses_by_held_out_likelihood():
+    search = GridSearchCV(
+        quick(max_epochs=3), {"latent_dim": [1, 2], "objective": [ELBO(), IWAE(3)]}, cv=2
+    ).fit(IRIS)
+    assert search.best_params_["latent_dim"] in (1, 2)
+    assert search.cv_results_["mean_test_score"].max() == pytest.approx(search.best_score_)
+    nested = GridSearchCV(quick(objective=IWAE()), {"objective__n_draws": [1, 2]}, cv=2).fit(IRIS)
+    assert nested.best_estimator_.objective.n_draws in (1, 2)
+
+
+def test_parameters_of_a_part_given_by_name_are_refused_with_the_recipe_to_write():
+    with pytest.raises(ValueError, match=r"objective=IWAE\(n_draws=\.\.\.\)"):
+        VAEDensity(objective="iwae").set_params(objective__n_draws=3)
+    with pytest.raises(ValueError, match="Invalid parameter 'nonsense'"):
+        VAEDensity().set_params(nonsense=3)
+
+
+def test_clones_and_pickles_score_alike():
+    density = quick().fit(IRIS)
+    again = pickle.loads(pickle.dumps(density))
+    assert_array_equal(again.score_samples(IRIS), density.score_samples(IRIS))
+    assert_array_equal(again.sample(3), density.sample(3))
+    assert_array_equal(clone(density).fit(IRIS).score_samples(IRIS), density.score_samples(IRIS))
+
+
+def test_likelihoods_by_column():
+    frame = pd.DataFrame(IRIS, columns=list("abcd"))
+    likelihood = {"a": "gaussian", "b": Gaussian(scale="shared"), "c": Gaussian(scale=0.5)}
+    density = quick(likelihood=likelihood).fit(frame)
+    assert density.likelihoods_ == {
+        "a": Gaussian(),
+        "b": Gaussian(scale="shared"),
+        "c": Gaussian(scale=0.5),
+        "d": Gaussian(),
+    }
+    assert np.isfinite(density.score_samples(frame)).all()
+
+
+@pytest.mark.parametrize("scale", ["cell", "row", "column", "shared", 0.3])
+def test_every_scale_trains(scale):
+    density = quick(likelihood=Gaussian(scale=scale), max_epochs=20).fit(IRIS)
+    start = quick(likelihood=Gaussian(scale=scale), max_epochs=0).fit(IRIS)
+    # On 150 rows training may end where it began; it must not end below.
+    assert density.score(IRIS) > start.score(IRIS) - 0.05
+
+
+def test_user_modules_and_factories_take_the_place_of_the_networks():
+    def decoder():
+        return torch.nn.Sequential(torch.nn.Linear(2, 12), torch.nn.Tanh())
+
+    encoder = torch.nn.Linear(4, 6)
+    weight = encoder.weight.detach().clone()
+    density = quick(encoder=encoder, decoder=decoder).fit(IRIS)
+    assert torch.equal(encoder.weight, weight)
+    assert density.init_ == "random"
+    assert_array_equal(
+        density.score_samples(IRIS),
+        quick(encoder=encoder, decoder=decoder).fit(IRIS).score_samples(IRIS),
+    )
+
+
+# ---------------------------------------------------------------- odd tables
+
+
+@pytest.mark.parametrize("early_stopping", [True, False])
+def test_odd_columns_are_fitted_finitely(early_stopping):
+    generator = np.random.default_rng(0)
+    a = generator.normal(size=120)
+    X = np.c_[a, a, np.full(120, 7.0), np.zeros(120), a * 1e12, a**2 * 1e-12 + 3, np.round(a)]
+    density = quick(early_stopping=early_stopping, max_epochs=40).fit(X)
+    assert np.isfinite(density.score_samples(X)).all()
+    assert np.isfinite(density.sample(50)).all()
+    assert np.isfinite(density.loss_curve_).all()
+
+
+@pytest.mark.parametrize(("n_rows", "batch_size"), [(2, "auto"), (3, 256), (33, 32), (129, 64)])
+def test_few_rows_and_last_batches_of_one_row_train(n_rows, batch_size):
+    density = quick(batch_size=batch_size).fit(IRIS[:n_rows])
+    assert np.isfinite(density.score_samples(IRIS)).all()
+
+
+def test_scales_are_bounded_by_the_resolution():
+    X = np.round(load_wine().data[:, :2], 0)
+    density = quick(max_epochs=40).fit(X)
+    gap = np.array([np.diff(np.unique(column)).min() for column in X.T])
+    # No density can exceed that of the narrowest normals allowed.
+    bound = -np.log(gap / 12**0.5 * np.sqrt(2 * np.pi)).sum()
+    assert density.score_samples(X).max() <= bound
+
+
+def test_digits_with_constant_pixels():
+    X = load_digits().data[:300]
+    assert np.isfinite(quick(max_epochs=5).fit(X).score_samples(X)).all()
+
+
+# ---------------------------------------------------------------- bad input
+
+
+@pytest.mark.parametrize(
+    ("X", "error", "message"),
+    [
+        (np.where(IRIS > 7.8, np.nan, IRIS), ValueError, r"contains NaN in column 0, row 131"),
+        (np.where(IRIS > 7.8, np.inf, IRIS), ValueError, r"contains infinity in column 0"),
+        (IRIS[:1], ValueError, r"1 sample.*minimum of 2"),
+        (np.array([["a", "b"], ["c", "d"]]), ValueError, "could not convert string to float"),
+        (
+            pd.DataFrame({"age": [1.0, 2.0], "city": ["Rome", "Oslo"]}),
+            TypeError,
+            "Column 'city' has dtype String",
+        ),
+    ],
+)
+def test_bad_rows_are_refused_by_name(X, error, message):
+    with pytest.raises(error, match=message):
+        quick().fit(X)
+
+
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [
+        ({"latent_dim": 0}, r"'latent_dim' parameter .* int in the range \[1, inf\). Got 0"),
+        ({"latent_dim": 2.5}, "'latent_dim' parameter"),
+        ({"prior": "gaussian"}, r"prior='gaussian' is unknown. Expected one of \['standard_normal"),
+        ({"posterior": "flow"}, "posterior='flow' is unknown"),
+        ({"objective": "kl"}, "objective='kl' is unknown"),
+        ({"objective": IWAE(0)}, r"IWAE\(n_draws=0\): expected an integer >= 1"),
+        ({"proposal": "posterior"}, "proposal='posterior' is unknown"),
+        ({"likelihood": "poisson"}, "likelihood='poisson' is unknown"),
+        ({"likelihood": {"a": "gaussian"}}, r"likelihood names columns \['a'\]"),
+        ({"likelihood": Gaussian(scale="big")}, r"Gaussian\(scale='big'\)"),
+        ({"likelihood": "bernoulli"}, r"Column 0 has likelihood Bernoulli, which needs 0 or 1"),
+        ({"device": "abacus"}, "device='abacus' is not available here"),
+        ({"activation": "step"}, "'activation' parameter"),
+        ({"encoder": torch.nn.Linear(3, 3)}, r"encoder: the module must map .* \(n, 4\)"),
+        ({"init": "linear", "encoder": torch.nn.Linear(4, 3)}, "Use init='random'"),
+    ],
+)
+def test_bad_parameters_are_refused_before_training(parameters, message):
+    with pytest.raises((ValueError, TypeError), match=message):
+        quick(**parameters).fit(IRIS)
+
+
+def test_rows_that_do_not_match_the_fitted_table_are_refused():
+    density = quick().fit(np.c_[IRIS[:, 0], IRIS[:, 1] > 3])
+    with pytest.raises(ValueError, match="X has 4 features, but VAEDensity is expecting 2"):
+        density.score_samples(IRIS)
+    with pytest.raises(ValueError, match=r"Column 1 has likelihood Bernoulli.*Got 3.5 in row 1"):
+        density.score_samples([[5.0, 1.0], [5.0, 3.5]])
+    with pytest.raises(ValueError, match=r"n_samples must be an integer >= 1\. Got 0"):
+        density.sample(0)
+
+
+def test_a_failed_fit_leaves_the_fitted_model():
+    density = quick().fit(IRIS)
+    scores = density.score_samples(IRIS)
+    with pytest.raises(ValueError, match="NaN"):
+        density.fit(np.full((5, 2), np.nan))
+    assert_array_equal(density.score_samples(IRIS), scores)
+
+
+# ------------------------------------------------------------------- device
+
+
+def test_scores_agree_across_devices(device):
+    here = quick(device="cpu", max_epochs=0).fit(IRIS).score_samples(IRIS)
+    there = quick(device=device, max_epochs=0).fit(IRIS)
+    assert there.device_.startswith(device.split(":")[0])
+    assert_allclose(there.score_samples(IRIS), here, rtol=0, atol=1e-3)
+
+
+def test_training_and_sampling_work_on_the_device(device):
+    density = quick(device=device, dropout=0.1).fit(IRIS)
+    assert np.isfinite(density.score_samples(IRIS)).all()
+    assert density.sample(7).shape == (7, 4)
+    assert next(density.encoder_.parameters()).device.type == torch.device(device).type
