@@ -93,7 +93,7 @@ ATTRIBUTES = """
         Where the model is.
     n_features_in_ : int
         Number of columns seen in ``fit``.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of str
         Names of the columns, where X had them and all are strings.
 """
 

@@ -1,0 +1,16 @@
+"""Sphinx configuration."""
+
+import skvae
+
+project = "skvae"
+author = copyright = "the skvae developers"
+version = release = skvae.__version__
+extensions = ["sphinx.ext.autodoc", "sphinx.ext.autosummary", "numpydoc", "myst_parser"]
+exclude_patterns = ["_build"]
+autosummary_generate = True
+autodoc_typehints = "none"
+numpydoc_show_class_members = False
+html_theme = "alabaster"
+html_theme_options = {"description": "the variational autoencoder for scikit-learn users"}
+templates_path = ["_templates"]
+myst_enable_extensions = ["dollarmath"]
