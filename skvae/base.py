@@ -78,7 +78,7 @@ class BaseVAE(BaseEstimator, ABC):  # type: ignore[misc]
 
     def __init__(
         self,
-        latent_dim: int = 8,
+        latent_dim: int = 16,
         *,
         hidden_layer_sizes: Any = (128, 128),
         activation: str = "silu",
@@ -90,7 +90,7 @@ class BaseVAE(BaseEstimator, ABC):  # type: ignore[misc]
         init: str = "auto",
         max_epochs: int | str = "auto",
         batch_size: int | str = "auto",
-        lr: float = 2e-3,
+        lr: float = 5e-3,
         weight_decay: float = 1e-2,
         optimizer: Any = "adamw",
         early_stopping: bool | str = "auto",

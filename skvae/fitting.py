@@ -237,8 +237,8 @@ class Fit:
             lr=e.lr,
             weight_decay=e.weight_decay,
             optimizer=OPTIMIZERS.get(e.optimizer, e.optimizer),
-            # The cosine needs its horizon: a fifth of it is the least patience that makes sense.
-            patience=e.n_iter_no_change or max(max_epochs // 5, 10),
+            # The cosine needs its horizon: much is gained when the rate is nearly zero.
+            patience=e.n_iter_no_change or max(max_epochs // 3, 20),
             tol=e.tol,
             callbacks=e.callbacks,
             verbose=e.verbose,

@@ -363,10 +363,10 @@ def _finish(net: VAENet) -> Trained:
 
 
 def default_batch_size(n_rows: int) -> int:
-    """Return a power of two that gives at least sixteen steps an epoch, from 32 to 256."""
-    return int(2 ** np.clip(np.floor(np.log2(max(n_rows / 16, 1))), 5, 8))
+    """Return a power of two that gives at least sixteen steps an epoch, from 32 to 512."""
+    return int(2 ** np.clip(np.floor(np.log2(max(n_rows / 16, 1))), 5, 9))
 
 
 def default_max_epochs(n_rows: int, batch_size: int) -> int:
-    """Return the epochs of about 5,000 steps, from 20 to 500."""
-    return int(np.clip(5_000 * batch_size // n_rows, 20, 500))
+    """Return the epochs of about 4,000 steps, from 20 to 500."""
+    return int(np.clip(4_000 * batch_size // n_rows, 20, 500))

@@ -79,7 +79,7 @@ def test_small_tables_are_fitted_again_to_all_rows(monkeypatch):
 def test_training_improves_on_the_start():
     X = load_breast_cancer().data
     start = VAEDensity(4, init="linear", max_epochs=0, random_state=0).fit(X[::2])
-    density = VAEDensity(4, init="linear", max_epochs=40, random_state=0).fit(X[::2])
+    density = VAEDensity(4, init="linear", max_epochs=150, random_state=0).fit(X[::2])
     assert density.score(X[1::2]) > start.score(X[1::2]) + 5
 
 
@@ -184,8 +184,8 @@ def test_the_weight_average_is_one_of_copies():
 
 
 def test_sizes_by_number_of_rows():
-    assert [default_batch_size(n) for n in (2, 500, 2000, 10**6)] == [32, 32, 64, 256]
-    assert default_max_epochs(10**6, 256) == 20
+    assert [default_batch_size(n) for n in (2, 500, 2000, 10**6)] == [32, 32, 64, 512]
+    assert default_max_epochs(10**6, 512) == 20
     assert default_max_epochs(100, 32) == 500
 
 
