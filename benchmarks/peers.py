@@ -81,8 +81,12 @@ def factor_analysis(X: np.ndarray) -> Any:
 
 
 def mixture_by_bic(X: np.ndarray) -> Any:
-    """GaussianMixture with full covariances, components by BIC."""
-    models = _mixtures(X, ("full",), (1e-6,))
+    """GaussianMixture with full covariances, components by BIC.
+
+    A component needs five rows a column: BIC rewards singular covariances without limit.
+    """
+    largest = max(len(X) // (5 * X.shape[1]), 1)
+    models = _mixtures(X, ("full",), (1e-6,), tuple(range(1, largest + 1)))
     return min(models, key=lambda model: model.bic(X))
 
 
@@ -116,11 +120,14 @@ PEERS: dict[str, Callable[[np.ndarray], Any]] = {
 
 
 def _mixtures(
-    X: np.ndarray, covariances: tuple[str, ...], regularisations: tuple[float, ...]
+    X: np.ndarray,
+    covariances: tuple[str, ...],
+    regularisations: tuple[float, ...],
+    components: tuple[int, ...] = COMPONENTS,
 ) -> Iterator[GaussianMixture]:
     for covariance in covariances:
         for regularisation in regularisations:
-            for n in COMPONENTS:
+            for n in components:
                 model = GaussianMixture(
                     n, covariance_type=covariance, reg_covar=regularisation, random_state=0
                 )
