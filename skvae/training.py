@@ -77,8 +77,9 @@ class WeightAverage:
     """An exponential moving average of a module's parameters, with a horizon that grows."""
 
     def __init__(self, module: nn.Module, decay: float):
-        self.parameters = list(module.parameters())
-        self.average = [p.detach().clone() for p in self.parameters]
+        # Views that share the parameters' memory, so that no step makes them again.
+        self.parameters = [p.detach() for p in module.parameters()]
+        self.average = self.snapshot(self.parameters)
         self.decay, self.n_updates = decay, 0
 
     @torch.no_grad()
@@ -87,7 +88,7 @@ class WeightAverage:
         self.n_updates += 1
         # A tenth of the steps so far at most, or a short run would average in its start.
         decay = min(self.decay, (1 + self.n_updates) / (10 + self.n_updates))
-        torch._foreach_lerp_(self.average, [p.detach() for p in self.parameters], 1.0 - decay)
+        torch._foreach_lerp_(self.average, self.parameters, 1.0 - decay)
 
     @contextlib.contextmanager
     def applied(self) -> Iterator[None]:
@@ -99,15 +100,14 @@ class WeightAverage:
         finally:
             self.write(raw)
 
-    @torch.no_grad()
     def write(self, values: list[Tensor]) -> None:
         """Set the parameters."""
         torch._foreach_copy_(self.parameters, values)
 
     @staticmethod
-    def snapshot(values: list[Tensor] | list[nn.Parameter]) -> list[Tensor]:
+    def snapshot(values: list[Tensor]) -> list[Tensor]:
         """Copy tensors."""
-        return [value.detach().clone() for value in values]
+        return [value.clone() for value in values]
 
 
 class VAENet(NeuralNet):  # type: ignore[misc]
@@ -147,7 +147,7 @@ class VAENet(NeuralNet):  # type: ignore[misc]
     def _default_callbacks(self) -> list[tuple[str, Callback]]:
         progress = [("progress", Progress())] if self.training_.verbose else []
         keep = [("keep_best", KeepBest())] if self.held_out_ is not None else []
-        return keep + progress
+        return progress + keep
 
     def initialize_optimizer(self, triggered_directly: bool | None = None) -> VAENet:
         """Build the optimiser: weight decay on matrices alone, fused where it can be."""
@@ -352,6 +352,11 @@ def train(
 def _finish(net: VAENet) -> Trained:
     n_epochs = len(net.history)
     if net.held_out_ is None:
+        if n_epochs and not math.isfinite(net.history[-1, "train_loss"]):
+            raise FloatingPointError(
+                f"Training diverged: the loss is {net.history[-1, 'train_loss']} after {n_epochs} "
+                f"epochs. Lower lr={net.lr}, or hold out rows with early_stopping=True."
+            )
         net.average_.write(net.average_.average)
         return Trained(net, n_epochs, n_epochs, None, None)
     keep = dict(net.callbacks_)["keep_best"]

@@ -2,7 +2,10 @@
 
 import os
 
-os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch: the tests run in parallel processes
+# Before torch and scipy are imported: the tests run in parallel processes, and scikit-learn skips
+# its array API check without scipy's switch.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("SCIPY_ARRAY_API", "1")
 
 import matplotlib
 import pytest

@@ -193,3 +193,8 @@ def test_sizes_by_number_of_rows():
 def test_optimizers(optimizer):
     density = quick(optimizer=optimizer).fit(IRIS)
     assert np.isfinite(density.score(IRIS))
+
+
+def test_divergence_is_an_error_that_says_what_to_do():
+    with pytest.raises(FloatingPointError, match=r"Training diverged.*Lower lr=1e\+30"):
+        quick(optimizer="sgd", lr=1e30, early_stopping=False).fit(IRIS)
