@@ -1,13 +1,16 @@
 """Training: early stopping, restored weights, callbacks, the schedule, warm start."""
 
+from typing import ClassVar
+
 import numpy as np
 import pytest
 import torch
 from numpy.testing import assert_array_equal
 from sklearn.datasets import load_breast_cancer, load_iris
 from skorch.callbacks import Callback
+from threadpoolctl import threadpool_limits
 
-from skvae import ELBO, VAEDensity, fitting
+from skvae import ELBO, VAEDensity, fitting, training
 from skvae.core import Batch
 from skvae.fitting import choose
 from skvae.training import (
@@ -198,3 +201,21 @@ def test_optimizers(optimizer):
 def test_divergence_is_an_error_that_says_what_to_do():
     with pytest.raises(FloatingPointError, match=r"Training diverged.*Lower lr=1e\+30"):
         quick(optimizer="sgd", lr=1e30, early_stopping=False).fit(IRIS)
+
+
+def test_small_networks_train_on_one_thread_and_give_the_others_back(monkeypatch):
+    class Threads(Callback):
+        seen: ClassVar[list[int]] = []
+
+        def on_epoch_end(self, net, **kwargs):
+            self.seen.append(torch.get_num_threads())
+
+    with threadpool_limits(2, user_api="openmp"):
+        before = torch.get_num_threads()
+        quick(callbacks=[Threads()], max_epochs=1).fit(IRIS)
+        assert torch.get_num_threads() == before
+        assert set(Threads.seen) == {1}
+        Threads.seen.clear()
+        monkeypatch.setattr(training, "ONE_THREAD_PARAMETERS", 0)
+        quick(callbacks=[Threads()], max_epochs=1).fit(IRIS)
+        assert set(Threads.seen) == {before}
