@@ -176,14 +176,16 @@ def test_scores_use_the_draws_asked_for(n_draws, monkeypatch):
 
 
 def test_more_draws_tighten_the_bound():
-    density = quick(max_epochs=30).fit(IRIS)
+    density = quick(max_epochs=30, proposal="prior").fit(IRIS)
     scores = [density.set_params(n_draws=k).score(IRIS) for k in (1, 8, 64, 1024)]
-    assert scores == sorted(scores)
+    gains = np.diff(scores)
+    assert (gains > 0).all()
+    assert gains[0] > gains[1]
 
 
 def test_prior_and_encoder_proposals_agree():
-    # With a wide fixed scale the prior is a good proposal too.
-    density = quick(likelihood=Gaussian(scale=0.7), max_epochs=30, n_draws=4096).fit(IRIS)
+    # With a wide fixed scale the posterior is near the prior, so both are good proposals.
+    density = quick(likelihood=Gaussian(scale=1.0), max_epochs=30, n_draws=4096).fit(IRIS)
     by_encoder = density.score_samples(IRIS)
     by_prior = density.set_params(proposal="prior").score_samples(IRIS)
     assert_allclose(by_prior, by_encoder, rtol=0, atol=0.05)

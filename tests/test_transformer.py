@@ -17,8 +17,8 @@ X, y = load_iris(return_X_y=True)
 
 
 def quick(**changes):
-    parameters = {"hidden_layer_sizes": (16,), "max_epochs": 10, "random_state": 0, **changes}
-    return VAETransformer(2, **parameters)
+    parameters = {"hidden_layer_sizes": (16,), "max_epochs": 10, "random_state": 0}
+    return VAETransformer(**{"latent_dim": 2, **parameters, **changes})
 
 
 def test_untrained_linear_transform_is_that_of_factor_analysis():
@@ -43,13 +43,13 @@ def test_transform_belongs_to_the_row():
 
 def test_inverse_transform_is_in_the_users_units_and_columns():
     frame = pd.DataFrame(X, columns=list("abcd")).assign(large=X[:, 2] > 4)
-    vae = quick(max_epochs=60).fit(frame)
+    vae = quick(latent_dim=4, max_epochs=60).fit(frame)
     back = vae.inverse_transform(vae.transform(frame))
     assert back.dtypes.equals(frame.dtypes)
     error = (back[list("abcd")] - frame[list("abcd")]).std() / frame[list("abcd")].std()
     assert (error < 0.6).all()
     assert (back["large"] == frame["large"]).mean() > 0.9
-    with pytest.raises(ValueError, match="Z has 3 columns, but the model has latent_dim=2"):
+    with pytest.raises(ValueError, match="Z has 3 columns, but the model has latent_dim=4"):
         vae.inverse_transform(np.zeros((1, 3)))
 
 
