@@ -351,6 +351,7 @@ class BaseVAE(BaseEstimator, ABC):  # type: ignore[misc]
     def _read(self, X: Any, *, reset: bool) -> tuple[Float, Container]:
         """Validate X and return its values and the container they came in."""
         frame = Container.of(X)
+        refuse_strings(X)
         values = validate_data(
             self,
             X,
@@ -408,6 +409,27 @@ def resolve_device(device: str | torch.device) -> torch.device:
             f"device={device!r} is not available here ({reason}). Use device='auto' or 'cpu'."
         ) from error
     return found
+
+
+def refuse_strings(X: Any) -> None:
+    """Raise ValueError naming the column of the first string in an array of strings or objects."""
+    if not isinstance(X, np.ndarray) or X.dtype.kind not in "OSU" or X.ndim != 2:
+        return
+    for row, j in np.ndindex(X.shape):
+        if isinstance(X[row, j], str | bytes) and not is_number(X[row, j]):
+            raise ValueError(
+                f"Column {j} holds the string {str(X[row, j])!r} in row {row}, but columns must be "
+                "numeric. Encode it as numbers (OrdinalEncoder, OneHotEncoder) or drop it."
+            )
+
+
+def is_number(text: str | bytes) -> bool:
+    """Whether a string reads as a number."""
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
 
 
 def check_finite(values: Float, container: Container, estimator: str) -> None:

@@ -417,7 +417,8 @@ def test_digits_with_constant_pixels():
         (np.where(IRIS > 7.8, np.nan, IRIS), ValueError, r"contains NaN in column 0, row 131"),
         (np.where(IRIS > 7.8, np.inf, IRIS), ValueError, r"contains infinity in column 0"),
         (IRIS[:1], ValueError, r"1 sample.*minimum of 2"),
-        (np.array([["a", "b"], ["c", "d"]]), ValueError, "could not convert string to float"),
+        (np.array([["1", "b"], ["2", "d"]]), ValueError, r"Column 1 holds the string 'b' in row 0"),
+        (np.array([[1.0, 2.0], [3.0, "d"]], object), ValueError, r"Column 1 holds the string 'd'"),
         (
             pd.DataFrame({"age": [1.0, 2.0], "city": ["Rome", "Oslo"]}),
             TypeError,
