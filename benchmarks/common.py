@@ -39,9 +39,10 @@ def processor() -> str:
 
 def write_result(name: str, result: dict[str, Any], quick: bool = False) -> None:
     """Write a result with the command, versions, processor and date it came from."""
+    module = Path(sys.argv[0]).stem
     packages = ("skvae", "torch", "scikit-learn", "skorch", "numpy")
     made = {
-        "command": " ".join(["python -m", f"benchmarks.{name}", *options()]),
+        "command": " ".join(["python -m", f"benchmarks.{module}", *options()]),
         "versions": {"python": platform.python_version(), **{p: version(p) for p in packages}},
         "processor": processor(),
         "date": datetime.date.today().isoformat(),

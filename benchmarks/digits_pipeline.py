@@ -1,4 +1,10 @@
-"""Accuracy of LogisticRegression on k latent dimensions of digits, over ten splits."""
+"""Accuracy of LogisticRegression on k latent dimensions of digits, over ten splits.
+
+At the defaults every pixel has its own noise given z, and a likelihood may be gained by describing
+the noise of pixels that say nothing of the digit. ``--scale shared --max-epochs 60`` gives all
+pixels one noise, as in PCA: chosen among five scales and two objectives on two validation splits
+inside the training rows of split 0.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +20,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 
 from benchmarks.common import arguments, write_result
-from skvae import VAETransformer
+from skvae import Gaussian, VAETransformer
 
 SIZES = (2, 8, 16)
 
@@ -44,9 +50,15 @@ def main() -> None:
     """Run all splits and write means, errors and wins."""
     parser = arguments(__doc__.splitlines()[0])
     parser.add_argument("--splits", type=int, default=10)
+    parser.add_argument("--scale", help="scale of the Gaussian likelihood, in place of the default")
+    parser.add_argument("--max-epochs", type=int, help="in place of the default")
     options = parser.parse_args()
     seeds = range(1 if options.quick else options.splits)
-    parameters = {"max_epochs": 5} if options.quick else {}
+    parameters: dict[str, Any] = {"max_epochs": 5} if options.quick else {}
+    if options.max_epochs:
+        parameters["max_epochs"] = options.max_epochs
+    if options.scale:
+        parameters["likelihood"] = Gaussian(scale=options.scale)
     runs = Parallel(options.jobs)(delayed(run)(k, s, parameters) for k in SIZES for s in seeds)
     table = {}
     for k in SIZES:

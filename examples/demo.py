@@ -21,7 +21,7 @@ from tqdm import tqdm
 from benchmarks.common import load, split
 from benchmarks.peers import PEERS, quietly
 from examples.synthetic_rows import two_sample_auc
-from skvae import VAEDensity, VAETransformer
+from skvae import Gaussian, VAEDensity, VAETransformer
 
 QUICK = "--quick" in sys.argv
 EPOCHS = 2 if QUICK else 60
@@ -61,7 +61,9 @@ def pipelines():
     train_X, test_X, train_y, test_y = train_test_split(X, y, test_size=0.2, random_state=0)
     table = pd.DataFrame(index=["PCA", "VAETransformer"], columns=[2, 8, 16], dtype=float)
     for k in tqdm(table.columns, desc="k", leave=False):
-        vae = VAETransformer(k, max_epochs=EPOCHS, random_state=0)
+        # One noise for all pixels, as in PCA: the latents then go to the shape of the digit.
+        shared = Gaussian(scale="shared")
+        vae = VAETransformer(k, likelihood=shared, max_epochs=EPOCHS, random_state=0)
         for name, reducer in (("PCA", PCA(k)), ("VAETransformer", vae)):
             steps = [("scale", StandardScaler()), ("vae", reducer)]
             pipeline = Pipeline([*steps, ("clf", LogisticRegression(max_iter=2000))])
