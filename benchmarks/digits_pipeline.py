@@ -74,9 +74,10 @@ def main() -> None:
             for name, values in columns.items()
         }
         print(k, table[str(k)])
-    write_result(
-        "digits_pipeline", {"seeds": list(seeds), "table": table, "runs": runs}, options.quick
-    )
+    chosen = {name: repr(value) for name, value in parameters.items()}
+    result = {"seeds": list(seeds), "parameters": chosen, "table": table, "runs": runs}
+    name = "digits_pipeline" + (f"_{options.scale}" if options.scale else "")
+    write_result(name, result, options.quick)
 
 
 if __name__ == "__main__":

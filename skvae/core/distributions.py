@@ -40,11 +40,11 @@ class Normal(CellDistribution):
 
     def __init__(self, loc: Tensor, log_scale: Tensor):
         self.loc, self.log_scale = loc, log_scale
-        super().__init__(torch.broadcast_shapes(loc.shape, log_scale.shape), validate_args=False)
+        super().__init__(loc.shape, validate_args=False)
 
     @property
     def mean(self) -> Tensor:
-        return self.loc.expand(self.batch_shape)
+        return self.loc
 
     @property
     def mode(self) -> Tensor:
@@ -52,7 +52,7 @@ class Normal(CellDistribution):
 
     @property
     def variance(self) -> Tensor:
-        return torch.exp(2.0 * self.log_scale).expand(self.batch_shape)
+        return torch.exp(2.0 * self.log_scale)
 
     def log_prob(self, value: Tensor) -> Tensor:
         standard = (value - self.loc) * torch.exp(-self.log_scale)
@@ -115,12 +115,12 @@ class LatentDistribution(Distribution, ABC):
         return self.loc
 
     @abstractmethod
-    def draw(self, noise: Tensor) -> tuple[Tensor, Tensor]:
-        """Turn standard normal noise (..., d) into draws (..., d) and their log-density (...)."""
-
     def rsample(self, noise: Tensor) -> Tensor:  # type: ignore[override]
         """Turn standard normal noise (..., d) into draws (..., d)."""
-        return self.draw(noise)[0]
+
+    @abstractmethod
+    def draw(self, noise: Tensor) -> tuple[Tensor, Tensor]:
+        """Turn noise (..., d) into draws (..., d) and their log-density (...)."""
 
 
 class DiagonalNormal(LatentDistribution):
@@ -134,9 +134,11 @@ class DiagonalNormal(LatentDistribution):
     def variance(self) -> Tensor:
         return torch.exp(2.0 * self.log_scale)
 
+    def rsample(self, noise: Tensor) -> Tensor:  # type: ignore[override]
+        return self.loc + torch.exp(self.log_scale) * noise
+
     def draw(self, noise: Tensor) -> tuple[Tensor, Tensor]:
-        z = self.loc + torch.exp(self.log_scale) * noise
-        return z, standard_normal_log_prob(noise) - self.log_scale.sum(-1)
+        return self.rsample(noise), standard_normal_log_prob(noise) - self.log_scale.sum(-1)
 
     def log_prob(self, value: Tensor) -> Tensor:
         noise = (value - self.loc) * torch.exp(-self.log_scale)
@@ -156,9 +158,11 @@ class TriangularNormal(LatentDistribution):
     def variance(self) -> Tensor:
         return self.scale_tril.square().sum(-1)
 
+    def rsample(self, noise: Tensor) -> Tensor:  # type: ignore[override]
+        return self.loc + torch.einsum("...ij,...j->...i", self.scale_tril, noise)
+
     def draw(self, noise: Tensor) -> tuple[Tensor, Tensor]:
-        z = self.loc + torch.einsum("...ij,...j->...i", self.scale_tril, noise)
-        return z, standard_normal_log_prob(noise) - self.log_diagonal.sum(-1)
+        return self.rsample(noise), standard_normal_log_prob(noise) - self.log_diagonal.sum(-1)
 
     def log_prob(self, value: Tensor) -> Tensor:
         noise = torch.linalg.solve_triangular(

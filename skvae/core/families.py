@@ -127,7 +127,7 @@ class Gaussian(Family):
         return ("cell", self.scale if isinstance(self.scale, str) else math.log(self.scale))
 
     def __call__(self, theta: Tensor) -> CellDistribution:
-        return Normal(theta[..., 0], theta[..., 1])
+        return Normal(*theta.unbind(-1))
 
     def constrain(self, raw: list[Tensor], floor: Tensor) -> list[Tensor]:
         loc, log_scale = raw

@@ -11,10 +11,9 @@ from torch import Tensor, nn
 from torch.distributions import kl_divergence
 
 from .cells import Batch
-from .distributions import LatentDistribution
 from .importance import log_marginal
 from .recipe import Recipe
-from .vae import VAE, Draw
+from .vae import VAE
 
 
 class Bound(NamedTuple):
@@ -93,17 +92,15 @@ class _ELBO(ObjectiveModule):
 
     def forward(self, batch: Batch, generator: torch.Generator | None = None) -> Bound:
         q = self.vae.posterior(batch)
-        z, log_qz = q.draw(self.noise(batch, self.n_draws, generator))
-        draw = self.vae.weigh(batch, z, log_qz)
-        log_px = draw.log_px.mean(0)
-        kl = self._divergence(q, batch.context, draw)
-        return Bound(log_px - kl, None, log_px, kl)
-
-    def _divergence(self, q: LatentDistribution, context: Tensor | None, draw: Draw) -> Tensor:
+        noise = self.noise(batch, self.n_draws, generator)
         try:
-            return kl_divergence(q, self.vae.prior(context))
+            kl = kl_divergence(q, self.vae.prior(batch.context))
         except NotImplementedError:
-            return (draw.log_qz - draw.log_pz).mean(0)
+            draw = self.vae.weigh(batch, *q.draw(noise))
+            log_px, kl = draw.log_px.mean(0), (draw.log_qz - draw.log_pz).mean(0)
+        else:
+            log_px = self.vae.log_px(batch, q.rsample(noise)).mean(0)
+        return Bound(log_px - kl, None, log_px, kl)
 
 
 @dataclasses.dataclass

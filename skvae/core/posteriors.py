@@ -44,6 +44,12 @@ class PosteriorHead(nn.Module, ABC):
     def read(self, raw: Tensor) -> LatentDistribution:
         """Read raw numbers (n, width) as a distribution."""
 
+    def bounded(self, log_scale: Tensor) -> Tensor:
+        """Bound log-scales when not training, where no row is that far and a step is cheaper."""
+        if self.training:
+            return log_scale
+        return log_scale.clamp(-LOG_SCALE_LIMIT, LOG_SCALE_LIMIT)
+
     @torch.no_grad()
     def start(self, weight: Tensor, log_scale: Tensor, n_hidden: int) -> None:
         """Set the mean to ``weight`` (d, f) times the input part of the features."""
@@ -72,7 +78,7 @@ class DiagonalGaussian(Posterior):
 class _DiagonalHead(PosteriorHead):
     def read(self, raw: Tensor) -> LatentDistribution:
         loc, log_scale = raw.chunk(2, -1)
-        return DiagonalNormal(loc, _bounded(log_scale))
+        return DiagonalNormal(loc, self.bounded(log_scale))
 
 
 @dataclasses.dataclass
@@ -103,8 +109,4 @@ class _FullHead(PosteriorHead):
         loc, log_diagonal, below = raw[..., :d], raw[..., d : 2 * d], raw[..., 2 * d :]
         strict = raw.new_zeros(*raw.shape[:-1], d, d)
         strict[..., self.rows, self.columns] = below
-        return TriangularNormal(loc, _bounded(log_diagonal), strict)
-
-
-def _bounded(log_scale: Tensor) -> Tensor:
-    return log_scale.clamp(-LOG_SCALE_LIMIT, LOG_SCALE_LIMIT)
+        return TriangularNormal(loc, self.bounded(log_diagonal), strict)

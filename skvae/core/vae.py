@@ -102,11 +102,14 @@ class VAE(nn.Module):
 
     def weigh(self, batch: Batch, z: Tensor, log_qz: Tensor) -> Draw:
         """Weigh draws z (K, n, d) that came with log-density log_qz (K, n)."""
-        context = self._context(batch)
-        log_pz = self.prior(context).log_prob(z)
+        log_pz = self.prior(self._context(batch)).log_prob(z)
+        return Draw(z, self.log_px(batch, z), log_pz, log_qz)
+
+    def log_px(self, batch: Batch, z: Tensor) -> Tensor:
+        """Return log p(x_observed | z) for z (K, n, d). -> (K, n)."""
+        thetas = self.decode(z, self._context(batch))
         # The one masked sum over cells: up to here log-probabilities stay per cell.
-        log_px = self.cells.log_prob(batch, self.decode(z, context)).sum(-1)
-        return Draw(z, log_px, log_pz, log_qz)
+        return self.cells.log_prob(batch, thetas).sum(-1)
 
     def sample(
         self, n: int, generator: torch.Generator | None, context: Tensor | None = None

@@ -134,8 +134,8 @@ def test_iwae_with_one_draw_is_the_elbo_on_the_same_noise(monkeypatch):
 def test_exactly_the_draws_asked_for_are_used(recipe, monkeypatch):
     vae, covariance = linear_model()
     seen = []
-    weigh = vae.weigh
-    monkeypatch.setattr(vae, "weigh", lambda b, z, q: seen.append(z.shape) or weigh(b, z, q))
+    log_px = vae.log_px
+    monkeypatch.setattr(vae, "log_px", lambda b, z: seen.append(z.shape) or log_px(b, z))
     recipe.build(vae, 40)(Batch(rows_of(covariance)), torch.Generator())
     assert seen == [(7, 40, 2)]
 
