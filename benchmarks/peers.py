@@ -13,6 +13,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.mixture import GaussianMixture
 from sklearn.model_selection import GridSearchCV, train_test_split
 from sklearn.neighbors import KernelDensity
+from threadpoolctl import threadpool_limits
 
 COMPONENTS = (1, 2, 3, 5, 8, 12, 20)
 REGULARISATION = (1e-6, 1e-3, 1e-2, 1e-1)
@@ -147,8 +148,8 @@ def _sizes(X: np.ndarray) -> list[int]:
 
 
 def quietly(fit: Callable[[np.ndarray], Any], X: np.ndarray) -> Any:
-    """Fit a peer without the warnings of candidates that are not chosen."""
-    with warnings.catch_warnings():
+    """Fit a peer on one thread, which is faster here, without warnings of unchosen candidates."""
+    with warnings.catch_warnings(), threadpool_limits(1):
         warnings.simplefilter("ignore", ConvergenceWarning)
         warnings.simplefilter("ignore", RuntimeWarning)
         return fit(X)
