@@ -30,7 +30,7 @@ PARAMETERS = """
         held-out rows by one standard error; without held-out rows it is ``"linear"``.
     max_epochs : int or "auto", default="auto"
         Passes over the rows for which the learning rate is planned, and at most made. ``"auto"``
-        plans about 4,000 steps, within 20 to 500 epochs. 0 is
+        plans about 4,000 steps, within 5 to 500 epochs. 0 is
         allowed: the start is the model.
     batch_size : int or "auto", default="auto"
         Rows a step; ``"auto"`` is a power of two from 32 to 512, by the number of rows.

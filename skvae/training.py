@@ -390,5 +390,5 @@ def default_batch_size(n_rows: int) -> int:
 
 
 def default_max_epochs(n_rows: int, batch_size: int) -> int:
-    """Return the epochs of about 4,000 steps, from 20 to 500."""
-    return int(np.clip(4_000 * batch_size // n_rows, 20, 500))
+    """Return the epochs of about 4,000 steps, from 5 to 500."""
+    return int(np.clip(4_000 * batch_size // n_rows, 5, 500))

@@ -188,7 +188,7 @@ def test_the_weight_average_is_one_of_copies():
 
 def test_sizes_by_number_of_rows():
     assert [default_batch_size(n) for n in (2, 500, 2000, 10**6)] == [32, 32, 64, 512]
-    assert default_max_epochs(10**6, 512) == 20
+    assert default_max_epochs(10**6, 512) == 5
     assert default_max_epochs(100, 32) == 500
 
 
