@@ -16,6 +16,8 @@ from sklearn.datasets import load_breast_cancer, load_digits, load_wine
 from sklearn.model_selection import train_test_split
 from sklearn.preprocessing import StandardScaler
 
+from skvae.table import resolution
+
 RESULTS = Path(__file__).parent / "results"
 
 
@@ -64,15 +66,9 @@ def options() -> list[str]:
     return shown
 
 
-def resolution(X: np.ndarray) -> np.ndarray:
-    """Return the smallest gap between distinct values of each column, 0 for a constant one."""
-    gaps = (np.diff(np.unique(column)) for column in X.T)
-    return np.array([gap.min() if len(gap) else 0.0 for gap in gaps])
-
-
 def dequantise(X: np.ndarray) -> np.ndarray:
     """Add uniform noise of one resolution, so that no density can win on rounding."""
-    return X + np.random.default_rng(0).uniform(-0.5, 0.5, X.shape) * resolution(X)
+    return X + np.random.default_rng(0).uniform(-0.5, 0.5, X.shape) * [resolution(x) for x in X.T]
 
 
 def load(name: str, dequantised: bool = False) -> np.ndarray:

@@ -167,7 +167,7 @@ class Fit:
             Batch(torch.as_tensor(cells, device=self.device)),
             self._training(len(cells)),
             self.seeds.training,
-            None if held_out is None else self._held_out(held_out),
+            None if held_out is None else self._held_out(held_out, vae.n_latent),
             n_epochs,
         )
 
@@ -219,9 +219,9 @@ class Fit:
             module: nn.Module = given()
         return module
 
-    def _held_out(self, cells: Cells32) -> HeldOut:
+    def _held_out(self, cells: Cells32, n_latent: int) -> HeldOut:
         rows = torch.as_tensor(cells)
-        keyed = KeyedNoise(self.seeds.scoring, self.estimator.latent_dim, rows.shape[1])
+        keyed = KeyedNoise(self.seeds.scoring, n_latent, rows.shape[1])
         noise = keyed(keyed.points(MONITOR_DRAWS), rows.double()).float()
         return HeldOut(Batch(rows.to(self.device)), noise.to(self.device), self.table.log_det)
 

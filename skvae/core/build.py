@@ -56,10 +56,9 @@ def build_vae(
             return Features(module, n_in, role)
         return MLP(n_in, hidden_layer_sizes, activation, dropout)
 
-    n_columns = sum(len(part.index) for part in columns)
     decoder_body = body(decoder, n_latent + n_context, "decoder")
-    encoder_body = body(encoder, n_columns * (2 if masked else 1) + n_context, "encoder")
     cells = Cells(columns, decoder_body.n_out, masked)
+    encoder_body = body(encoder, cells.n_inputs + n_context, "encoder")
     head = (posterior or DiagonalGaussian()).build(encoder_body.n_out, n_latent)
     vae = VAE(
         Encoder(encoder_body, head),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from abc import ABC, abstractmethod
-from typing import ClassVar, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -27,9 +27,6 @@ class Bound(NamedTuple):
 
 class Objective(Recipe, ABC):
     """A recipe for a bound of log p(x)."""
-
-    #: Whether log p(x) stays meaningful after training on this objective.
-    has_density: ClassVar[bool] = True
 
     def validate(self) -> None:
         """Raise ValueError where a field has no meaning."""
@@ -94,7 +91,7 @@ class _ELBO(ObjectiveModule):
         q = self.vae.posterior(batch)
         noise = self.noise(batch, self.n_draws, generator)
         try:
-            kl = kl_divergence(q, self.vae.prior(batch.context))
+            kl = kl_divergence(q, self.vae.prior_of(batch))
         except NotImplementedError:
             draw = self.vae.weigh(batch, *q.draw(noise))
             log_px, kl = draw.log_px.mean(0), (draw.log_qz - draw.log_pz).mean(0)

@@ -38,6 +38,6 @@ class PriorProposal(Proposal):
     """Draws from p(z): simple Monte Carlo, log_w = log p(x | z)."""
 
     def __call__(self, vae: VAE, batch: Batch, noise: Tensor) -> tuple[Tensor, Tensor]:
-        z, log_pz = vae.prior(batch.context).draw(noise)
+        z, log_pz = vae.prior_of(batch).draw(noise)
         draw = vae.weigh(batch, z, log_pz)
         return draw.z, draw.log_w

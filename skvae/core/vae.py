@@ -90,6 +90,11 @@ class VAE(nn.Module):
         q: LatentDistribution = self.encoder(features, self._context(batch), batch.x.dtype)
         return q
 
+    def prior_of(self, batch: Batch) -> LatentDistribution:
+        """Return p(z), given the batch's context where it has one."""
+        prior: LatentDistribution = self.prior(self._context(batch))
+        return prior
+
     def decode(self, z: Tensor, context: Tensor | None = None) -> list[Tensor]:
         """Return theta of p(x | z) for z (..., d)."""
         thetas: list[Tensor] = self.decoder(z.to(self.dtype), context)
@@ -102,7 +107,7 @@ class VAE(nn.Module):
 
     def weigh(self, batch: Batch, z: Tensor, log_qz: Tensor) -> Draw:
         """Weigh draws z (K, n, d) that came with log-density log_qz (K, n)."""
-        log_pz = self.prior(self._context(batch)).log_prob(z)
+        log_pz = self.prior_of(batch).log_prob(z)
         return Draw(z, self.log_px(batch, z), log_pz, log_qz)
 
     def log_px(self, batch: Batch, z: Tensor) -> Tensor:
