@@ -357,8 +357,8 @@ def train(
 def _threads(module: nn.Module, device: str) -> contextlib.AbstractContextManager[Any]:
     """Hold small networks to one thread while they train.
 
-    A second thread gains them nothing (3 % of an epoch on two idle cores) and makes steps four
-    times slower where cores are shared. The limit is that of the calling thread alone.
+    A second thread gains them little (a tenth of an epoch at most on two idle cores) and makes
+    steps four times slower where cores are shared. The limit is that of the calling thread alone.
     """
     small = sum(p.numel() for p in module.parameters()) <= ONE_THREAD_PARAMETERS
     if device == "cpu" and small:
