@@ -188,8 +188,8 @@ class BaseVAE(BaseEstimator, ABC):  # type: ignore[misc]
     def _fit(self, X: Any) -> None:
         self._validate_params()
         parts = self._parts()
-        values, container = self._read(X, reset=True)
         warm = self.vae_ if self.warm_start and hasattr(self, "vae_") else None
+        values, container = self._read(X, reset=warm is None, n_min=2)
         if warm is None:
             table, families = self._learn_table(values, container)
         else:
@@ -342,13 +342,13 @@ class BaseVAE(BaseEstimator, ABC):  # type: ignore[misc]
     def _rows(self, X: Any) -> tuple[Batch, Float]:
         """Return rows as cells, and their log-Jacobians (n,)."""
         check_is_fitted(self)
-        values, _ = self._read(X, reset=False)
+        values, _ = self._read(X, reset=False, n_min=1)
         cells, log_det = self.table_.encode(values)
         # Through float32, as in training: rows that differ by rounding alone (another unit of
         # measure) are the same row, to the bit.
         return Batch(torch.as_tensor(cells.astype(np.float32)).double()), log_det
 
-    def _read(self, X: Any, *, reset: bool) -> tuple[Float, Container]:
+    def _read(self, X: Any, *, reset: bool, n_min: int) -> tuple[Float, Container]:
         """Validate X and return its values and the container they came in."""
         frame = Container.of(X)
         refuse_strings(X)
@@ -358,7 +358,7 @@ class BaseVAE(BaseEstimator, ABC):  # type: ignore[misc]
             reset=reset,
             dtype=np.float64,
             ensure_all_finite=False,
-            ensure_min_samples=2 if reset else 1,
+            ensure_min_samples=n_min,
         )
         container = frame or Container(list(range(values.shape[1])))
         check_finite(values, container, type(self).__name__)

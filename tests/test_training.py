@@ -150,6 +150,14 @@ def test_warm_start_continues():
     assert cold.init_ == "linear"
 
 
+def test_a_warm_start_refuses_another_table():
+    density = quick(warm_start=True).fit(IRIS)
+    with pytest.raises(ValueError, match="X has 3 features, but VAEDensity is expecting 4"):
+        density.fit(IRIS[:, :3])
+    with pytest.raises(ValueError, match=r"1 sample.*minimum of 2"):
+        density.fit(IRIS[:1])
+
+
 def test_a_failed_warm_start_leaves_the_weights():
     class Boom(Callback):
         def on_epoch_end(self, net, **kwargs):
