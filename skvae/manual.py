@@ -51,10 +51,13 @@ PARAMETERS = """
         because much is gained while the learning rate goes down.
     tol : float, default=0.001
         The gain in held-out nats per row that counts.
-    n_draws : int, default=500
+    n_draws : int, default=64
         Draws of z a row when scoring.
-    proposal : {"encoder", "prior"} or Proposal, default="encoder"
-        Where these draws come from: q(z | x) or p(z).
+    proposal : {"defensive", "laplace", "encoder", "prior", "ais"} or Proposal, \
+            default="defensive"
+        Where these draws come from: Laplace's approximation of the row's own p(z | x), q(z | x),
+        half of them from each (``"defensive"``), p(z), or chains from p(z) to p(z | x) (``"ais"``:
+        slow, a check that trusts no approximation).
     device : str or torch.device, default="auto"
         ``"cpu"``, ``"cuda"``, ``"cuda:1"``, ``"mps"``; ``"auto"`` takes CUDA where there is one.
     callbacks : list of skorch callbacks or None, default=None
@@ -88,6 +91,11 @@ ATTRIBUTES = """
         row in the units of X. None without held-out rows.
     best_validation_score_ : float or None
         The largest of them, the start included.
+    active_units_ : ndarray of bool, shape (latent_dim,)
+        Latents that the encoder uses: those whose posterior mean varies over training rows with a
+        variance above 0.01. The others have collapsed to the prior.
+    kl_per_unit_ : ndarray of shape (latent_dim,)
+        Mean over training rows of KL(q(z_j | x) || p(z_j)), nats.
     init_ : {"linear", "random", "warm"}
         The start that was kept.
     device_ : str

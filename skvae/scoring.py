@@ -3,66 +3,139 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 from collections.abc import Iterator
 
 import torch
 from torch import Tensor
 
 from .core.cells import Batch
-from .core.importance import log_marginal
-from .core.noise import KeyedNoise
-from .core.proposals import Proposal
+from .core.importance import effective_sample_size, log_marginal, pareto_k, standard_error
+from .core.latent import active_units, kl_per_unit
+from .core.noise import Noise, keyed_noise
+from .core.proposals import EncoderProposal, Proposal
 from .core.vae import VAE
 
-#: Rows are scored in tiles of this many, the last one padded, by this many draws at a time:
-#: arithmetic of one shape hardly depends on a row's company.
+#: Rows are scored in tiles of at most this many, the last one padded, by at most this many draws
+#: at a time: arithmetic of one shape hardly depends on a row's company.
 TILE_ROWS = 64
 TILE_DRAWS = 64
+#: Draws from the encoder for the ELBO.
+ELBO_DRAWS = 64
+#: Arrays of the size of all parameters of the cells that live at once while a tile is scored.
+LIVE_ARRAYS = 6
+#: Bytes beyond which a tile no longer fits in a processor's cache.
+CACHED = 2**26
 
 
-def tiles(rows: Batch) -> Iterator[tuple[Batch, int]]:
-    """Cut rows into tiles of TILE_ROWS, the last one padded; yield each with its true size."""
-    for start in range(0, len(rows), TILE_ROWS):
-        tile = rows[start : start + TILE_ROWS]
-        yield tile[torch.arange(TILE_ROWS).clamp_max(len(tile) - 1)], len(tile)
+@dataclasses.dataclass(frozen=True)
+class Tile:
+    """How many rows and draws are handled at a time."""
+
+    rows: int = TILE_ROWS
+    draws: int = TILE_DRAWS
+
+    @classmethod
+    def within(cls, vae: VAE, working_memory: float) -> Tile:
+        """Return the largest tile that fits in so many bytes: powers of two, at least 1."""
+        n_numbers = LIVE_ARRAYS * vae.cells.n_parameters + 2 * vae.decoder.body.n_out
+        available = working_memory / (8 * n_numbers)
+        draws = min(TILE_DRAWS, _power_of_two(available / TILE_ROWS))
+        # A mode needs the derivative by every latent of a row at once.
+        rows = min(TILE_ROWS, _power_of_two(available / max(draws, vae.n_latent)))
+        return cls(rows, draws)
+
+    def cut(self, rows: Batch) -> Iterator[tuple[Batch, int]]:
+        """Cut rows into tiles, the last one padded; yield each with its true size."""
+        for start in range(0, len(rows), self.rows):
+            tile = rows[start : start + self.rows]
+            yield tile[torch.arange(self.rows).clamp_max(len(tile) - 1)], len(tile)
 
 
-@torch.no_grad()
-def log_likelihood(
-    vae: VAE, rows: Batch, proposal: Proposal, n_draws: int, seed: int, device: torch.device
-) -> Tensor:
-    """Return the importance-weighted estimate of log p(cells), (n,).
+def _power_of_two(x: float) -> int:
+    return 2 ** max(int(x).bit_length() - 1, 0)
 
-    Parameters
+
+@dataclasses.dataclass(frozen=True)
+class Scoring:
+    """How rows are scored.
+
+    Attributes
     ----------
-    vae : VAE
-    rows : Batch
-        On the CPU, in float64: that is the dtype in which densities are summed.
     proposal : Proposal
     n_draws : int
     seed : int
         Of the keyed noise.
     device : torch.device
         Where the model is.
+    working_memory : float
+        Bytes.
     """
-    vae = precise(vae, device)
-    keyed = KeyedNoise(seed, proposal.n_noise(vae.n_latent), rows.x.shape[1])
-    points = keyed.points(n_draws).split(TILE_DRAWS)
 
-    def log_w(tile: Batch) -> Tensor:
-        there = place(tile, device)
-        noises = (keyed(some, tile.x).to(there.x) for some in points)
-        return torch.cat([proposal(vae, there, noise)[1] for noise in noises])
+    proposal: Proposal
+    n_draws: int
+    seed: int
+    device: torch.device
+    working_memory: float
 
-    return torch.cat([log_marginal(log_w(tile))[:n].cpu() for tile, n in tiles(rows)]).double()
+    @torch.no_grad()
+    def log_w(self, vae: VAE, rows: Batch) -> Iterator[Tensor]:
+        """Yield the log-weights (n_draws, n) of one tile of rows after the other.
+
+        Rows are on the CPU, in float64: that is the dtype in which densities are summed.
+        """
+        vae = precise(vae, self.device)
+        one_row = Tile(rows=1)
+        shape = one_row if self.proposal.row_by_row else Tile.within(vae, self.working_memory)
+        for tile, n in shape.cut(rows):
+            source = self.proposal.build(vae, place(tile, self.device))
+            log_w = [source(noise)[1].cpu() for noise in self._noises(tile, shape.draws)]
+            yield torch.cat(log_w)[:, :n].double()
+
+    def _noises(self, tile: Batch, n_draws: int) -> Iterator[Noise]:
+        """Return the noise of a tile, so many draws at a time."""
+        dtype = place(tile, self.device).x.dtype
+        for start in range(0, self.n_draws, n_draws):
+            noise = keyed_noise(self.seed, tile.x, range(start, min(start + n_draws, self.n_draws)))
+            yield lambda n_noise, noise=noise: noise(n_noise).to(self.device, dtype)
+
+    def log_marginal(self, vae: VAE, rows: Batch) -> Tensor:
+        """Return the estimate of log p(cells), (n,)."""
+        return torch.cat([log_marginal(log_w) for log_w in self.log_w(vae, rows)])
+
+    def elbo(self, vae: VAE, rows: Batch) -> Tensor:
+        """Return the evidence lower bound, (n,)."""
+        encoder = dataclasses.replace(self, proposal=EncoderProposal(), n_draws=ELBO_DRAWS)
+        return torch.cat([log_w.mean(0) for log_w in encoder.log_w(vae, rows)])
+
+    def estimate(self, vae: VAE, rows: Batch) -> dict[str, Tensor]:
+        """Return the estimate with everything that says how good it is, each (n,)."""
+        functions = {
+            "value": log_marginal,
+            "standard_error": standard_error,
+            "effective_sample_size": effective_sample_size,
+            "pareto_k": pareto_k,
+        }
+        parts = [
+            {name: f(log_w) for name, f in functions.items()} for log_w in self.log_w(vae, rows)
+        ]
+        found = {name: torch.cat([part[name] for part in parts]) for name in functions}
+        return {**found, "elbo": self.elbo(vae, rows)}
 
 
 @torch.no_grad()
 def posterior_mean(vae: VAE, rows: Batch, device: torch.device) -> Tensor:
     """Return the mean of q(z | x), (n, d)."""
     vae = precise(vae, device)
-    means = [vae.posterior(place(tile, device)).mean[:n].cpu() for tile, n in tiles(rows)]
+    means = [vae.posterior(place(tile, device)).mean[:n].cpu() for tile, n in Tile().cut(rows)]
     return torch.cat(means).double()
+
+
+@torch.no_grad()
+def latent_use(vae: VAE, rows: Batch) -> tuple[Tensor, Tensor]:
+    """Return which latents are active, (d,) bool, and the mean KL of each, (d,), on the device."""
+    q = vae.posterior(rows)
+    return active_units(q.mean), kl_per_unit(q, vae.prior_of(rows)).mean(0)
 
 
 def precise(vae: VAE, device: torch.device) -> VAE:

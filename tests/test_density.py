@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 import torch
 from numpy.testing import assert_allclose, assert_array_equal
+from sklearn import config_context
 from sklearn.base import clone
 from sklearn.datasets import load_breast_cancer, load_digits, load_iris, load_wine
 from sklearn.decomposition import PCA, FactorAnalysis
@@ -15,6 +16,7 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.preprocessing import StandardScaler
 
 from skvae import ELBO, IWAE, Bernoulli, Gaussian, VAEDensity
+from skvae.core import AISProposal, DefensiveProposal
 
 IRIS = load_iris().data
 #: Quick and yet trained: enough for everything that is not about quality.
@@ -28,6 +30,12 @@ def quick(**changes):
     return VAEDensity(**{**QUICK, **changes})
 
 
+def untrained(latent_dim, **changes):
+    """Return the linear start, whose encoder is exact: every one of its weights is p(x)."""
+    fixed = {"init": "linear", "max_epochs": 0, "early_stopping": False, "proposal": "encoder"}
+    return VAEDensity(latent_dim, **{**fixed, **changes})
+
+
 # ------------------------------------------------------------------ oracles
 
 
@@ -35,13 +43,7 @@ def quick(**changes):
 @pytest.mark.parametrize("n_components", [1, 2])
 def test_untrained_linear_start_is_factor_analysis(load, n_components):
     X = load().data
-    density = VAEDensity(
-        n_components,
-        init="linear",
-        likelihood=Gaussian(scale="column"),
-        max_epochs=0,
-        early_stopping=False,
-    ).fit(X)
+    density = untrained(n_components, likelihood=Gaussian(scale="column")).fit(X)
     scaler = StandardScaler().fit(X)
     peer = FactorAnalysis(n_components, **CONVERGED).fit(scaler.transform(X))
     expected = peer.score_samples(scaler.transform(X)) - np.log(scaler.scale_).sum()
@@ -51,14 +53,13 @@ def test_untrained_linear_start_is_factor_analysis(load, n_components):
 def test_default_start_is_factor_analysis_too():
     """A scale that could depend on z does not at the start, whatever the default likelihood."""
     X = StandardScaler().fit_transform(load_wine().data)
-    density = VAEDensity(2, init="linear", max_epochs=0, early_stopping=False).fit(X)
+    density = untrained(2).fit(X)
     expected = FactorAnalysis(2, **CONVERGED).fit(X).score_samples(X)
     assert_allclose(density.score_samples(X), expected, rtol=0, atol=1e-3)
 
 
 def test_spare_latents_start_at_zero():
-    density = VAEDensity(6, init="linear", max_epochs=0, early_stopping=False).fit(IRIS)
-    few = VAEDensity(4, init="linear", max_epochs=0, early_stopping=False).fit(IRIS)
+    density, few = untrained(6).fit(IRIS), untrained(4).fit(IRIS)
     assert_allclose(density.score_samples(IRIS), few.score_samples(IRIS), rtol=0, atol=1e-3)
     n_hidden = density.vae_.decoder.body.n_hidden
     weight = density.vae_.cells.blocks[0].linear.weight
@@ -164,13 +165,13 @@ def test_mixed_table_integrates_to_one():
 def test_scores_use_the_draws_asked_for(n_draws, monkeypatch):
     density = quick(n_draws=n_draws).fit(IRIS)
     seen = []
-    draw = type(density.vae_).draw
+    weigh = type(density.vae_).weigh
 
-    def spy(vae, batch, noise):
-        seen.append(len(noise))
-        return draw(vae, batch, noise)
+    def spy(vae, batch, z, log_qz):
+        seen.append(len(z))
+        return weigh(vae, batch, z, log_qz)
 
-    monkeypatch.setattr(type(density.vae_), "draw", spy)
+    monkeypatch.setattr(type(density.vae_), "weigh", spy)
     density.score_samples(IRIS[:3])
     assert sum(seen) == n_draws
 
@@ -189,6 +190,74 @@ def test_prior_and_encoder_proposals_agree():
     by_encoder = density.score_samples(IRIS)
     by_prior = density.set_params(proposal="prior").score_samples(IRIS)
     assert_allclose(by_prior, by_encoder, rtol=0, atol=0.05)
+
+
+PROPOSALS = ["prior", "encoder", "laplace", "defensive", AISProposal(n_temperatures=60)]
+
+
+@pytest.mark.parametrize("proposal", PROPOSALS, ids=str)
+def test_every_proposal_agrees_within_its_error_bars(proposal):
+    density = quick(likelihood=Gaussian(scale=1.0), max_epochs=30).fit(IRIS)
+    exact = density.log_likelihood(IRIS[:40], n_draws=20_000, proposal="defensive")
+    n_draws = 64 if proposal == PROPOSALS[-1] else 2048
+    found = density.log_likelihood(IRIS[:40], n_draws=n_draws, proposal=proposal)
+    error = np.abs(found.value - exact.value)
+    assert (error < 4 * np.hypot(found.standard_error, exact.standard_error)).all()
+    assert (found.effective_sample_size <= n_draws * (1 + 1e-9)).all()
+
+
+def test_log_likelihood_is_what_scores_are_and_says_how_good_they_are():
+    density = quick(max_epochs=30).fit(10 * IRIS)
+    result = density.log_likelihood(10 * IRIS)
+    assert_array_equal(result.value, density.score_samples(10 * IRIS))
+    assert all(part.shape == (150,) for part in vars(result).values())
+    assert (result.gap > -4 * result.standard_error - 0.02).all()
+    assert result.gap.mean() > 0
+    more = density.log_likelihood(10 * IRIS, n_draws=1024)
+    assert np.median(more.standard_error) < 0.5 * np.median(result.standard_error)
+
+
+def test_rows_that_a_few_draws_decide_are_warned_of_once():
+    density = quick(max_epochs=30).fit(IRIS)
+    with pytest.warns(UserWarning, match=r"\d+ of 150 rows have Pareto k > 0.7.*defensive") as seen:
+        density.log_likelihood(IRIS, proposal="prior", n_draws=100)
+    assert len(seen) == 1
+    assert seen[0].filename == __file__
+
+
+@pytest.mark.parametrize("proposal", PROPOSALS[2:], ids=str)
+def test_a_score_depends_on_neither_working_memory_nor_company(proposal):
+    X = load_wine().data
+    density = VAEDensity(3, max_epochs=5, random_state=0, proposal=proposal, n_draws=16).fit(X)
+    X = X[:70] if proposal == PROPOSALS[-1] else X
+    scores = density.score_samples(X)
+    # Rounding alone, which the way to the mode and the chains hand on: far below any error bar.
+    exactly = {"rtol": 0, "atol": 1e-8}
+    with config_context(working_memory=0.2):
+        assert_allclose(density.score_samples(X), scores, **exactly)
+    order = np.random.default_rng(0).permutation(len(X))
+    assert_allclose(density.score_samples(X[order]), scores[order], **exactly)
+    assert_allclose(density.score_samples(X[9:10]), scores[9:10], **exactly)
+
+
+def test_a_linear_model_is_scored_exactly():
+    """The untrained linear start is factor analysis, so every proposal has an answer to meet."""
+    X = StandardScaler().fit_transform(load_wine().data)
+    density = untrained(2, proposal="defensive").fit(X)
+    expected = FactorAnalysis(2, **CONVERGED).fit(X).score_samples(X)
+    found = density.log_likelihood(X)
+    error = np.abs(found.value - expected)
+    assert (error < 4 * found.standard_error + 1e-3).all()
+    assert (found.effective_sample_size > 0.5 * density.n_draws).all()
+
+
+def test_units_that_collapsed_are_named():
+    """Two columns cannot use five latents; the linear start leaves the spare ones at the prior."""
+    density = untrained(5).fit(IRIS[:, :2])
+    assert density.active_units_.shape == density.kl_per_unit_.shape == (5,)
+    assert 1 <= density.active_units_.sum() <= 2
+    assert (density.kl_per_unit_[~density.active_units_] < 1e-3).all()
+    assert (density.kl_per_unit_[density.active_units_] > 0.1).all()
 
 
 # -------------------------------------------------------------------- units
@@ -441,6 +510,8 @@ def test_bad_rows_are_refused_by_name(X, error, message):
         ({"objective": "kl"}, "objective='kl' is unknown"),
         ({"objective": IWAE(0)}, r"IWAE\(n_draws=0\): expected an integer >= 1"),
         ({"proposal": "posterior"}, "proposal='posterior' is unknown"),
+        ({"proposal": DefensiveProposal(2)}, r"DefensiveProposal\(share=2\)"),
+        ({"proposal": AISProposal(0)}, r"AISProposal\(n_temperatures=0\)"),
         ({"likelihood": "poisson"}, "likelihood='poisson' is unknown"),
         ({"likelihood": {"a": "gaussian"}}, r"likelihood names columns \['a'\]"),
         ({"likelihood": Gaussian(scale="big")}, r"Gaussian\(scale='big'\)"),
@@ -464,6 +535,8 @@ def test_rows_that_do_not_match_the_fitted_table_are_refused():
         density.score_samples([[5.0, 1.0], [5.0, 3.5]])
     with pytest.raises(ValueError, match=r"n_samples must be an integer >= 1\. Got 0"):
         density.sample(0)
+    with pytest.raises(ValueError, match=r"n_draws must be an integer >= 1\. Got 0"):
+        density.log_likelihood(np.c_[IRIS[:, 0], IRIS[:, 1] > 3], n_draws=0)
 
 
 def test_a_failed_fit_leaves_the_fitted_model():

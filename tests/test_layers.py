@@ -9,7 +9,16 @@ import skvae
 
 ROOT = Path(skvae.__file__).parent
 FILES = sorted(ROOT.rglob("*.py"))
-LAYERS = {"core": 0, "table": 1, "training": 1, "base": 2, "density": 3, "transformer": 3}
+LAYERS = {
+    "core": 0,
+    "table": 1,
+    "training": 1,
+    "scoring": 1,
+    "result": 1,
+    "base": 2,
+    "density": 3,
+    "transformer": 3,
+}
 ABOVE_CORE = {"sklearn", "skorch", "pandas", "polars", "narwhals", "numpy", "scipy", "joblib"}
 
 

@@ -19,16 +19,25 @@ ten-line training loop:
 True
 """
 
+from .ais import bidirectional
 from .build import build_vae
 from .cells import Batch, Cells, Columns
 from .families import Bernoulli, Family, Gaussian
-from .importance import log_marginal
+from .importance import effective_sample_size, log_marginal, pareto_k, standard_error
+from .latent import active_units, kl_per_unit
 from .linear import FactorModel, factor_analysis, start_linear
 from .networks import MLP
 from .objectives import ELBO, IWAE, Bound, Objective
 from .posteriors import DiagonalGaussian, FullGaussian, Posterior
 from .priors import Prior, StandardNormal
-from .proposals import EncoderProposal, PriorProposal, Proposal
+from .proposals import (
+    AISProposal,
+    DefensiveProposal,
+    EncoderProposal,
+    LaplaceProposal,
+    PriorProposal,
+    Proposal,
+)
 from .recipe import Recipe, resolve
 from .vae import VAE, Draw
 
@@ -37,11 +46,13 @@ __all__ = [
     "IWAE",
     "MLP",
     "VAE",
+    "AISProposal",
     "Batch",
     "Bernoulli",
     "Bound",
     "Cells",
     "Columns",
+    "DefensiveProposal",
     "DiagonalGaussian",
     "Draw",
     "EncoderProposal",
@@ -49,6 +60,7 @@ __all__ = [
     "Family",
     "FullGaussian",
     "Gaussian",
+    "LaplaceProposal",
     "Objective",
     "Posterior",
     "Prior",
@@ -56,9 +68,15 @@ __all__ = [
     "Proposal",
     "Recipe",
     "StandardNormal",
+    "active_units",
+    "bidirectional",
     "build_vae",
+    "effective_sample_size",
     "factor_analysis",
+    "kl_per_unit",
     "log_marginal",
+    "pareto_k",
     "resolve",
+    "standard_error",
     "start_linear",
 ]

@@ -188,6 +188,11 @@ class Cells(nn.Module):
         return len(self.order)
 
     @property
+    def n_parameters(self) -> int:
+        """Numbers that the distributions of a row's cells take."""
+        return sum(block.n_cells * len(block.family.parameters) for block in self.parts)
+
+    @property
     def n_inputs(self) -> int:
         """Width of :meth:`features`."""
         return self.n_cells * (2 if self.masked else 1)
@@ -219,6 +224,21 @@ class Cells(nn.Module):
         ]
         log_prob = self._join(parts)
         return log_prob if batch.mask is None else torch.where(batch.mask, log_prob, 0.0)
+
+    def fisher(self, batch: Batch, thetas: Sequence[Tensor], tangents: Sequence[Tensor]) -> Tensor:
+        """Return the Fisher information of the observed cells about z, (n, d, d).
+
+        Tangents are the derivatives of theta by each latent, (d, n, c_block, p) a block.
+        """
+        total = batch.x.new_zeros(())
+        for block, theta, tangent in zip(self.parts, thetas, tangents, strict=True):
+            root = block.family.fisher_sqrt(theta.to(batch.x), tangent.to(batch.x))
+            root = root.reshape(*tangent.shape[:3], -1)  # (d, n, c_block, r)
+            if batch.mask is not None:
+                root = torch.where(self._take(batch.mask, block).unsqueeze(-1), root, 0.0)
+            flat = root.flatten(-2).transpose(0, 1)  # (n, d, c_block * r)
+            total = total + flat @ flat.mT
+        return total
 
     def sample(self, thetas: list[Tensor], generator: torch.Generator | None) -> Tensor:
         """Draw cells. -> (..., c)."""

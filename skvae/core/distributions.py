@@ -114,16 +114,29 @@ class LatentDistribution(Distribution, ABC):
     def mean(self) -> Tensor:
         return self.loc
 
+    @property
+    def n_noise(self) -> int:
+        """How many standard normal numbers a draw takes."""
+        return self.event_shape[0]
+
     @abstractmethod
     def rsample(self, noise: Tensor) -> Tensor:  # type: ignore[override]
-        """Turn standard normal noise (..., d) into draws (..., d)."""
+        """Turn standard normal noise (..., n_noise) into draws (..., d)."""
 
     @abstractmethod
     def draw(self, noise: Tensor) -> tuple[Tensor, Tensor]:
-        """Turn noise (..., d) into draws (..., d) and their log-density (...)."""
+        """Turn noise (..., n_noise) into draws (..., d) and their log-density (...)."""
 
 
-class DiagonalNormal(LatentDistribution):
+class PriorDistribution(LatentDistribution):
+    """A distribution that can be a prior: it says how curved its logarithm is."""
+
+    @abstractmethod
+    def curvature(self, z: Tensor) -> Tensor:
+        """Return -d2/dz2 log p(z), or a positive-definite stand-in, (..., d, d) at z (..., d)."""
+
+
+class DiagonalNormal(PriorDistribution):
     """N(loc, diag(exp(log_scale))^2) over latent vectors."""
 
     def __init__(self, loc: Tensor, log_scale: Tensor):
@@ -143,6 +156,9 @@ class DiagonalNormal(LatentDistribution):
     def log_prob(self, value: Tensor) -> Tensor:
         noise = (value - self.loc) * torch.exp(-self.log_scale)
         return standard_normal_log_prob(noise) - self.log_scale.sum(-1)
+
+    def curvature(self, z: Tensor) -> Tensor:
+        return torch.diag_embed(torch.exp(-2.0 * self.log_scale).expand(z.shape))
 
 
 class TriangularNormal(LatentDistribution):
@@ -169,6 +185,113 @@ class TriangularNormal(LatentDistribution):
             self.scale_tril, (value - self.loc).unsqueeze(-1), upper=False
         ).squeeze(-1)
         return standard_normal_log_prob(noise) - self.log_diagonal.sum(-1)
+
+
+class StudentT(LatentDistribution):
+    """Multivariate Student-t by the Cholesky factor of its precision, L L^T.
+
+    z = loc + L^-T noise / sqrt(c / df), c from the chi-squared distribution with df degrees of
+    freedom: the last number of noise, by its quantile.
+    """
+
+    def __init__(self, loc: Tensor, precision_tril: Tensor, df: float):
+        self.loc, self.precision_tril, self.df = loc, precision_tril, df
+        super().__init__(loc.shape[:-1], loc.shape[-1:], validate_args=False)
+
+    @property
+    def n_noise(self) -> int:
+        return self.event_shape[0] + 1
+
+    def rsample(self, noise: Tensor) -> Tensor:  # type: ignore[override]
+        return self.draw(noise)[0]
+
+    def draw(self, noise: Tensor) -> tuple[Tensor, Tensor]:
+        shrink = torch.sqrt(chi2_quantile(noise[..., -1:], self.df) / self.df)
+        standard = noise[..., :-1] / shrink
+        # One solve a row, for all its draws at once.
+        columns = standard.movedim(0, -1) if standard.ndim == 3 else standard.unsqueeze(-1)
+        moved = torch.linalg.solve_triangular(self.precision_tril.mT, columns, upper=True)
+        moved = moved.movedim(-1, 0) if standard.ndim == 3 else moved.squeeze(-1)
+        return self.loc + moved, self._log_prob(standard)
+
+    def log_prob(self, value: Tensor) -> Tensor:
+        return self._log_prob(
+            torch.einsum("...ji,...j->...i", self.precision_tril, value - self.loc)
+        )
+
+    def _log_prob(self, standard: Tensor) -> Tensor:
+        d, df = self.event_shape[0], self.df
+        log_det = torch.diagonal(self.precision_tril, dim1=-2, dim2=-1).log().sum(-1)
+        constant = (
+            math.lgamma((df + d) / 2.0) - math.lgamma(df / 2.0) - 0.5 * d * math.log(df * math.pi)
+        )
+        square = standard.square().sum(-1)
+        return constant + log_det - 0.5 * (df + d) * torch.log1p(square / df)
+
+
+class Mixture(LatentDistribution):
+    """A share of the draws from one distribution, the rest from another.
+
+    The last number of noise chooses; stretched, it is then the last one ``first`` takes.
+
+    Parameters
+    ----------
+    first : StudentT
+    second : LatentDistribution
+        Takes one number a draw fewer than ``first``.
+    share : Tensor of shape (n,)
+        Probability of ``first``, row by row; 0 and 1 are allowed.
+    """
+
+    def __init__(self, first: StudentT, second: LatentDistribution, share: Tensor):
+        self.first, self.second, self.share = first, second, share
+        super().__init__(first.batch_shape, first.event_shape, validate_args=False)
+
+    @property
+    def n_noise(self) -> int:
+        return self.first.n_noise
+
+    def rsample(self, noise: Tensor) -> Tensor:  # type: ignore[override]
+        u = torch.special.ndtr(noise[..., -1])
+        in_first = u < self.share
+        # Where the second is chosen any number will do for the first, if it is finite.
+        stretched = torch.special.ndtri(torch.where(in_first, u / self.share, 0.5))
+        inner = torch.cat([noise[..., :-1], stretched.unsqueeze(-1)], -1)
+        z = self.first.rsample(inner), self.second.rsample(noise[..., :-1])
+        return torch.where(in_first.unsqueeze(-1), *z)
+
+    def draw(self, noise: Tensor) -> tuple[Tensor, Tensor]:
+        z = self.rsample(noise)
+        return z, self.log_prob(z)
+
+    def log_prob(self, value: Tensor) -> Tensor:
+        return torch.logaddexp(
+            self.share.log() + self.first.log_prob(value),
+            torch.log1p(-self.share) + self.second.log_prob(value),
+        )
+
+
+def chi2_quantile(normal: Tensor, df: float, n_steps: int = 3) -> Tensor:
+    """Return the chi-squared quantile at the probability of a standard normal number.
+
+    Newton's method on the logarithm of the smaller tail, where it is nearly linear in log x, from
+    Wilson and Hilferty's approximation; accurate to 1e-9 for df from 5 and |normal| up to 6.5.
+
+    References
+    ----------
+    "The distribution of chi-square" (Wilson and Hilferty, 1931).
+    """
+    a = torch.full_like(normal, 0.5 * df)
+    spread = 2.0 / (9.0 * df)
+    y = 3.0 * (1.0 - spread + normal * math.sqrt(spread)).clamp_min(0.05).log() + math.log(df / 2)
+    lower = normal < 0.0
+    target = torch.special.log_ndtr(-normal.abs())
+    for _ in range(n_steps):
+        x = y.exp()  # half the chi-squared number
+        tail = torch.where(lower, torch.special.gammainc(a, x), torch.special.gammaincc(a, x)).log()
+        slope = torch.exp(a * y - x - math.lgamma(0.5 * df) - tail)
+        y = y - (tail - target) / torch.where(lower, slope, -slope)
+    return 2.0 * y.exp()
 
 
 @register_kl(DiagonalNormal, DiagonalNormal)  # type: ignore[untyped-decorator]

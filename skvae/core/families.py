@@ -78,6 +78,14 @@ class Family(Recipe, ABC):
         return raw
 
     @abstractmethod
+    def fisher_sqrt(self, theta: Tensor, tangent: Tensor) -> Tensor:
+        """Return S t for S^T S = I(theta), the Fisher information of a cell about theta.
+
+        theta (..., p), tangent (..., p) -> (..., r) for any r: with ``tangent`` the derivative of
+        theta by a latent, products of what comes back add up to the information about z.
+        """
+
+    @abstractmethod
     def start(self, linear: LinearStart) -> list[tuple[Tensor, Tensor]]:
         """Return a weight (c, d) and a bias (c,) for each raw number."""
 
@@ -136,6 +144,12 @@ class Gaussian(Family):
         # log(exp(log_scale) + floor): smooth, so the gradient never dies at the bound.
         return [loc, torch.logaddexp(log_scale, self._common(floor).log())]
 
+    def fisher_sqrt(self, theta: Tensor, tangent: Tensor) -> Tensor:
+        log_scale = theta[..., 1]
+        return torch.stack(
+            [torch.exp(-log_scale) * tangent[..., 0], math.sqrt(2.0) * tangent[..., 1]], -1
+        )
+
     @property
     def isotropic(self) -> bool:
         return self.scale in ("row", "shared")
@@ -165,6 +179,9 @@ class Bernoulli(Family):
 
     def __call__(self, theta: Tensor) -> CellDistribution:
         return BernoulliLogits(theta[..., 0])
+
+    def fisher_sqrt(self, theta: Tensor, tangent: Tensor) -> Tensor:
+        return BernoulliLogits(theta).variance.sqrt() * tangent
 
     def start(self, linear: LinearStart) -> list[tuple[Tensor, Tensor]]:
         # First order in z: d logit = d mean / (mean (1 - mean)) = d mean / spread^2.

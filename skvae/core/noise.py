@@ -1,50 +1,78 @@
-"""Keyed noise: quasi-random points that belong to a row, whatever its company.
+"""Noise: where the standard normal numbers come from that proposals turn into draws.
 
-Points that are good together (a scrambled Sobol sequence) are rotated by an amount that depends
-on the row alone. So a row's score depends on the row alone, and the Monte Carlo errors of
+A proposal asks a :data:`Noise` for as many numbers a draw as it needs. For scores the numbers are
+keyed: points that are good together (a scrambled Sobol sequence) are rotated by an amount that
+depends on the row alone. So a row's score depends on the row alone, and the Monte Carlo errors of
 different rows are independent: the error of a mean score falls with the number of rows.
 """
 
 from __future__ import annotations
 
+import functools
+import itertools
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 from torch.quasirandom import SobolEngine
 
+#: ``noise(m)`` gives standard normal numbers (K, n, m), new ones at every call.
+Noise = Callable[[int], Tensor]
+
 # Rotations should have nothing in common even for rows that are close: the random projection
 # turns a difference of 1e-3 standard deviations into a full turn.
 TURNS = 1000.0
+#: Keeps the seeds of successive calls apart, whatever the seed of the first.
+SEED_STEP = 0x9E3779B97F4A7C15
+MAX_SEED = 2**63
 
 
-class KeyedNoise:
-    """Standard normal noise as a pure function of a seed and a row.
+def keyed_noise(seed: int, rows: Tensor, draws: range) -> Noise:
+    """Return noise that is a pure function of a seed, a row and a draw.
+
+    The numbers of its first call are quasi-random, where evenness pays most; those of later
+    calls, of which a Markov chain takes thousands, are pseudo-random.
 
     Parameters
     ----------
     seed : int
-    n_noise : int
-        Numbers a draw takes.
-    n_cells : int
-        Numbers a row has.
+    rows : Tensor of shape (n, c), float64
+    draws : range
+        Which draws of each row.
     """
+    call = itertools.count()
 
-    def __init__(self, seed: int, n_noise: int, n_cells: int):
-        self.seed, self.n_noise = seed, n_noise
-        generator = torch.Generator().manual_seed(seed)
-        self.projection = TURNS * torch.randn(
-            n_cells, n_noise, generator=generator, dtype=torch.float64
-        )
+    def noise(n_noise: int) -> Tensor:
+        quasi = (i := next(call)) == 0
+        own_seed = (seed + i * SEED_STEP) % MAX_SEED
+        points = _points(own_seed, draws.stop, n_noise, quasi)[draws.start :]
+        return rotate(points, _turn(own_seed, rows, n_noise))
 
-    def points(self, n_draws: int) -> Tensor:
-        """Return the common points in the unit cube, (n_draws, n_noise)."""
-        engine = SobolEngine(self.n_noise, scramble=True, seed=self.seed)
+    return noise
+
+
+# The points of a call are the same for every tile of rows.
+@functools.lru_cache(maxsize=4)
+def _points(seed: int, n_draws: int, n_noise: int, quasi: bool) -> Tensor:
+    """Return points in the unit cube, (n_draws, n_noise)."""
+    if quasi:
+        engine = SobolEngine(n_noise, scramble=True, seed=seed)
         return torch.as_tensor(engine.draw(n_draws, dtype=torch.float64))
+    generator = torch.Generator().manual_seed(seed)
+    return torch.rand(n_draws, n_noise, generator=generator, dtype=torch.float64)
 
-    def __call__(self, points: Tensor, key: Tensor) -> Tensor:
-        """Rotate points (K, n_noise) by key (n, n_cells), both float64. -> (K, n, n_noise)."""
-        # A sum over cells and not a matrix product, whose rounding may vary with the batch.
-        turn = (key.unsqueeze(-1) * self.projection).sum(-2).frac()  # (n, n_noise)
-        u = (points.unsqueeze(1) + turn).remainder(1.0)
-        # Half a step of the Sobol grid keeps the quantile finite at 0.
-        noise: Tensor = torch.special.ndtri(u.clamp(2.0**-32, 1.0 - 2.0**-32))
-        return noise
+
+def _turn(seed: int, rows: Tensor, n_noise: int) -> Tensor:
+    """Return by how much the points of each row are rotated, (n, n_noise)."""
+    generator = torch.Generator().manual_seed(seed)
+    projection = torch.randn(rows.shape[-1], n_noise, generator=generator, dtype=torch.float64)
+    # A sum over cells and not a matrix product, whose rounding may vary with the batch.
+    return (rows.unsqueeze(-1) * (TURNS * projection)).sum(-2).frac()
+
+
+def rotate(points: Tensor, turn: Tensor) -> Tensor:
+    """Rotate points (K, m) in the unit cube by turn (n, m), to normal numbers (K, n, m)."""
+    u = (points.unsqueeze(1) + turn).remainder(1.0)
+    # Half a step of the Sobol grid keeps the quantile finite at 0.
+    noise: Tensor = torch.special.ndtri(u.clamp(2.0**-32, 1.0 - 2.0**-32))
+    return noise

@@ -8,7 +8,7 @@ from abc import ABC, abstractmethod
 import torch
 from torch import Tensor, nn
 
-from .distributions import DiagonalNormal, LatentDistribution
+from .distributions import DiagonalNormal, PriorDistribution
 from .recipe import Recipe
 
 
@@ -35,5 +35,5 @@ class _StandardNormal(nn.Module):
         super().__init__()
         self.register_buffer("zero", torch.zeros(n_latent), persistent=False)
 
-    def forward(self, context: Tensor | None = None) -> LatentDistribution:
+    def forward(self, context: Tensor | None = None) -> PriorDistribution:
         return DiagonalNormal(self.zero, self.zero)

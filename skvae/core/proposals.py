@@ -4,40 +4,139 @@ from __future__ import annotations
 
 import dataclasses
 from abc import ABC, abstractmethod
+from collections.abc import Callable
+from typing import ClassVar
 
+import torch
 from torch import Tensor
 
+from .ais import Annealing, annealed
 from .cells import Batch
+from .distributions import LatentDistribution, Mixture
+from .laplace import laplace
+from .noise import Noise
 from .recipe import Recipe
 from .vae import VAE
+
+#: Draws for the rows it was made for: noise -> z (K, n, d) and log-weights (K, n).
+Source = Callable[[Noise], tuple[Tensor, Tensor]]
 
 
 class Proposal(Recipe, ABC):
     """A recipe for draws with log-weights whose mean weight is an unbiased estimate of p(x)."""
 
-    def n_noise(self, n_latent: int) -> int:
-        """Return how many standard normal numbers a draw takes."""
-        return n_latent
+    #: Whether rows must be drawn for one at a time, because rounding, which may vary with the
+    #: company, does not stay small.
+    row_by_row: ClassVar[bool] = False
+
+    def validate(self) -> None:
+        """Raise ValueError where a field has no meaning."""
 
     @abstractmethod
-    def __call__(self, vae: VAE, batch: Batch, noise: Tensor) -> tuple[Tensor, Tensor]:
-        """Return z (K, n, d) and log_w (K, n), given noise (K, n, n_noise)."""
+    def build(self, vae: VAE, batch: Batch) -> Source:
+        """Prepare for the rows of a batch, once, and return the source of their draws."""
+
+
+def draws_from(distribution: LatentDistribution, vae: VAE, batch: Batch) -> Source:
+    """Return draws of a distribution, weighed by log p(x, z) - log q(z)."""
+
+    def source(noise: Noise) -> tuple[Tensor, Tensor]:
+        draw = vae.weigh(batch, *distribution.draw(noise(distribution.n_noise)))
+        return draw.z, draw.log_w
+
+    return source
 
 
 @dataclasses.dataclass
 class EncoderProposal(Proposal):
     """Draws from q(z | x)."""
 
-    def __call__(self, vae: VAE, batch: Batch, noise: Tensor) -> tuple[Tensor, Tensor]:
-        draw = vae.draw(batch, noise)
-        return draw.z, draw.log_w
+    def build(self, vae: VAE, batch: Batch) -> Source:
+        return draws_from(vae.posterior(batch), vae, batch)
 
 
 @dataclasses.dataclass
 class PriorProposal(Proposal):
     """Draws from p(z): simple Monte Carlo, log_w = log p(x | z)."""
 
-    def __call__(self, vae: VAE, batch: Batch, noise: Tensor) -> tuple[Tensor, Tensor]:
-        z, log_pz = vae.prior_of(batch).draw(noise)
-        draw = vae.weigh(batch, z, log_pz)
-        return draw.z, draw.log_w
+    def build(self, vae: VAE, batch: Batch) -> Source:
+        return draws_from(vae.prior_of(batch), vae, batch)
+
+
+@dataclasses.dataclass
+class DefensiveProposal(Proposal):
+    """Draws from a mixture of Laplace's approximation and the encoder.
+
+    The weights divide by the density of the mixture, so none exceeds what either would give over
+    its share: Laplace finds the row's mode, the encoder knows of others. A row whose mode is not
+    found has the encoder alone.
+
+    Parameters
+    ----------
+    share : float, default=0.5
+        Of the draws that come from Laplace's approximation, from 0 to 1.
+
+    References
+    ----------
+    "Weighted Average Importance Sampling and Defensive Mixture Distributions" (Hesterberg, 1995).
+    """
+
+    share: float = 0.5
+
+    def validate(self) -> None:
+        if not 0.0 <= self.share <= 1.0:
+            raise ValueError(
+                f"DefensiveProposal(share={self.share!r}): expected a number from 0 to 1."
+            )
+
+    def build(self, vae: VAE, batch: Batch) -> Source:
+        return draws_from(_mixture(vae, batch, self.share), vae, batch)
+
+
+@dataclasses.dataclass
+class LaplaceProposal(Proposal):
+    """Draws from Laplace's approximation of p(z | x_observed), a Student-t at the row's mode.
+
+    A row whose mode is not found has the encoder in its place.
+    """
+
+    def build(self, vae: VAE, batch: Batch) -> Source:
+        return draws_from(_mixture(vae, batch, 1.0), vae, batch)
+
+
+def _mixture(vae: VAE, batch: Batch, share: float) -> Mixture:
+    q = vae.posterior(batch)
+    found = laplace(vae, batch, q.mean)
+    return Mixture(found.distribution, q, torch.where(found.converged, share, 0.0).to(batch.x))
+
+
+@dataclasses.dataclass
+class AISProposal(Proposal):
+    """Annealed importance sampling: chains from the prior to the posterior, by Hamiltonian moves.
+
+    Parameters
+    ----------
+    n_temperatures : int, default=500
+        Steps of the way.
+    n_leapfrog : int, default=5
+        Steps of a Hamiltonian move.
+
+    References
+    ----------
+    "Annealed importance sampling" (Neal, 2001); "On the Quantitative Analysis of Decoder-Based
+    Generative Models" (Wu et al., 2017).
+    """
+
+    n_temperatures: int = 500
+    n_leapfrog: int = 5
+
+    row_by_row: ClassVar[bool] = True  # accepting a move or not multiplies any difference
+
+    def validate(self) -> None:
+        for name, value in self.get_params().items():
+            if not isinstance(value, int) or value < 1:
+                raise ValueError(f"AISProposal({name}={value!r}): expected an integer >= 1.")
+
+    def build(self, vae: VAE, batch: Batch) -> Source:
+        annealing = Annealing.tuned(vae, batch, self.n_temperatures, self.n_leapfrog)
+        return lambda noise: annealed(annealing, noise)

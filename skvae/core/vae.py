@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from .cells import Batch, Cells
-from .distributions import LatentDistribution
+from .distributions import LatentDistribution, PriorDistribution
 from .networks import MLP, Features
 from .posteriors import PosteriorHead
 
@@ -90,9 +90,9 @@ class VAE(nn.Module):
         q: LatentDistribution = self.encoder(features, self._context(batch), batch.x.dtype)
         return q
 
-    def prior_of(self, batch: Batch) -> LatentDistribution:
+    def prior_of(self, batch: Batch) -> PriorDistribution:
         """Return p(z), given the batch's context where it has one."""
-        prior: LatentDistribution = self.prior(self._context(batch))
+        prior: PriorDistribution = self.prior(self._context(batch))
         return prior
 
     def decode(self, z: Tensor, context: Tensor | None = None) -> list[Tensor]:
@@ -116,19 +116,19 @@ class VAE(nn.Module):
         # The one masked sum over cells: up to here log-probabilities stay per cell.
         return self.cells.log_prob(batch, thetas).sum(-1)
 
+    def log_joint(self, batch: Batch, z: Tensor) -> Tensor:
+        """Return log p(x_observed, z) for z (K, n, d). -> (K, n)."""
+        return self.log_px(batch, z) + self.prior_of(batch).log_prob(z)
+
     def sample(
         self, n: int, generator: torch.Generator | None, context: Tensor | None = None
-    ) -> Tensor:
-        """Draw n rows of cells: z from the prior, then x from p(x | z). -> (n, c)."""
-        noise = torch.randn(
-            n,
-            self.n_latent,
-            generator=generator,
-            dtype=self.dtype,
-            device=next(self.parameters()).device,
-        )
+    ) -> tuple[Tensor, Tensor]:
+        """Draw n rows of the model: z (n, d) from the prior, and cells x (n, c) given z."""
+        device = next(self.parameters()).device
+        shape = (n, self.n_latent)
+        noise = torch.randn(shape, generator=generator, dtype=self.dtype, device=device)
         z = self.prior(context).rsample(noise=noise)
-        return self.cells.sample(self.decode(z, context), generator)
+        return z, self.cells.sample(self.decode(z, context), generator)
 
     def _context(self, batch: Batch) -> Tensor | None:
         return None if batch.context is None else batch.context.to(self.dtype)

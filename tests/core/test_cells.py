@@ -82,8 +82,9 @@ def test_context_reaches_the_encoder_and_the_decoder():
     )
     assert not torch.allclose(one.z, two.z)
     assert not torch.allclose(one.log_px, two.log_px)
-    rows = vae.sample(6, torch.Generator(), context=torch.zeros(6, 1, dtype=torch.float64))
-    assert rows.shape == (6, 5)
+    z, x = vae.sample(6, torch.Generator(), context=torch.zeros(6, 1, dtype=torch.float64))
+    assert z.shape == (6, 2)
+    assert x.shape == (6, 5)
 
 
 def test_batches_are_cut_and_moved_whole():

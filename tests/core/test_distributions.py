@@ -2,9 +2,16 @@
 
 import pytest
 import torch
+from scipy import stats
 from torch.distributions import MultivariateNormal, kl_divergence
 
-from skvae.core.distributions import DiagonalNormal, TriangularNormal
+from skvae.core.distributions import (
+    DiagonalNormal,
+    Mixture,
+    StudentT,
+    TriangularNormal,
+    chi2_quantile,
+)
 
 
 def distributions():
@@ -46,3 +53,62 @@ def test_draws_have_the_covariance_of_the_triangular_factor(generator):
     expected = q.scale_tril[0] @ q.scale_tril[0].T
     # 200,000 draws: entries of the covariance have a standard error of about 0.01.
     torch.testing.assert_close(torch.cov(z.T), expected, rtol=0.02, atol=0.05)
+
+
+def test_curvature_of_a_normal_prior_is_its_precision():
+    q = distributions()[0]
+    z = torch.zeros(4, 3, dtype=torch.float64)
+    torch.testing.assert_close(q.curvature(z), oracle(q).precision_matrix)
+
+
+@pytest.mark.parametrize("df", [5.0, 8.0, 33.0, 200.0])
+def test_chi_squared_quantiles_equal_scipys(df):
+    normal = torch.linspace(-6.5, 6.5, 201, dtype=torch.float64)
+    lower, upper = (
+        stats.chi2.ppf(stats.norm.cdf(normal), df),
+        stats.chi2.isf(stats.norm.sf(normal), df),
+    )
+    expected = torch.where(normal < 0, torch.tensor(lower), torch.tensor(upper))
+    torch.testing.assert_close(chi2_quantile(normal, df), expected, rtol=1e-9, atol=0)
+
+
+def student_t(df=7.0):
+    q = distributions()[1]
+    precision = oracle(q).precision_matrix
+    return StudentT(q.loc, torch.linalg.cholesky(precision), df)
+
+
+def test_student_t_equals_scipys():
+    t = student_t()
+    noise = torch.randn(50, 4, 4, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+    z, log_t = t.draw(noise)
+    torch.testing.assert_close(t.log_prob(z), log_t)
+    for i in range(4):
+        shape = torch.linalg.inv(t.precision_tril[i] @ t.precision_tril[i].T).numpy()
+        peer = stats.multivariate_t(t.loc[i].numpy(), shape, t.df)
+        torch.testing.assert_close(log_t[:, i], torch.tensor(peer.logpdf(z[:, i].numpy())))
+
+
+def test_student_t_draws_follow_its_density(generator):
+    t = student_t()
+    z = t.rsample(torch.randn(50_000, 4, 4, generator=generator, dtype=torch.float64))
+    standard = torch.einsum("nji,knj->kni", t.precision_tril, z - t.loc)
+    assert stats.kstest(standard[:, 0, 1].numpy(), stats.t(t.df).cdf).pvalue > 1e-3
+    # The squared length over d follows F(d, df).
+    square = standard[:, 2].square().sum(-1) / 3
+    assert stats.kstest(square.numpy(), stats.f(3, t.df).cdf).pvalue > 1e-3
+
+
+@pytest.mark.parametrize("share", [0.0, 0.3, 1.0])
+def test_a_mixture_draws_and_weighs_by_its_shares(share, generator):
+    first, second = student_t(), distributions()[0]
+    shares = torch.full((4,), share, dtype=torch.float64)
+    mixture = Mixture(first, second, shares)
+    noise = torch.randn(20_000, 4, 4, generator=generator, dtype=torch.float64)
+    z, log_q = mixture.draw(noise)
+    q = share * first.log_prob(z).exp() + (1 - share) * second.log_prob(z).exp()
+    torch.testing.assert_close(log_q, q.log())
+    # E 1/q over draws of q is the volume; here weighed by another density, whose integral is 1.
+    target = DiagonalNormal(second.loc, second.log_scale - 0.5)
+    weights = torch.exp(target.log_prob(z) - log_q)
+    assert ((weights.mean(0) - 1).abs() < 5 * weights.std(0) / 20_000**0.5).all()

@@ -55,6 +55,22 @@ def test_moments_equal_scipy(case):
 
 
 @cases
+def test_fisher_information_is_the_variance_of_the_score(case):
+    theta = torch.tensor(case.theta, dtype=torch.float64)
+    root = case.family.fisher_sqrt(theta, torch.eye(len(theta), dtype=torch.float64))
+    if case.family.measure == "mass":
+        x = torch.tensor(case.grid)
+        weight = torch.tensor(case.oracle.pmf(case.grid))
+    else:
+        x = torch.linspace(*case.oracle.interval(1 - 1e-15), 20_001, dtype=torch.float64)
+        weight = torch.tensor(case.oracle.pdf(x.numpy())) * (x[1] - x[0])
+    rows = theta.expand(len(x), -1).clone().requires_grad_()
+    (score,) = torch.autograd.grad(case.family(rows).log_prob(x).sum(), rows)  # (n, p)
+    expected = torch.einsum("n,ni,nj->ij", weight, score, score)
+    torch.testing.assert_close(root @ root.T, expected, rtol=1e-6, atol=1e-9)
+
+
+@cases
 def test_total_mass_is_one(case):
     def p(x):
         return distribution(case).log_prob(torch.tensor(float(x), dtype=torch.float64)).exp().item()

@@ -17,6 +17,7 @@ from skvae.core import (
     PriorProposal,
     factor_analysis,
     log_marginal,
+    standard_error,
 )
 
 from .models import exact_log_prob, linear_model, rows_of, spoil
@@ -70,13 +71,10 @@ def test_prior_and_encoder_draws_agree_on_log_p():
     vae, covariance = linear_model()
     x = rows_of(covariance)
     spoil(vae)
-    noise = noise_for(x, 20_000, 2)
     exact = exact_log_prob(covariance, x)
     for proposal in (EncoderProposal(), PriorProposal()):
-        _, log_w = proposal(vae, Batch(x), noise)
-        weights = torch.exp(log_w - log_w.amax(0))
-        standard_error = weights.std(0) / weights.mean(0) / 20_000**0.5
-        assert ((log_marginal(log_w) - exact).abs() < 5 * standard_error).all()
+        _, log_w = proposal.build(vae, Batch(x))(lambda n: noise_for(x, 20_000, n))
+        assert ((log_marginal(log_w) - exact).abs() < 5 * standard_error(log_w)).all()
 
 
 @pytest.mark.parametrize("posterior", POSTERIORS, ids=repr)

@@ -19,7 +19,7 @@ def test_recipes_are_cloned_compared_and_printed():
 def test_names_come_from_classes():
     assert resolve("elbo", Objective, "objective") == ELBO()
     assert resolve("standard_normal", Prior, "prior") == StandardNormal()
-    assert {"encoder", "prior"} <= set(recipes(Proposal))
+    assert {"encoder", "prior", "laplace", "defensive", "ais"} == set(recipes(Proposal))
 
 
 def test_unknown_names_and_types_are_refused():

@@ -1,0 +1,56 @@
+"""LogLikelihood: an estimate of log p(x) that says how good it is."""
+
+from __future__ import annotations
+
+import dataclasses
+import warnings
+
+import numpy as np
+from numpy.typing import NDArray
+
+#: Above it an importance-weighted estimate is of no practical use (Vehtari et al., 2024).
+MAX_PARETO_K = 0.7
+
+
+@dataclasses.dataclass(frozen=True)
+class LogLikelihood:
+    """The log-likelihood of rows, estimated by importance sampling, with its quality.
+
+    Attributes
+    ----------
+    value : ndarray of shape (n_samples,)
+        The estimate of log p(x), nats in the user's units; in expectation a lower bound.
+    standard_error : ndarray of shape (n_samples,)
+        Of ``value``, nats. Draws are quasi-random, which it does not know: the true error is
+        usually smaller.
+    effective_sample_size : ndarray of shape (n_samples,)
+        How many draws from the posterior itself the weighted draws are worth.
+    pareto_k : ndarray of shape (n_samples,)
+        Shape of the tail of the weights: good below 0.5, usable up to 0.7; NaN with fewer than
+        25 draws.
+    elbo : ndarray of shape (n_samples,)
+        The evidence lower bound, by draws from the encoder. What ``value`` is above it, the
+        encoder misses of the posterior: KL(q(z | x) || p(z | x)).
+    """
+
+    value: NDArray[np.float64]
+    standard_error: NDArray[np.float64]
+    effective_sample_size: NDArray[np.float64]
+    pareto_k: NDArray[np.float64]
+    elbo: NDArray[np.float64]
+
+    @property
+    def gap(self) -> NDArray[np.float64]:
+        """How far the evidence lower bound is below the estimate, (n_samples,)."""
+        return self.value - self.elbo
+
+    def warn(self) -> None:
+        """Warn, once, of rows whose estimate cannot be trusted."""
+        n_bad = int((self.pareto_k > MAX_PARETO_K).sum())
+        if n_bad:
+            warnings.warn(
+                f"{n_bad} of {len(self.value)} rows have Pareto k > {MAX_PARETO_K}: a few draws "
+                "decide their estimate, which may be far too low. Raise n_draws, use "
+                "proposal='defensive' or, to check a few rows, proposal='ais'.",
+                stacklevel=3,
+            )
