@@ -15,8 +15,7 @@ from sklearn.datasets import load_breast_cancer
 from sklearn.model_selection import train_test_split
 from sklearn.preprocessing import StandardScaler
 
-from skvae import VAEDensity
-from skvae.core import AISProposal
+from skvae import AISProposal, VAEDensity
 
 QUICK = "--quick" in sys.argv
 PICTURE = Path("output" if QUICK else "docs/images") / "estimates.png"
@@ -33,14 +32,16 @@ def fit():
     return density.fit(scaler.transform(train)), scaler.transform(test)
 
 
-def draw(density, row, ax):
+def draw(density, row, axes):
     """Draw the estimates of one row, with two standard errors, and print the last ones."""
     for i, (proposal, color) in enumerate(PROPOSALS.items()):
         found = [density.log_likelihood(row, n_draws=n, proposal=proposal) for n in N_DRAWS]
         value = np.array([r.value[0] for r in found])
         error = np.array([r.standard_error[0] for r in found])
         x = np.array(N_DRAWS) * 1.06 ** (i - 1.5)  # side by side
-        ax.errorbar(x, value, 2 * error, fmt="o-", ms=3, lw=1, color=color, label=LABELS[proposal])
+        style = {"fmt": "o-", "ms": 3, "lw": 1, "color": color, "label": LABELS[proposal]}
+        for ax in axes:
+            ax.errorbar(x, value, 2 * error, **style)
         print(f"{LABELS[proposal]:10} {N_DRAWS[-1]} draws: {value[-1]:8.3f} +- {error[-1]:.3f}, "
               f"Pareto k {found[-1].pareto_k[0]:.2f}")  # fmt: skip
     return found[-1]
@@ -54,18 +55,22 @@ def main():
         warnings.simplefilter("ignore", UserWarning)
         gap = density.log_likelihood(rows[:40]).gap
         row = rows[[np.argmax(gap)]]
-        fig, ax = plt.subplots(figsize=(7, 4.2), layout="constrained")
-        last = draw(density, row, ax)
+        grid = {"height_ratios": (3, 1)}
+        fig, axes = plt.subplots(2, sharex=True, figsize=(7, 5), layout="constrained", **grid)
+        last = draw(density, row, axes)
         annealing = AISProposal(n_temperatures=50 if QUICK else 4000)
         judge = density.log_likelihood(row, n_draws=64, proposal=annealing)
     value, error = judge.value[0], judge.standard_error[0]
     print(f"annealed, {annealing.n_temperatures} temperatures: {value:.3f} +- {error:.3f}")
     print(f"ELBO: {last.elbo[0]:.3f}")
-    ax.axhspan(value - 2 * error, value + 2 * error, color="k", alpha=0.15, label="annealed")
-    ax.axhline(last.elbo[0], color="k", ls=":", label="ELBO")
-    ax.set(xscale="log", xlabel="draws", ylabel="log p(x), nats", title="One row, one model")
-    ax.set_ylim(last.elbo[0] - 2, value + 2)
-    ax.legend(ncols=3, loc="lower right", fontsize="small")
+    near, far = axes
+    near.axhspan(value - 2 * error, value + 2 * error, color="k", alpha=0.15, label="annealed")
+    near.axhline(last.elbo[0], color="k", ls=":", label="ELBO")
+    near.set(title="log p(x) of one row, nats, with two standard errors", xscale="log")
+    near.set_ylim(last.elbo[0] - 1, value + 2)
+    near.legend(ncols=3, loc="lower right", bbox_to_anchor=(1, 0.1), fontsize="small")
+    # The prior is far below, and still rising.
+    far.set(ylim=(None, last.elbo[0] - 10), xlabel="draws")
     PICTURE.parent.mkdir(parents=True, exist_ok=True)
     fig.savefig(PICTURE, dpi=120)
     print(f"wrote {PICTURE}")

@@ -19,7 +19,9 @@ from benchmarks.readme import table  # noqa: E402
 from skvae.table import resolution  # noqa: E402
 
 
-@pytest.mark.parametrize("name", ["likelihood", "digits_pipeline", "training_speed"])
+@pytest.mark.parametrize(
+    "name", ["likelihood", "digits_pipeline", "training_speed", "estimates", "scoring_speed"]
+)
 def test_benchmark_runs(name):
     command = [sys.executable, "-m", f"benchmarks.{name}", "--quick"]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}

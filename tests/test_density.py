@@ -15,8 +15,7 @@ from sklearn.decomposition import PCA, FactorAnalysis
 from sklearn.model_selection import GridSearchCV
 from sklearn.preprocessing import StandardScaler
 
-from skvae import ELBO, IWAE, Bernoulli, Gaussian, VAEDensity
-from skvae.core import AISProposal, DefensiveProposal
+from skvae import ELBO, IWAE, AISProposal, Bernoulli, DefensiveProposal, Gaussian, VAEDensity
 
 IRIS = load_iris().data
 #: Quick and yet trained: enough for everything that is not about quality.

@@ -88,10 +88,11 @@ def _generalised_pareto_shape(x: Tensor) -> Tensor:
     m = len(x)
     n_grid = 30 + int(math.sqrt(m))
     quartile, largest = x[int(m / 4.0 + 0.5) - 1], x[-1]
-    tiny = torch.finfo(x.dtype).tiny
+    # Far above the smallest number, so that nothing overflows where one weight is all there is.
+    tiny = torch.finfo(x.dtype).tiny ** 0.9
     j = torch.arange(1, n_grid + 1, dtype=x.dtype, device=x.device) - 0.5
     steps = 1.0 - (n_grid / j).sqrt()  # (n_grid,)
-    b = 1.0 / largest.clamp_min(tiny) + steps.unsqueeze(-1) / (3.0 * quartile.clamp_min(1e-12))
+    b = 1.0 / largest.clamp_min(tiny) + steps.unsqueeze(-1) / (3.0 * quartile.clamp_min(tiny))
     k = torch.stack([torch.log1p(-row * x).mean(0) for row in b])  # (n_grid, n)
     profile = m * (torch.log(-b / k) - k - 1.0)
     b = (torch.softmax(profile, 0) * b).sum(0)

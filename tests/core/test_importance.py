@@ -55,6 +55,13 @@ def test_pareto_k_of_a_proposal_that_is_too_narrow(scale):
     assert pareto_k(log_w).mean().item() == pytest.approx(1.0 - scale**2, abs=0.12)
 
 
+@pytest.mark.parametrize("spread", [30.0, 3000.0])
+def test_a_weight_that_is_all_there_is_has_a_heavy_tail(spread):
+    k = pareto_k(spread * randn(1000, 10))
+    assert (k > 0.7).all()
+    assert k.isfinite().all()
+
+
 def test_pareto_k_needs_draws():
     assert pareto_k(randn(20, 3)).isnan().all()
     assert pareto_k(randn(25, 3)).isfinite().all()

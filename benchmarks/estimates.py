@@ -1,0 +1,186 @@
+"""How good the estimates of log p(x) are: error, error bars, and an independent check.
+
+Models are default ``VAEDensity`` (and other likelihoods and posteriors) on split 0, with 8 latents
+for breast cancer and 16 for digits. An error is the difference from 20,000 defensive draws; the
+judge of those is annealed importance sampling. ``--quick`` makes a small run.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import numpy as np
+import torch
+from joblib import Parallel, delayed
+from sklearn.model_selection import train_test_split
+from torch import Tensor
+
+from benchmarks.common import arguments, load, split, write_result
+from benchmarks.draws import Weights
+from skvae import Gaussian, VAEDensity
+from skvae.core import (
+    AISProposal,
+    DefensiveProposal,
+    EncoderProposal,
+    LaplaceProposal,
+    effective_sample_size,
+    log_marginal,
+    pareto_k,
+    standard_error,
+)
+
+LATENTS = {"breast_cancer": 8, "digits": 16}
+PROPOSALS = {
+    "defensive": DefensiveProposal(),
+    "laplace": LaplaceProposal(),
+    "encoder": EncoderProposal(),
+}
+#: Likelihoods and posteriors beside the defaults; digits are cut at a half for Bernoulli.
+VARIANTS: dict[str, dict[str, Any]] = {
+    "default": {},
+    "diagonal posterior": {"posterior": "diagonal_gaussian"},
+    "scale row": {"likelihood": Gaussian("row")},
+    "scale column": {"likelihood": Gaussian("column")},
+    "scale shared": {"likelihood": Gaussian("shared")},
+    "bernoulli": {"likelihood": "bernoulli"},
+    "bernoulli, diagonal posterior": {
+        "likelihood": "bernoulli",
+        "posterior": "diagonal_gaussian",
+    },
+}
+DRAWS = (64, 1024)
+N_SEEDS = 20
+CHAINS, TEMPERATURES = 16, 1000
+
+
+def fit(table: str, variant: str, quick: bool) -> tuple[VAEDensity, np.ndarray]:
+    """Return a model of split 0's training rows, and the test rows."""
+    if variant.startswith("bernoulli"):
+        train, test = train_test_split(1.0 * (load(table) > 0.5), test_size=0.2, random_state=0)
+    else:
+        train, test = split(load(table), 0)
+    parameters = {**VARIANTS[variant], **({"max_epochs": 3} if quick else {})}
+    density = VAEDensity(LATENTS[table], random_state=0, **parameters).fit(train)
+    return density, test[:40] if quick else test
+
+
+def run(table: str, variant: str, quick: bool) -> dict[str, Any]:
+    """Measure every proposal on one model."""
+    torch.set_num_threads(1)
+    density, rows = fit(table, variant, quick)
+    full = variant == "default"
+    n_reference = 2_000 if quick else 20_000
+    n_seeds = 2 if quick else N_SEEDS if full else 3
+    value, error = Weights(density, rows, DefensiveProposal()).reference(n_reference)
+    found = {
+        name: {
+            str(n_draws): accuracy(Weights(density, rows, proposal), n_draws, value, error, n_seeds)
+            for n_draws in DRAWS
+        }
+        for name, proposal in PROPOSALS.items()
+        if full or name == "defensive"
+    }
+    result = {
+        "table": table,
+        "variant": variant,
+        "reference": {
+            "mean": float(value.mean()),
+            "median_standard_error": float(error.median()),
+            "largest_standard_error": float(error.max()),
+        },
+        "proposals": found,
+    }
+    if full:
+        result["annealed"] = judge(density, rows, value, error, 20 if quick else TEMPERATURES)
+    return result
+
+
+def accuracy(
+    weights: Weights, n_draws: int, value: Tensor, reference_error: Tensor, n_seeds: int
+) -> dict[str, Any]:
+    """Return errors over the noise seeds, and whether the error bars hold them."""
+    result = {}
+    for kind in ("quasi-random", "independent"):
+        draws = [weights.draw(n_draws, s, kind == "independent") for s in range(n_seeds)]
+        difference = torch.stack([log_marginal(log_w) - value for log_w in draws])
+        bars = torch.stack([standard_error(log_w) for log_w in draws])
+        inside = difference.abs() <= 3.0 * torch.hypot(bars, reference_error)
+        k = torch.stack([pareto_k(log_w) for log_w in draws])
+        size = torch.stack([effective_sample_size(log_w) for log_w in draws])
+        result[kind] = {
+            "rms_error": float(difference.square().mean().sqrt()),
+            "bias": float(difference.mean()),
+            "median_absolute_error": float(difference.abs().median()),
+            "largest_error": float(difference.abs().max()),
+            "rms_error_of_the_mean": float(difference.mean(1).square().mean().sqrt()),
+            "covered_by_3_standard_errors": float(inside.double().mean()),
+            "median_bar_over_median_error": float(bars.median() / difference.abs().median()),
+            "effective_share": float(size.median()) / n_draws,
+            "share_of_rows_with_k_above_0.7": float((k > 0.7).double().mean()),
+        }
+    return result
+
+
+def judge(
+    density: VAEDensity, rows: np.ndarray, value: Tensor, error: Tensor, n_temperatures: int
+) -> dict[str, Any]:
+    """Return how annealed importance sampling differs from the reference."""
+    start = time.perf_counter()
+    log_w = Weights(density, rows, AISProposal(n_temperatures)).draw(CHAINS, 0)
+    difference = log_marginal(log_w) - value
+    joint = torch.hypot(standard_error(log_w), error)
+    apart = difference.abs() > 3.0 * joint
+    return {
+        "chains": CHAINS,
+        "temperatures": n_temperatures,
+        "seconds": time.perf_counter() - start,
+        "mean_difference": float(difference.mean()),
+        "standard_error_of_the_mean": float(joint.square().sum().sqrt() / len(joint)),
+        "median_absolute_difference": float(difference.abs().median()),
+        "median_joint_standard_error": float(joint.median()),
+        "rows": len(joint),
+        "rows_more_than_3_standard_errors_apart": int(apart.sum()),
+        "of_these_annealed_is_higher": int((apart & (difference > 0)).sum()),
+        "differences_of_these": [round(float(x), 3) for x in difference[apart]],
+    }
+
+
+def show(result: dict[str, Any]) -> None:
+    """Print the result of one model."""
+    print(f"\n{result['table']}, {result['variant']}: {result['reference']}")
+    for name, by_draws in result["proposals"].items():
+        for n_draws, kinds in by_draws.items():
+            for kind, row in kinds.items():
+                print(
+                    f"  {name:10}{n_draws:>5} {kind:13} rms {row['rms_error']:.3f}  "
+                    f"covered {row['covered_by_3_standard_errors']:.3f}  "
+                    f"bar/error {row['median_bar_over_median_error']:.2f}  "
+                    f"of the mean {row['rms_error_of_the_mean']:.4f}  "
+                    f"largest {row['largest_error']:.2f}"
+                )
+    if "annealed" in result:
+        print(f"  annealed: {result['annealed']}")
+
+
+def main() -> None:
+    """Run everything and write the result."""
+    options = arguments(__doc__.splitlines()[0]).parse_args()
+    quick = options.quick
+    cases = [("digits", "default"), ("breast_cancer", "default")]
+    if not quick:
+        cases += [("digits", v) for v in VARIANTS if v.startswith("bernoulli")]
+        cases += [("breast_cancer", v) for v in VARIANTS if v[:4] in ("diag", "scal")]
+    else:
+        cases = cases[1:]
+    results = []
+    for result in Parallel(options.jobs, return_as="generator")(
+        delayed(run)(*case, quick) for case in cases
+    ):
+        results.append(result)
+        show(result)
+    write_result("estimates", {"models": results}, quick)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,101 @@
+"""The time and memory of scoring: 64 defensive draws beside 500 of the encoder, by width.
+
+Tables of 20, 64 and 784 columns, 2,000 rows each: six Gaussian clusters with correlated columns,
+and models trained for five epochs. Every way is timed five times, interleaved, in a process of its
+own for each table, whose peak memory is compared with what it held before. One thread.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import pickle
+import resource
+import time
+from concurrent.futures import ProcessPoolExecutor
+from typing import Any
+
+import numpy as np
+import torch
+from threadpoolctl import threadpool_limits
+
+from benchmarks.common import arguments, load, split, write_result
+from skvae import VAEDensity
+
+WAYS = {
+    "defensive, 64 draws": ("defensive", 64),
+    "laplace, 64 draws": ("laplace", 64),
+    "encoder, 500 draws": ("encoder", 500),
+}
+WIDTHS = (20, 64, 784)
+
+
+def clusters(n_rows: int, n_columns: int) -> np.ndarray:
+    """Return rows of six Gaussian clusters whose columns are correlated."""
+    generator = np.random.default_rng(0)
+    centers = 2.0 * generator.normal(size=(6, n_columns))
+    loadings = generator.normal(size=(8, n_columns)) / 2.0
+    rows = centers[generator.integers(6, size=n_rows)]
+    rows += generator.normal(size=(n_rows, 8)) @ loadings
+    return rows + 0.3 * generator.normal(size=(n_rows, n_columns))
+
+
+def measure(pickled: bytes, X: np.ndarray, n_repeats: int) -> dict[str, Any]:
+    """Time every way of scoring, in a process of its own."""
+    torch.set_num_threads(1)
+    density: VAEDensity = pickle.loads(pickled)
+    seconds: dict[str, list[float]] = {name: [] for name in WAYS}
+    memory = {}
+    # The leanest first: a peak is that of everything before.
+    for _ in range(n_repeats):
+        for name, (proposal, n_draws) in WAYS.items():
+            before = peak()
+            density.set_params(proposal=proposal, n_draws=n_draws)
+            start = time.perf_counter()
+            density.score_samples(X)
+            seconds[name].append(time.perf_counter() - start)
+            memory.setdefault(name, peak() - before)
+    medians = {name: float(np.median(s)) for name, s in seconds.items()}
+    return {
+        "rows_a_second": {name: len(X) / s for name, s in medians.items()},
+        "time_over_encoder": {
+            name: s / medians["encoder, 500 draws"] for name, s in medians.items()
+        },
+        "peak_memory_in_MiB": sum(memory.values()),
+    }
+
+
+def peak() -> float:
+    """Return the peak memory of this process, MiB."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
+
+
+def models(quick: bool) -> dict[str, tuple[VAEDensity, np.ndarray]]:
+    """Return models and the rows to score."""
+    found = {}
+    for n_columns in WIDTHS[:1] if quick else WIDTHS:
+        X = clusters(300 if quick else 2000, n_columns)
+        found[f"{n_columns} columns"] = VAEDensity(max_epochs=5, random_state=0).fit(X), X
+    if not quick:
+        for name, latent_dim in (("breast_cancer", 8), ("digits", 16)):
+            train, test = split(load(name), 0)
+            found[name] = VAEDensity(latent_dim, random_state=0).fit(train), test
+    return found
+
+
+def main() -> None:
+    """Run everything and write the result."""
+    options = arguments(__doc__.splitlines()[0]).parse_args()
+    results = {}
+    context = multiprocessing.get_context("spawn")
+    with threadpool_limits(1):
+        fitted = models(options.quick)
+    with ProcessPoolExecutor(1, context, max_tasks_per_child=1) as pool:
+        for name, (density, X) in fitted.items():
+            task = pool.submit(measure, pickle.dumps(density), X, 2 if options.quick else 5)
+            results[name] = task.result()
+            print(name, results[name], flush=True)
+    write_result("scoring_speed", {"models": results}, options.quick)
+
+
+if __name__ == "__main__":
+    main()
