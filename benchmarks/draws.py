@@ -34,8 +34,8 @@ class Weights:
             return torch.randn(*shape, n_noise, generator=generator, dtype=torch.float64)
 
         def noise(start: int) -> Callable[[int], Tensor]:
-            stop = min(start + CHUNK, n_draws)
-            return randn if independent else keyed_noise(seed, self.rows.x, range(start, stop))
+            some = slice(start, start + CHUNK)
+            return randn if independent else keyed_noise(seed, self.rows.x, n_draws, some)
 
         chunks = [self.source(noise(start))[1] for start in range(0, n_draws, CHUNK)]
         return torch.cat(chunks)[:n_draws]

@@ -221,7 +221,7 @@ class Fit:
 
     def _held_out(self, cells: Cells32, n_latent: int) -> HeldOut:
         rows = torch.as_tensor(cells)
-        noise = keyed_noise(self.seeds.scoring, rows.double(), range(MONITOR_DRAWS))
+        noise = keyed_noise(self.seeds.scoring, rows.double(), MONITOR_DRAWS)
         noise = noise(n_latent).float()
         return HeldOut(Batch(rows.to(self.device)), noise.to(self.device), self.table.log_det)
 

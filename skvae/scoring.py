@@ -99,7 +99,8 @@ class Scoring:
         """Return the noise of a tile, so many draws at a time."""
         dtype = place(tile, self.device).x.dtype
         for start in range(0, self.n_draws, n_draws):
-            noise = keyed_noise(self.seed, tile.x, range(start, min(start + n_draws, self.n_draws)))
+            some = slice(start, start + n_draws)
+            noise = keyed_noise(self.seed, tile.x, self.n_draws, some)
             yield lambda n_noise, noise=noise: noise(n_noise).to(self.device, dtype)
 
     def log_marginal(self, vae: VAE, rows: Batch) -> Tensor:

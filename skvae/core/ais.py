@@ -164,7 +164,7 @@ def bidirectional(
     n_rows: int,
     *,
     n_chains: int = 16,
-    n_temperatures: int = 500,
+    n_temperatures: int = 1000,
     n_leapfrog: int = 5,
     context: Tensor | None = None,
     generator: torch.Generator | None = None,

@@ -25,9 +25,10 @@ TURNS = 1000.0
 #: Keeps the seeds of successive calls apart, whatever the seed of the first.
 SEED_STEP = 0x9E3779B97F4A7C15
 MAX_SEED = 2**63
+ALL = slice(None)
 
 
-def keyed_noise(seed: int, rows: Tensor, draws: range) -> Noise:
+def keyed_noise(seed: int, rows: Tensor, n_draws: int, some: slice = ALL) -> Noise:
     """Return noise that is a pure function of a seed, a row and a draw.
 
     The numbers of its first call are quasi-random, where evenness pays most; those of later
@@ -37,21 +38,23 @@ def keyed_noise(seed: int, rows: Tensor, draws: range) -> Noise:
     ----------
     seed : int
     rows : Tensor of shape (n, c), float64
-    draws : range
-        Which draws of each row.
+    n_draws : int
+        Draws of each row.
+    some : slice
+        Which of them, where they are not wanted all at a time.
     """
     call = itertools.count()
 
     def noise(n_noise: int) -> Tensor:
         quasi = (i := next(call)) == 0
         own_seed = (seed + i * SEED_STEP) % MAX_SEED
-        points = _points(own_seed, draws.stop, n_noise, quasi)[draws.start :]
+        points = _points(own_seed, n_draws, n_noise, quasi)[some]
         return rotate(points, _turn(own_seed, rows, n_noise))
 
     return noise
 
 
-# The points of a call are the same for every tile of rows.
+# The points of a call are the same for every tile of rows and of draws.
 @functools.lru_cache(maxsize=4)
 def _points(seed: int, n_draws: int, n_noise: int, quasi: bool) -> Tensor:
     """Return points in the unit cube, (n_draws, n_noise)."""

@@ -116,7 +116,7 @@ class AISProposal(Proposal):
 
     Parameters
     ----------
-    n_temperatures : int, default=500
+    n_temperatures : int, default=1000
         Steps of the way.
     n_leapfrog : int, default=5
         Steps of a Hamiltonian move.
@@ -127,7 +127,7 @@ class AISProposal(Proposal):
     Generative Models" (Wu et al., 2017).
     """
 
-    n_temperatures: int = 500
+    n_temperatures: int = 1000
     n_leapfrog: int = 5
 
     row_by_row: ClassVar[bool] = True  # accepting a move or not multiplies any difference
