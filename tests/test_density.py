@@ -442,6 +442,30 @@ def test_user_modules_and_factories_take_the_place_of_the_networks():
     )
 
 
+class Stubborn(torch.autograd.Function):
+    """A function in the old style, which torch.func refuses."""
+
+    @staticmethod
+    def forward(ctx, x):
+        return 2.0 * x
+
+    @staticmethod
+    def backward(ctx, gradient):
+        return 2.0 * gradient
+
+
+class StubbornDecoder(torch.nn.Module):
+    def forward(self, z):
+        return Stubborn.apply(z)
+
+
+def test_a_decoder_that_cannot_be_differentiated_twice_is_refused_with_the_way_out():
+    density = quick(decoder=StubbornDecoder()).fit(IRIS)
+    with pytest.raises(ValueError, match=r"decoder: .*Use proposal='encoder'"):
+        density.score_samples(IRIS)
+    assert np.isfinite(density.set_params(proposal="encoder").score_samples(IRIS)).all()
+
+
 # ---------------------------------------------------------------- odd tables
 
 

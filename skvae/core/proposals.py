@@ -14,6 +14,7 @@ from .ais import Annealing, annealed
 from .cells import Batch
 from .distributions import LatentDistribution, Mixture
 from .laplace import laplace
+from .networks import Features
 from .noise import Noise
 from .recipe import Recipe
 from .vae import VAE
@@ -106,7 +107,15 @@ class LaplaceProposal(Proposal):
 
 def _mixture(vae: VAE, batch: Batch, share: float) -> Mixture:
     q = vae.posterior(batch)
-    found = laplace(vae, batch, q.mean)
+    try:
+        found = laplace(vae, batch, q.mean)
+    except RuntimeError as error:
+        if not isinstance(vae.decoder.body, Features):
+            raise
+        raise ValueError(
+            "decoder: scoring by Laplace's approximation takes second derivatives of the module "
+            f"with torch.func, which failed: {error} Use proposal='encoder'."
+        ) from error
     return Mixture(found.distribution, q, torch.where(found.converged, share, 0.0).to(batch.x))
 
 
