@@ -138,8 +138,8 @@ def _center(vae: VAE, batch: Batch, like: Tensor) -> Tensor:
 
 
 def _better(one: Point, other: Point) -> Point:
-    """Choose the higher point, row by row."""
-    higher = other.log_joint > one.log_joint
+    """Choose the higher point, row by row; one that is not a number is the lowest."""
+    higher = other.log_joint > one.log_joint.nan_to_num(-torch.inf)
     return Point(*(_where(higher, b, a) for a, b in zip(one, other, strict=True)))
 
 
