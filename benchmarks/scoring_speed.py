@@ -1,7 +1,7 @@
 """The time and memory of scoring: 64 defensive draws beside 500 of the encoder, by width.
 
 Tables of 20, 64 and 784 columns, 2,000 rows each: six Gaussian clusters with correlated columns,
-and models trained for five epochs. Every way is timed five times, interleaved, in a process of its
+and models trained for five epochs. Every way is timed three times, interleaved, in a process of its
 own for each table, whose peak memory is compared with what it held before. One thread.
 """
 
@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import multiprocessing
 import pickle
-import resource
 import time
 from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -44,29 +44,28 @@ def measure(pickled: bytes, X: np.ndarray, n_repeats: int) -> dict[str, Any]:
     torch.set_num_threads(1)
     density: VAEDensity = pickle.loads(pickled)
     seconds: dict[str, list[float]] = {name: [] for name in WAYS}
-    memory = {}
-    # The leanest first: a peak is that of everything before.
+    before = peak()
     for _ in range(n_repeats):
         for name, (proposal, n_draws) in WAYS.items():
-            before = peak()
             density.set_params(proposal=proposal, n_draws=n_draws)
             start = time.perf_counter()
             density.score_samples(X)
             seconds[name].append(time.perf_counter() - start)
-            memory.setdefault(name, peak() - before)
     medians = {name: float(np.median(s)) for name, s in seconds.items()}
     return {
         "rows_a_second": {name: len(X) / s for name, s in medians.items()},
         "time_over_encoder": {
             name: s / medians["encoder, 500 draws"] for name, s in medians.items()
         },
-        "peak_memory_in_MiB": sum(memory.values()),
+        "peak_memory_in_MiB": peak() - before,
     }
 
 
 def peak() -> float:
-    """Return the peak memory of this process, MiB."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
+    """Return the peak memory of this process, MiB (Linux)."""
+    # Not resource.getrusage, whose peak is handed down by the parent process.
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) / 2**10
 
 
 def models(quick: bool) -> dict[str, tuple[VAEDensity, np.ndarray]]:
@@ -91,7 +90,7 @@ def main() -> None:
         fitted = models(options.quick)
     with ProcessPoolExecutor(1, context, max_tasks_per_child=1) as pool:
         for name, (density, X) in fitted.items():
-            task = pool.submit(measure, pickle.dumps(density), X, 2 if options.quick else 5)
+            task = pool.submit(measure, pickle.dumps(density), X, 2 if options.quick else 3)
             results[name] = task.result()
             print(name, results[name], flush=True)
     write_result("scoring_speed", {"models": results}, options.quick)
