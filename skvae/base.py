@@ -200,7 +200,8 @@ class BaseVAE(BaseEstimator, ABC):  # type: ignore[misc]
         seeds = Seeds(random_stream(self.random_state))
         fit = Fit(self, parts, table, families, seeds, resolve_device(self.device))
         self._keep(fit, fit.run(cells, copy.deepcopy(warm)))
-        some = Batch(torch.as_tensor(cells[:CHUNK_ROWS], device=fit.device))
+        some_rows = cells[:: -(-len(cells) // CHUNK_ROWS)]
+        some = Batch(torch.as_tensor(some_rows, device=fit.device))
         self.active_units_, self.kl_per_unit_ = (
             use.cpu().numpy() for use in latent_use(self.vae_, some)
         )

@@ -188,10 +188,10 @@ class TriangularNormal(LatentDistribution):
 
 
 class StudentT(LatentDistribution):
-    """Multivariate Student-t by the Cholesky factor of its precision, L L^T.
+    """Multivariate Student-t for each of n rows, by the Cholesky factor of its precision, L L^T.
 
     z = loc + L^-T noise / sqrt(c / df), c from the chi-squared distribution with df degrees of
-    freedom: the last number of noise, by its quantile.
+    freedom: the last number of noise (K, n, d + 1), by its quantile.
     """
 
     def __init__(self, loc: Tensor, precision_tril: Tensor, df: float):
@@ -207,12 +207,11 @@ class StudentT(LatentDistribution):
 
     def draw(self, noise: Tensor) -> tuple[Tensor, Tensor]:
         shrink = torch.sqrt(chi2_quantile(noise[..., -1:], self.df) / self.df)
-        standard = noise[..., :-1] / shrink
+        standard = noise[..., :-1] / shrink  # (K, n, d)
         # One solve a row, for all its draws at once.
-        columns = standard.movedim(0, -1) if standard.ndim == 3 else standard.unsqueeze(-1)
+        columns = standard.movedim(0, -1)
         moved = torch.linalg.solve_triangular(self.precision_tril.mT, columns, upper=True)
-        moved = moved.movedim(-1, 0) if standard.ndim == 3 else moved.squeeze(-1)
-        return self.loc + moved, self._log_prob(standard)
+        return self.loc + moved.movedim(-1, 0), self._log_prob(standard)
 
     def log_prob(self, value: Tensor) -> Tensor:
         return self._log_prob(
