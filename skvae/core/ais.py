@@ -9,7 +9,6 @@ the model itself the two hold log p(x) from both sides.
 from __future__ import annotations
 
 import dataclasses
-import functools
 import math
 from typing import NamedTuple
 
@@ -196,10 +195,11 @@ def bidirectional(
     z, x = vae.sample(n_rows, generator, context)
     batch = Batch(x.double(), None, context)
     way = Annealing.tuned(vae, batch, n_temperatures, n_leapfrog)
-    randn = functools.partial(torch.randn, generator=generator, dtype=x.dtype, device=x.device)
 
     def noise(n_noise: int) -> Tensor:
-        return randn(n_chains, n_rows, n_noise).to(batch.x)
+        shape = (n_chains, n_rows, n_noise)
+        numbers = torch.randn(shape, generator=generator, dtype=x.dtype, device=x.device)
+        return numbers.to(batch.x)
 
     lower = log_marginal(annealed(way, noise)[1])
     backward = _reversed(way, z.to(batch.x).expand(n_chains, -1, -1), noise)
