@@ -9,7 +9,7 @@ from torch import Tensor
 
 from skvae import VAEDensity
 from skvae.core import Proposal, log_marginal, standard_error
-from skvae.core.noise import keyed_noise
+from skvae.core.noise import KeyedNoise
 from skvae.scoring import precise
 
 CHUNK = 64
@@ -29,13 +29,13 @@ class Weights:
         """Return log-weights (n_draws, n), by quasi-random or independent noise."""
         generator = torch.Generator().manual_seed(seed)
         shape = (CHUNK, len(self.rows))
+        keyed = KeyedNoise(seed, self.rows.x, n_draws)
 
         def randn(n_noise: int) -> Tensor:
             return torch.randn(*shape, n_noise, generator=generator, dtype=torch.float64)
 
         def noise(start: int) -> Callable[[int], Tensor]:
-            some = slice(start, start + CHUNK)
-            return randn if independent else keyed_noise(seed, self.rows.x, n_draws, some)
+            return randn if independent else keyed.of(slice(start, start + CHUNK))
 
         chunks = [self.source(noise(start))[1] for start in range(0, n_draws, CHUNK)]
         return torch.cat(chunks)[:n_draws]

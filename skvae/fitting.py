@@ -16,7 +16,7 @@ from .core.build import build_vae
 from .core.cells import Batch, Columns
 from .core.families import Family
 from .core.linear import factor_analysis, start_linear
-from .core.noise import keyed_noise
+from .core.noise import KeyedNoise
 from .core.objectives import Objective
 from .core.posteriors import Posterior
 from .core.priors import Prior
@@ -221,8 +221,7 @@ class Fit:
 
     def _held_out(self, cells: Cells32, n_latent: int) -> HeldOut:
         rows = torch.as_tensor(cells)
-        noise = keyed_noise(self.seeds.scoring, rows.double(), MONITOR_DRAWS)
-        noise = noise(n_latent).float()
+        noise = KeyedNoise(self.seeds.scoring, rows.double(), MONITOR_DRAWS).of()(n_latent).float()
         return HeldOut(Batch(rows.to(self.device)), noise.to(self.device), self.table.log_det)
 
     def _training(self, n_rows: int) -> Training:

@@ -12,7 +12,7 @@ from torch import Tensor
 from .core.cells import Batch
 from .core.importance import effective_sample_size, log_marginal, pareto_k, standard_error
 from .core.latent import active_units, kl_per_unit
-from .core.noise import Noise, keyed_noise
+from .core.noise import KeyedNoise, Noise
 from .core.proposals import EncoderProposal, Proposal
 from .core.vae import VAE
 
@@ -98,9 +98,9 @@ class Scoring:
     def _noises(self, tile: Batch, n_draws: int) -> Iterator[Noise]:
         """Return the noise of a tile, so many draws at a time."""
         dtype = place(tile, self.device).x.dtype
+        keyed = KeyedNoise(self.seed, tile.x, self.n_draws)
         for start in range(0, self.n_draws, n_draws):
-            some = slice(start, start + n_draws)
-            noise = keyed_noise(self.seed, tile.x, self.n_draws, some)
+            noise = keyed.of(slice(start, start + n_draws))
             yield lambda n_noise, noise=noise: noise(n_noise).to(self.device, dtype)
 
     def log_marginal(self, vae: VAE, rows: Batch) -> Tensor:

@@ -28,10 +28,10 @@ MAX_SEED = 2**63
 ALL = slice(None)
 
 
-def keyed_noise(seed: int, rows: Tensor, n_draws: int, some: slice = ALL) -> Noise:
-    """Return noise that is a pure function of a seed, a row and a draw.
+class KeyedNoise:
+    """Noise that is a pure function of a seed, a row and a draw.
 
-    The numbers of its first call are quasi-random, where evenness pays most; those of later
+    The numbers of the first call are quasi-random, where evenness pays most; those of later
     calls, of which a Markov chain takes thousands, are pseudo-random.
 
     Parameters
@@ -40,18 +40,24 @@ def keyed_noise(seed: int, rows: Tensor, n_draws: int, some: slice = ALL) -> Noi
     rows : Tensor of shape (n, c), float64
     n_draws : int
         Draws of each row.
-    some : slice
-        Which of them, where they are not wanted all at a time.
     """
-    call = itertools.count()
 
-    def noise(n_noise: int) -> Tensor:
-        quasi = (i := next(call)) == 0
-        own_seed = (seed + i * SEED_STEP) % MAX_SEED
-        points = _points(own_seed, n_draws, n_noise, quasi)[some]
-        return rotate(points, _turn(own_seed, rows, n_noise))
+    def __init__(self, seed: int, rows: Tensor, n_draws: int):
+        self.seed, self.n_draws = seed, n_draws
+        # Draws may be wanted some at a time: the turn of a row is the same for all of them.
+        self._turn = functools.lru_cache(maxsize=1)(functools.partial(_turn, rows))
 
-    return noise
+    def of(self, draws: slice = ALL) -> Noise:
+        """Return the noise of some draws."""
+        call = itertools.count()
+
+        def noise(n_noise: int) -> Tensor:
+            quasi = (i := next(call)) == 0
+            seed = (self.seed + i * SEED_STEP) % MAX_SEED
+            points = _points(seed, self.n_draws, n_noise, quasi)[draws]
+            return rotate(points, self._turn(seed, n_noise))
+
+        return noise
 
 
 # The points of a call are the same for every tile of rows and of draws.
@@ -65,7 +71,7 @@ def _points(seed: int, n_draws: int, n_noise: int, quasi: bool) -> Tensor:
     return torch.rand(n_draws, n_noise, generator=generator, dtype=torch.float64)
 
 
-def _turn(seed: int, rows: Tensor, n_noise: int) -> Tensor:
+def _turn(rows: Tensor, seed: int, n_noise: int) -> Tensor:
     """Return by how much the points of each row are rotated, (n, n_noise)."""
     generator = torch.Generator().manual_seed(seed)
     projection = torch.randn(rows.shape[-1], n_noise, generator=generator, dtype=torch.float64)

@@ -5,7 +5,7 @@ import torch
 
 from skvae.core import AISProposal, Batch, bidirectional, log_marginal, standard_error
 from skvae.core.ais import Annealing, schedule
-from skvae.core.noise import keyed_noise
+from skvae.core.noise import KeyedNoise
 
 from .models import exact_log_prob, linear_model, rows_of, spoil
 
@@ -15,7 +15,7 @@ def test_chains_reach_the_likelihood_of_a_linear_model():
     x = rows_of(covariance, n=20)
     with torch.no_grad():
         source = AISProposal(n_temperatures=100).build(spoil(vae), Batch(x))
-        z, log_w = source(keyed_noise(0, x, 64))
+        z, log_w = source(KeyedNoise(0, x, 64).of())
     error = (log_marginal(log_w) - exact_log_prob(covariance, x)).abs() / standard_error(log_w)
     # Weights are skewed and 64 chains few: of 20 rows some are two errors off, none five.
     assert (error < 5).all()

@@ -20,7 +20,7 @@ from skvae.core import (
 )
 from skvae.core.distributions import TriangularNormal
 from skvae.core.laplace import at_least, find_mode, fisher, laplace
-from skvae.core.noise import keyed_noise
+from skvae.core.noise import KeyedNoise
 from skvae.core.proposals import draws_from
 
 from .models import exact_log_prob, linear_model, rows_of, spoil
@@ -64,7 +64,7 @@ def curved_model(family, n_cells=6, n_latent=2, seed=0):
 @torch.no_grad()
 def log_w(proposal, vae, batch, n_draws, seed=0):
     source = proposal.build(vae, batch)
-    return source(keyed_noise(seed, batch.x, n_draws))[1]
+    return source(KeyedNoise(seed, batch.x, n_draws).of())[1]
 
 
 @pytest.mark.parametrize("masked", [False, True])
@@ -78,7 +78,7 @@ def test_a_normal_proposal_at_the_mode_is_exact_for_linear_models(n_cells, n_lat
     tril = torch.linalg.cholesky(torch.linalg.inv(precision))
     log_diagonal = torch.diagonal(tril, dim1=-2, dim2=-1).log()
     normal = TriangularNormal(found.distribution.loc, log_diagonal, tril.tril(-1))
-    _, weights = draws_from(normal, vae, batch)(keyed_noise(0, batch.x, 9))
+    _, weights = draws_from(normal, vae, batch)(KeyedNoise(0, batch.x, 9).of())
     torch.testing.assert_close(weights, expected.expand(9, -1), rtol=0, atol=1e-6)
 
 
@@ -163,7 +163,7 @@ def test_half_of_the_defensive_draws_come_from_each():
     vae, batch = curved_model(Bernoulli())
     with torch.no_grad():
         vae.encoder.posterior.linear.bias[:2] += 1000.0
-        z, _ = DefensiveProposal().build(vae, batch)(keyed_noise(0, batch.x, 64))
+        z, _ = DefensiveProposal().build(vae, batch)(KeyedNoise(0, batch.x, 64).of())
     assert ((z[..., 0] > 500).sum(0) - 32).abs().max() <= 1
 
 

@@ -3,7 +3,7 @@
 import torch
 from scipy import stats
 
-from skvae.core.noise import keyed_noise
+from skvae.core.noise import KeyedNoise
 
 
 def rows(n=50):
@@ -12,16 +12,16 @@ def rows(n=50):
 
 def test_noise_belongs_to_the_row_and_the_draw():
     x = rows()
-    whole = keyed_noise(0, x, 16)(2)  # (16, 50, 2)
-    assert torch.equal(keyed_noise(0, x[[7, 3]], 16)(2), whole[:, [7, 3]])
-    assert torch.equal(keyed_noise(0, x, 16, slice(4, 8))(2), whole[4:8])
-    assert torch.equal(keyed_noise(0, x, 16)(2), whole)
-    assert not torch.equal(keyed_noise(1, x, 16)(2), whole)
+    whole = KeyedNoise(0, x, 16).of()(2)  # (16, 50, 2)
+    assert torch.equal(KeyedNoise(0, x[[7, 3]], 16).of()(2), whole[:, [7, 3]])
+    assert torch.equal(KeyedNoise(0, x, 16).of(slice(4, 8))(2), whole[4:8])
+    assert torch.equal(KeyedNoise(0, x, 16).of()(2), whole)
+    assert not torch.equal(KeyedNoise(1, x, 16).of()(2), whole)
 
 
 def test_every_call_gives_new_noise():
     x, calls = rows(), 40
-    noise, again = keyed_noise(0, x, 16), keyed_noise(0, x, 16, slice(8, 16))
+    noise, again = KeyedNoise(0, x, 16).of(), KeyedNoise(0, x, 16).of(slice(8, 16))
     first = [noise(2) for _ in range(calls)]
     assert all(torch.equal(again(2), numbers[8:]) for numbers in first)
     flat = torch.stack(first).flatten(1)
@@ -31,7 +31,7 @@ def test_every_call_gives_new_noise():
 
 
 def test_noise_is_standard_normal_in_a_row_and_across_rows():
-    noise = keyed_noise(0, rows(4096), 512)(2)
+    noise = KeyedNoise(0, rows(4096), 512).of()(2)
     assert stats.kstest(noise[0, :, 0].numpy(), "norm").pvalue > 1e-3
     # Sobol points are more even than chance: the mean of a row is far nearer 0 than 1/sqrt(512).
     assert noise.mean(0).abs().median() < 0.2 / 512**0.5
@@ -39,6 +39,6 @@ def test_noise_is_standard_normal_in_a_row_and_across_rows():
 
 
 def test_errors_of_different_rows_are_independent():
-    errors = keyed_noise(0, rows(4096), 16)(2).mean(0)[:, 0]
+    errors = KeyedNoise(0, rows(4096), 16).of()(2).mean(0)[:, 0]
     assert abs(torch.corrcoef(torch.stack([errors[::2], errors[1::2]]))[0, 1]) < 0.1
     assert errors.mean().abs() < 5 * errors.std() / 64
