@@ -188,3 +188,41 @@ def resolution(values: Float) -> float:
     """Return the smallest gap between distinct values; 0 if there is but one."""
     distinct = np.unique(values)
     return float(np.diff(distinct).min()) if len(distinct) > 1 else 0.0
+
+
+def refuse_strings(X: Any) -> None:
+    """Raise ValueError naming the column of the first string in an array of strings or objects."""
+    if not isinstance(X, np.ndarray) or X.dtype.kind not in "OSU" or X.ndim != 2:
+        return
+    for row, j in np.ndindex(X.shape):
+        if isinstance(X[row, j], str | bytes) and not is_number(X[row, j]):
+            raise ValueError(
+                f"Column {j} holds the string {str(X[row, j])!r} in row {row}, but columns must be "
+                "numeric. Encode it as numbers (OrdinalEncoder, OneHotEncoder) or drop it."
+            )
+
+
+def is_number(text: str | bytes) -> bool:
+    """Whether a string reads as a number."""
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def check_finite(values: Float, container: Container, estimator: str) -> None:
+    """Raise ValueError naming the column of the first value that is NaN or infinite."""
+    finite = np.isfinite(values)
+    if finite.all():
+        return
+    row, j = (int(i) for i in np.argwhere(~finite)[0])
+    what, way = (
+        ("NaN", "Missing values are not supported: impute them or drop the row.")
+        if np.isnan(values[row, j])
+        else ("infinity", "Drop the row or give the cell a finite value.")
+    )
+    raise ValueError(
+        f"Input X contains {what} in column {container.names[j]!r}, row {row}. {estimator} "
+        f"needs finite numbers. {way}"
+    )
