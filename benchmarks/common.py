@@ -6,6 +6,7 @@ import argparse
 import datetime
 import json
 import platform
+import shlex
 import sys
 from importlib.metadata import version
 from pathlib import Path
@@ -44,7 +45,7 @@ def write_result(name: str, result: dict[str, Any], quick: bool = False) -> None
     module = Path(sys.argv[0]).stem
     packages = ("skvae", "torch", "scikit-learn", "skorch", "numpy")
     made = {
-        "command": " ".join(["python -m", f"benchmarks.{module}", *options()]),
+        "command": shlex.join(["python", "-m", f"benchmarks.{module}", *options()]),
         "versions": {"python": platform.python_version(), **{p: version(p) for p in packages}},
         "processor": processor(),
         "date": datetime.date.today().isoformat(),
