@@ -20,7 +20,8 @@ from skvae.table import resolution  # noqa: E402
 
 
 @pytest.mark.parametrize(
-    "name", ["likelihood", "digits_pipeline", "training_speed", "estimates", "scoring_speed"]
+    "name",
+    ["likelihood", "digits_pipeline", "training_speed", "estimates", "scoring_speed", "synthetic"],
 )
 def test_benchmark_runs(name):
     command = [sys.executable, "-m", f"benchmarks.{name}", "--quick"]
