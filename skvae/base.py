@@ -15,9 +15,11 @@ from sklearn import get_config
 from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 from torch import nn
 
+from .codecs import Float
+from .container import Container, as_frame, categorical_mask
 from .core.cells import Batch
 from .core.families import Family
 from .core.networks import ACTIVATIONS
@@ -28,9 +30,10 @@ from .core.proposals import Proposal
 from .core.recipe import recipes, resolve
 from .core.vae import VAE
 from .fitting import Fit, Parts, Seeds
+from .likelihoods import Likelihoods, choose_families, models
 from .result import LogLikelihood
 from .scoring import Scoring, latent_use, posterior_mean
-from .table import Container, Float, Table, check_finite, refuse_strings
+from .table import Table, check_finite, check_rows, refuse_strings
 from .training import OPTIMIZERS, Trained
 
 #: Rows drawn or decoded at a time.
@@ -54,6 +57,7 @@ class BaseVAE(BaseEstimator, ABC):  # type: ignore[misc]
         "activation": [StrOptions(set(ACTIVATIONS))],
         "dropout": [Interval(Real, 0, 1, closed="left")],
         "likelihood": [str, Family, dict],
+        "categorical_features": ["array-like", StrOptions({"from_dtype"}), None],
         "prior": [str, Prior],
         "posterior": [str, Posterior],
         "objective": [str, Objective],
@@ -89,6 +93,7 @@ class BaseVAE(BaseEstimator, ABC):  # type: ignore[misc]
         prior: str | Prior = "standard_normal",
         posterior: str | Posterior = "full_gaussian",
         objective: str | Objective = "iwae",
+        categorical_features: Any = "from_dtype",
         init: str = "auto",
         max_epochs: int | str = "auto",
         batch_size: int | str = "auto",
@@ -117,6 +122,7 @@ class BaseVAE(BaseEstimator, ABC):  # type: ignore[misc]
         self.prior = prior
         self.posterior = posterior
         self.objective = objective
+        self.categorical_features = categorical_features
         self.init = init
         self.max_epochs = max_epochs
         self.batch_size = batch_size
@@ -191,15 +197,17 @@ class BaseVAE(BaseEstimator, ABC):  # type: ignore[misc]
         self._validate_params()
         parts = self._parts()
         warm = self.vae_ if self.warm_start and hasattr(self, "vae_") else None
+        seeds = Seeds(random_stream(self.random_state))
         values, container = self._read(X, reset=warm is None, n_min=2)
         if warm is None:
-            table, families = self._learn_table(values, container)
+            families = choose_families(self.likelihood, values, container, seeds.split)
+            table = Table.learn(values, container, models(families))
         else:
             table, families = self.table_, list(self.likelihoods_.values())
-        cells = table.encode(values)[0].astype(np.float32)
-        seeds = Seeds(random_stream(self.random_state))
+        cells, log_det = table.encode(values)
+        cells = cells.astype(np.float32)
         fit = Fit(self, parts, table, families, seeds, resolve_device(self.device))
-        self._keep(fit, fit.run(cells, copy.deepcopy(warm)))
+        self._keep(fit, fit.run(cells, log_det, copy.deepcopy(warm)))
         some_rows = cells[:: -(-len(cells) // CHUNK_ROWS)]
         some = Batch(torch.as_tensor(some_rows, device=fit.device))
         self.active_units_, self.kl_per_unit_ = (
@@ -215,30 +223,16 @@ class BaseVAE(BaseEstimator, ABC):  # type: ignore[misc]
                 if name != "likelihood"
             }
         )
-        parts.objective.validate()
-        parts.proposal.validate()
+        for part in (parts.prior, parts.objective, parts.proposal):
+            part.validate()
         return parts
-
-    def _learn_table(self, values: Float, container: Container) -> tuple[Table, list[Family]]:
-        table = Table.learn(values, container)
-        names = [column.name for column in table.columns]
-        if isinstance(self.likelihood, dict):
-            unknown = [name for name in self.likelihood if name not in names]
-            if unknown:
-                raise ValueError(
-                    f"likelihood names columns {unknown}, which X does not have. X has {names}."
-                )
-        families = [choose_family(self.likelihood, c.name, c.kind) for c in table.columns]
-        return table.with_kinds([family.kind for family in families]), families
 
     def _keep(self, fit: Fit, trained: Trained) -> None:
         vae: VAE = trained.net.module_.vae
         self.vae_, self.net_, self.table_ = vae, trained.net, fit.table
         self.encoder_, self.decoder_ = vae.encoder, vae.decoder
         self.device_ = str(fit.device)
-        self.likelihoods_ = dict(
-            zip((column.name for column in fit.table.columns), fit.families, strict=True)
-        )
+        self.likelihoods_ = Likelihoods.of(fit.table, fit.families)
         self.init_ = fit.init
         self.n_iter_ = trained.n_epochs
         self.loss_curve_ = trained.curve("train_loss")
@@ -397,9 +391,10 @@ class BaseVAE(BaseEstimator, ABC):  # type: ignore[misc]
         if not isinstance(n_samples, Integral) or n_samples < 1:
             raise ValueError(f"n_samples must be an integer >= 1. Got {n_samples!r}.")
         stream = self._sample_stream if random_state is None else random_stream(random_state)
-        generator = torch.Generator(self.device_).manual_seed(int(stream.randint(2**31 - 1)))
+        seed = int(stream.randint(2**31 - 1))
+        generator = torch.Generator(self.device_).manual_seed(seed)
         cells = [self.vae_.sample(n, generator)[1].cpu() for n in chunk_sizes(int(n_samples))]
-        return self.table_.decode(torch.cat(cells).double().numpy())
+        return self.table_.decode(torch.cat(cells).double().numpy(), np.random.RandomState(seed))
 
     def _encode(self, X: Any) -> NDArray[np.float64]:
         """Return the mean of q(z | x) for each row, (n, latent_dim)."""
@@ -408,12 +403,12 @@ class BaseVAE(BaseEstimator, ABC):  # type: ignore[misc]
     @torch.no_grad()
     def _decode(self, Z: NDArray[np.float64]) -> Any:
         """Return the mean of p(x | z) for each latent vector, in the user's units."""
-        z = torch.as_tensor(Z, dtype=torch.float32)
-        cells = [
-            self.vae_.cells.mean(self.vae_.decode(some.to(self.device_))).cpu()
-            for some in z.split(CHUNK_ROWS)
+        cells = self.vae_.cells
+        values = [
+            self.table_.expect(cells.by_column(self.vae_.decode(some.to(self.device_))))
+            for some in torch.as_tensor(Z, dtype=torch.float32).split(CHUNK_ROWS)
         ]
-        return self.table_.decode(torch.cat(cells).double().numpy())
+        return self.table_.container.rows(np.concatenate(values))
 
     def _rows(self, X: Any) -> tuple[Batch, Float]:
         """Return rows as cells, and their log-Jacobians (n,)."""
@@ -426,19 +421,36 @@ class BaseVAE(BaseEstimator, ABC):  # type: ignore[misc]
 
     def _read(self, X: Any, *, reset: bool, n_min: int) -> tuple[Float, Container]:
         """Validate X and return its values and the container they came in."""
-        frame = Container.of(X)
-        refuse_strings(X)
-        values = validate_data(
-            self,
-            X,
-            reset=reset,
-            dtype=np.float64,
-            ensure_all_finite=False,
-            ensure_min_samples=n_min,
-        )
-        container = frame or Container(list(range(values.shape[1])))
+        container = None if reset else self.table_.container
+        frame = as_frame(X)
+        if frame is None and not self._has_categories(container):
+            refuse_strings(X)
+            values = validate_data(
+                self,
+                X,
+                reset=reset,
+                dtype=np.float64,
+                ensure_all_finite=False,
+                ensure_min_samples=n_min,
+            )
+            container = container or Container.of(X if hasattr(X, "dtype") else np.asarray(X))
+        else:
+            X = (
+                X
+                if frame is not None
+                else check_array(X, dtype=None, ensure_all_finite=False, ensure_min_samples=n_min)
+            )
+            validate_data(self, X, reset=reset, skip_check_array=True)
+            check_rows(len(X), n_min, type(self).__name__)
+            container = container or Container.of(X, categorical_mask(self.categorical_features, X))
+            values = container.values(X)
         check_finite(values, container, type(self).__name__)
         return values, container
+
+    def _has_categories(self, container: Container | None) -> bool:
+        if container is None:
+            return not isinstance(self.categorical_features, str | None)
+        return any(field.is_category for field in container.fields)
 
 
 def random_stream(random_state: Any) -> np.random.RandomState:
@@ -454,16 +466,6 @@ def chunk_sizes(n: int) -> Iterator[int]:
     """
     for start in range(0, n, CHUNK_ROWS):
         yield min(CHUNK_ROWS, n - start)
-
-
-def choose_family(likelihood: Any, name: Any, kind: str) -> Family:
-    """Return the family of a column, from the ``likelihood`` parameter and the column's kind."""
-    wanted = likelihood.get(name, "auto") if isinstance(likelihood, dict) else likelihood
-    if isinstance(wanted, str) and wanted == "auto":
-        wanted = "bernoulli" if kind == "binary" else "gaussian"
-    family = resolve(wanted, Family, "likelihood")  # type: ignore[type-abstract]
-    family.validate()
-    return family
 
 
 def resolve_device(device: str | torch.device) -> torch.device:

@@ -10,19 +10,22 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import nn
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.mixture import GaussianMixture
+from torch import Tensor, nn
 
+from .codecs import Float
 from .core.build import build_vae
 from .core.cells import Batch, Columns
 from .core.families import Family
-from .core.linear import factor_analysis, start_linear
+from .core.linear import linear_model, start_linear
 from .core.noise import KeyedNoise
 from .core.objectives import Objective
 from .core.posteriors import Posterior
 from .core.priors import Prior
 from .core.proposals import Proposal
 from .core.vae import VAE
-from .table import Float, Table
+from .table import Table
 from .training import (
     MONITOR_DRAWS,
     OPTIMIZERS,
@@ -41,8 +44,8 @@ REFIT_ROWS = 2_000
 #: More held-out rows than this say no more about when to stop.
 MAX_HELD_OUT = 2_000
 MIN_EARLY_STOPPING_ROWS = 50
-#: Scale floor of learned Gaussians, in standard deviations of the column.
-MIN_SCALE = 1e-3
+#: Rows whose latents a mixture is fitted to before training.
+MAX_MIXTURE_ROWS = 10_000
 
 
 @dataclasses.dataclass(frozen=True)
@@ -102,9 +105,12 @@ class Fit:
         self.best_validation_score: float | None = None
         self.init = ""
 
-    def run(self, cells: Cells32, warm: VAE | None = None) -> Trained:
-        """Train on cells (n, c), from a model of before or anew, and return what was kept."""
-        rows, held_out = self._split(cells)
+    def run(self, cells: Cells32, log_det: Float, warm: VAE | None = None) -> Trained:
+        """Train on cells (n, c) with log-Jacobians (n,), from a model of before or anew.
+
+        Returns what was kept.
+        """
+        rows, held_out = self._split(cells, log_det)
         if held_out is None:
             # Without rows to decide on, the start with a closed form is the safe one.
             self.init = self._inits(warm)[0]
@@ -136,7 +142,7 @@ class Fit:
     def _has_own_networks(self) -> bool:
         return self.estimator.encoder is None and self.estimator.decoder is None
 
-    def _split(self, cells: Cells32) -> tuple[Cells32, Cells32 | None]:
+    def _split(self, cells: Cells32, log_det: Float) -> tuple[Cells32, HeldOut | None]:
         """Return training rows and held-out rows."""
         wanted, n = self.estimator.early_stopping, len(cells)
         if not wanted or (wanted == "auto" and n < MIN_EARLY_STOPPING_ROWS):
@@ -150,14 +156,15 @@ class Fit:
             )
             return cells, None
         order = np.random.RandomState(self.seeds.split).permutation(n)
-        return cells[order[n_held_out:]], cells[order[:n_held_out]]
+        held_out = order[:n_held_out]
+        return cells[order[n_held_out:]], self._held_out(cells[held_out], log_det[held_out])
 
     def _train(
         self,
         cells: Cells32,
         init: str,
         warm: VAE | None = None,
-        held_out: Cells32 | None = None,
+        held_out: HeldOut | None = None,
         n_epochs: int | None = None,
     ) -> Trained:
         vae = self._build(cells, init) if warm is None else warm
@@ -167,15 +174,15 @@ class Fit:
             Batch(torch.as_tensor(cells, device=self.device)),
             self._training(len(cells)),
             self.seeds.training,
-            None if held_out is None else self._held_out(held_out, vae.n_latent),
+            held_out,
             n_epochs,
         )
 
     def _build(self, cells: Cells32, init: str) -> VAE:
         """Build the model on the CPU, so that it starts alike on every device."""
-        e, standard = self.estimator, Standard.of(cells, self.table)
+        e, rows = self.estimator, torch.as_tensor(cells).double()
         vae = build_vae(
-            self._columns(standard),
+            self._columns(rows),
             e.latent_dim,
             prior=self.parts.prior,
             posterior=self.parts.posterior,
@@ -187,24 +194,47 @@ class Fit:
             generator=torch.Generator().manual_seed(self.seeds.init),
         )
         if init == "linear":
-            covariance = torch.as_tensor(standard.covariance(cells))
-            floor = torch.as_tensor(standard.floor / standard.spread)
-            isotropic = all(family.isotropic for family in self.families)
-            start_linear(vae, factor_analysis(covariance, e.latent_dim, floor, isotropic))
+            start_linear(vae, linear_model(vae, rows))
+            if 0 < vae.prior.n_components <= len(rows):
+                self._start_mixture(vae, rows)
         return vae
 
-    def _columns(self, standard: Standard) -> list[Columns]:
-        """Group columns by family: one block for each that occurs."""
-        groups: dict[str, list[int]] = {}
+    def _start_mixture(self, vae: VAE, rows: Tensor) -> None:
+        """Start the components of the prior from those of the latents of some rows.
+
+        Draws of q(z | x) and not its means: what the prior has to cover.
+        """
+        some = Batch(rows[:: -(-len(rows) // MAX_MIXTURE_ROWS)].float())
+        generator = torch.Generator().manual_seed(self.seeds.init)
+        shape = (len(some), vae.n_latent)
+        with torch.no_grad():
+            z = vae.posterior(some).rsample(torch.randn(shape, generator=generator)).double()
+        mixture = GaussianMixture(vae.prior.n_components, reg_covar=1e-3, random_state=self.seeds.init)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            mixture.fit(z.numpy())
+        # Lower triangular, L^T L being the precision, as the transpose of scikit-learn's.
+        roots = mixture.precisions_cholesky_.swapaxes(-1, -2)
+        found = (mixture.weights_, mixture.means_, roots)
+        vae.prior.start(*map(torch.as_tensor, found))
+
+    def _columns(self, rows: Tensor) -> list[Columns]:
+        """Group columns by family: one block for each that occurs.
+
+        Columns of codes share one only with those of a similar number of levels.
+        """
+        resolution = torch.as_tensor(self.table.resolution)
+        n_levels = self.table.n_levels
+        groups: dict[tuple[str, int], list[int]] = {}
         for j, family in enumerate(self.families):
-            groups.setdefault(repr(family), []).append(j)
+            groups.setdefault((repr(family), (n_levels[j] - 1).bit_length()), []).append(j)
         return [
-            Columns(
+            Columns.measure(
                 self.families[index[0]],
                 index,
-                torch.as_tensor(standard.center[index]),
-                torch.as_tensor(standard.spread[index]),
-                torch.as_tensor(standard.floor[index]),
+                rows[:, index],
+                resolution[index],
+                [n_levels[j] for j in index],
             )
             for index in groups.values()
         ]
@@ -219,10 +249,11 @@ class Fit:
             module: nn.Module = given()
         return module
 
-    def _held_out(self, cells: Cells32, n_latent: int) -> HeldOut:
+    def _held_out(self, cells: Cells32, log_det: Float) -> HeldOut:
         rows = torch.as_tensor(cells)
-        noise = KeyedNoise(self.seeds.scoring, rows.double(), MONITOR_DRAWS).of()(n_latent).float()
-        return HeldOut(Batch(rows.to(self.device)), noise.to(self.device), self.table.log_det)
+        keyed = KeyedNoise(self.seeds.scoring, rows.double(), MONITOR_DRAWS)
+        noise = keyed.of()(self.estimator.latent_dim).float()
+        return HeldOut(Batch(rows.to(self.device)), noise.to(self.device), float(np.mean(log_det)))
 
     def _training(self, n_rows: int) -> Training:
         e = self.estimator
@@ -243,32 +274,6 @@ class Fit:
             verbose=e.verbose,
             device=str(self.device),
         )
-
-
-@dataclasses.dataclass(frozen=True)
-class Standard:
-    """Center, spread and scale floor of every cell; continuous cells are standardised already."""
-
-    center: Float
-    spread: Float
-    floor: Float
-
-    @classmethod
-    def of(cls, cells: Cells32, table: Table) -> Standard:
-        """Measure cells (n, c)."""
-        n = len(cells)
-        # Laplace's rule of succession keeps the log-odds of a rare value finite.
-        frequency = (n * cells.mean(0, dtype=np.float64) + 1.0) / (n + 2.0)
-        binary = np.array([kind == "binary" for kind in table.kinds])
-        center = np.where(binary, frequency, 0.0)
-        spread = np.where(binary, np.sqrt(np.abs(frequency * (1.0 - frequency))), 1.0)
-        return cls(center, spread, np.maximum(MIN_SCALE * spread, table.resolution / 12.0**0.5))
-
-    def covariance(self, cells: Cells32) -> Float:
-        """Return the covariance of the standardised cells, (c, c)."""
-        standard = (cells - self.center) / self.spread
-        covariance: Float = standard.T @ standard / len(standard)
-        return covariance
 
 
 def choose(candidates: dict[str, Trained]) -> tuple[str, Trained]:

@@ -3,80 +3,88 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from typing import Any
 
-import narwhals as nw
 import numpy as np
-from numpy.typing import NDArray
 from sklearn.preprocessing import StandardScaler
 
-Float = NDArray[np.float64]
+from .bins import Bins
+from .codecs import Affine, Codec, Float, Levels, step_of
+from .container import Container, Field
+
+
+@dataclasses.dataclass(frozen=True)
+class Model:
+    """How a column is to be modelled.
+
+    Attributes
+    ----------
+    likelihood : str
+        The family's name, for errors.
+    kind : str
+        Which cells it needs, a key of ``CODECS``.
+    options : dict
+        For the codec.
+    """
+
+    likelihood: str
+    kind: str
+    options: dict[str, Any] = dataclasses.field(default_factory=dict)
 
 
 @dataclasses.dataclass(frozen=True)
 class Column:
-    """One column: its name, its kind, and the units it is measured in.
+    """One column: what it holds, how it is modelled and its codec.
 
     Attributes
     ----------
-    name : hashable
-        The DataFrame's name, or the position in an array.
-    kind : {"continuous", "binary"}
-    location, scale : float
-        Mean and standard deviation; a continuous cell is (value - location) / scale, and a
-        constant column has scale 1.
     resolution : float
-        Smallest gap between distinct values, in the user's units; 0 for a constant column.
+        Smallest gap between distinct values, in cells; 0 for a constant column.
     """
 
-    name: Hashable
-    kind: str
-    location: float
-    scale: float
+    field: Field
+    model: Model
+    codec: Codec
     resolution: float
+
+    @property
+    def name(self) -> Hashable:
+        """The DataFrame's name, or the position in an array."""
+        return self.field.name
 
 
 class Table:
     """What is known of a table after seeing its training rows.
 
-    Use :meth:`learn` to make one. ``encode`` gives cells (one number each, standardised) and
-    the log-Jacobian that brings a density of cells back to the user's units; ``decode`` gives
-    rows in the user's container, columns and dtypes.
+    Use :meth:`learn` to make one. ``encode`` gives cells (one number each) and the log-Jacobian that
+    brings a density of cells back to the user's units; ``decode`` gives rows in the user's
+    container, columns and dtypes.
     """
 
     def __init__(self, columns: Sequence[Column], container: Container):
         self.columns, self.container = list(columns), container
-        # Binary cells stay 0 and 1.
-        binary = np.array([column.kind == "binary" for column in columns])
-        self.location = np.where(binary, 0.0, [column.location for column in columns])
-        self.scale = np.where(binary, 1.0, [column.scale for column in columns])
 
     @classmethod
-    def learn(cls, values: Float, container: Container) -> Table:
-        """Learn columns from values (n, c) that came in ``container``."""
+    def learn(cls, values: Float, container: Container, models: Sequence[Model]) -> Table:
+        """Learn columns from values (n, c) that came in ``container``.
+
+        Raises
+        ------
+        ValueError
+            If a column does not hold what its likelihood needs.
+        """
         scaler = StandardScaler().fit(values)
+        standard = [
+            Affine(float(m), float(s)) for m, s in zip(scaler.mean_, scaler.scale_, strict=True)
+        ]
         return cls(
             [
-                Column(
-                    name=name,
-                    kind="binary" if is_binary(values[:, j]) else "continuous",
-                    location=float(scaler.mean_[j]),
-                    scale=float(scaler.scale_[j]),
-                    resolution=resolution(values[:, j]),
-                )
-                for j, name in enumerate(container.names)
+                learn_column(field, model, values[:, j], standard[j])
+                for j, (field, model) in enumerate(zip(container.fields, models, strict=True))
             ],
             container,
         )
-
-    def with_kinds(self, kinds: Sequence[str]) -> Table:
-        """Return this table with other kinds: what the columns' likelihoods ask for."""
-        columns = [
-            dataclasses.replace(column, kind=kind)
-            for column, kind in zip(self.columns, kinds, strict=True)
-        ]
-        return Table(columns, self.container)
 
     def encode(self, values: Float) -> tuple[Float, Float]:
         """Return cells (n, c) and the log-Jacobian of each row (n,).
@@ -84,99 +92,106 @@ class Table:
         Raises
         ------
         ValueError
-            If a binary column holds anything but 0 and 1.
+            If a column holds a value that its likelihood has no probability for.
         """
-        self._check_binary(values)
-        return (values - self.location) / self.scale, np.full(len(values), self.log_det)
+        cells, log_det = np.empty(values.shape), np.zeros(len(values))
+        for j, column in enumerate(self.columns):
+            check_support(column.field, column.model, column.codec, values[:, j])
+            cells[:, j], of_column = column.codec.encode(values[:, j])
+            log_det += of_column
+        return cells, log_det
+
+    def decode(self, cells: Float, random: np.random.RandomState) -> Any:
+        """Return rows in the user's units, container, columns and dtypes.
+
+        What a cell leaves open, where in a bin a value is, is drawn from ``random``.
+        """
+        u = random.random_sample((len(self.columns), len(cells)))
+        return self.container.rows(
+            _join(c.codec.decode(cells[:, j], u[j]) for j, c in enumerate(self.columns))
+        )
+
+    def expect(self, distributions: Sequence[Any]) -> Float:
+        """Return means, and modes of categories, (n, c), of one distribution of cells a column."""
+        return _join(
+            c.codec.expect(distribution)
+            for c, distribution in zip(self.columns, distributions, strict=True)
+        )
 
     @property
-    def log_det(self) -> float:
-        """Log |d cells / d values|: minus the sum of the log-scales of continuous columns."""
-        return -float(np.log(self.scale).sum())
-
-    def decode(self, cells: Float) -> Any:
-        """Return rows in the user's units, container, columns and dtypes."""
-        return self.container.rows(cells * self.scale + self.location)
-
-    @property
-    def kinds(self) -> list[str]:
-        """The kind of every column."""
-        return [column.kind for column in self.columns]
+    def n_levels(self) -> list[int]:
+        """How many levels every column has, 1 for numbers."""
+        return [column.codec.n_levels for column in self.columns]
 
     @property
     def resolution(self) -> Float:
         """The resolution of every column, in cells, (c,)."""
-        return np.array([column.resolution for column in self.columns]) / self.scale
-
-    def _check_binary(self, values: Float) -> None:
-        for j, column in enumerate(self.columns):
-            if column.kind != "binary":
-                continue
-            wrong = ~np.isin(values[:, j], (0.0, 1.0))
-            if wrong.any():
-                row = int(wrong.argmax())
-                raise ValueError(
-                    f"Column {column.name!r} has likelihood Bernoulli, which needs 0 or 1. Got "
-                    f"{values[row, j]:g} in row {row}. If the column is not binary, fit with "
-                    f"likelihood={{{column.name!r}: 'gaussian'}}."
-                )
+        return np.array([column.resolution for column in self.columns])
 
 
-@dataclasses.dataclass(frozen=True)
-class Container:
-    """What rows come in: a NumPy array, or a DataFrame of some library with its dtypes."""
-
-    names: list[Hashable]
-    backend: str | None = None
-    dtypes: tuple[Any, ...] = ()
-
-    @classmethod
-    def of(cls, X: Any) -> Container | None:
-        """Read the container of a DataFrame, without copying it; None for anything else.
-
-        Raises
-        ------
-        TypeError
-            If a DataFrame's column is neither numeric nor boolean.
-        """
-        frame = nw.from_native(X, eager_only=True, pass_through=True)
-        if not isinstance(frame, nw.DataFrame):
-            return None
-        schema = frame.schema
-        for name, dtype in schema.items():
-            if not (dtype.is_numeric() or dtype == nw.Boolean or dtype == nw.Object):
-                raise TypeError(
-                    f"Column {name!r} has dtype {dtype}, but columns must be numeric or boolean. "
-                    "Encode it as numbers (OrdinalEncoder, OneHotEncoder) or drop it."
-                )
-        return cls(list(schema), frame.implementation.name.lower(), tuple(schema.values()))
-
-    def rows(self, values: Float) -> Any:
-        """Put values (n, c) into the container.
-
-        A boolean is true above one half. Integers come back as such where every value is one;
-        elsewhere a continuous likelihood has drawn fractions, which stay floats.
-        """
-        if self.backend is None:
-            return values
-        labels = [str(name) for name in self.names]
-        frame = nw.from_dict(dict(zip(labels, values.T, strict=True)), backend=self.backend)
-        typed = frame.select(
-            _cast(label, column, dtype)
-            for label, column, dtype in zip(labels, values.T, self.dtypes, strict=True)
+def learn_column(field: Field, model: Model, values: Float, standard: Affine) -> Column:
+    """Learn one column; ``standard`` standardises it."""
+    if field.is_category and model.kind not in OF_CATEGORIES:
+        raise ValueError(
+            f"Column {field.name!r} holds categories, which {model.likelihood} cannot model. Use "
+            f"one of {sorted(OF_CATEGORIES)} for it: likelihood={{{field.name!r}: 'categorical'}}."
         )
-        native = typed.to_native()
-        if labels != self.names:
-            native.columns = self.names  # only pandas has names that are not strings
-        return native
+    codec = CODECS[model.kind](values, field, standard, model.options)
+    check_support(field, model, codec, values)
+    scale = codec.scale if isinstance(codec, Affine) else 1.0
+    return Column(field, model, codec, resolution(values) / scale)
 
 
-def _cast(label: str, values: Float, dtype: Any) -> nw.Expr:
-    column = nw.col(label)
-    if dtype == nw.Boolean:
-        return column > 0.5
-    whole = dtype.is_float() or bool((values == np.round(values)).all())
-    return column.cast(dtype) if whole and dtype != nw.Object else column
+def check_support(field: Field, model: Model, codec: Codec, values: Float) -> None:
+    """Raise ValueError naming the first value of a column that its likelihood cannot have."""
+    refused = codec.refuses(values)
+    if refused.any():
+        row = int(refused.argmax())
+        raise ValueError(
+            f"Column {field.name!r} has likelihood {model.likelihood}, which needs "
+            f"{codec.support}. Got {values[row]:g} in row {row}. Correct the row, or fit with "
+            f"likelihood={{{field.name!r}: 'gaussian'}} (or 'binned')."
+        )
+
+
+def _positive(values: Float, field: Field, standard: Affine, options: dict[str, Any]) -> Codec:
+    # In units of the geometric mean.
+    inside = values[values > 0]
+    scale = float(np.exp(np.log(inside).mean())) if len(inside) else 1.0
+    return Affine(0.0, scale, "numbers > 0")
+
+
+def _levels(values: Float, field: Field, standard: Affine, options: dict[str, Any]) -> Codec:
+    if field.is_category:
+        return Levels(tuple(float(code) for code in range(len(field.levels))))
+    step = 1.0 if field.role == "boolean" else step_of(values, field.role)[0]
+    return Levels(tuple(np.unique(values).tolist()), step)
+
+
+def _bins(values: Float, field: Field, standard: Affine, options: dict[str, Any]) -> Codec:
+    return Bins.learn(values, "integer" if field.role == "boolean" else field.role, **options)
+
+
+def _plain(support: str) -> Callable[..., Codec]:
+    return lambda values, field, standard, options: Affine(0.0, 1.0, support)
+
+
+CODECS: dict[str, Callable[..., Codec]] = {
+    "continuous": lambda values, field, standard, options: standard,
+    "positive": _positive,
+    "unit": _plain("numbers strictly between 0 and 1"),
+    "count": _plain("integers >= 0"),
+    "binary": _plain("0 or 1"),
+    "categorical": _levels,
+    "ordinal": _levels,
+    "binned": _bins,
+}
+#: Kinds that can model categories.
+OF_CATEGORIES = ("categorical", "ordinal")
+
+
+def _join(columns: Any) -> Float:
+    return np.stack(list(columns), axis=1)
 
 
 def is_binary(values: Float) -> bool:
@@ -190,6 +205,15 @@ def resolution(values: Float) -> float:
     return float(np.diff(distinct).min()) if len(distinct) > 1 else 0.0
 
 
+def check_rows(n_rows: int, n_min: int, estimator: str) -> None:
+    """Raise ValueError if there are too few rows, in scikit-learn's words."""
+    if n_rows < n_min:
+        raise ValueError(
+            f"Found array with {n_rows} sample(s) while a minimum of {n_min} is required by "
+            f"{estimator}."
+        )
+
+
 def refuse_strings(X: Any) -> None:
     """Raise ValueError naming the column of the first string in an array of strings or objects."""
     if not isinstance(X, np.ndarray) or X.dtype.kind not in "OSU" or X.ndim != 2:
@@ -197,8 +221,9 @@ def refuse_strings(X: Any) -> None:
     for row, j in np.ndindex(X.shape):
         if isinstance(X[row, j], str | bytes) and not is_number(X[row, j]):
             raise ValueError(
-                f"Column {j} holds the string {str(X[row, j])!r} in row {row}, but columns must be "
-                "numeric. Encode it as numbers (OrdinalEncoder, OneHotEncoder) or drop it."
+                f"Column {j} holds the string {str(X[row, j])!r} in row {row}, but columns of an "
+                f"array must be numeric. Name it in categorical_features=[{j}], or give a "
+                "DataFrame."
             )
 
 

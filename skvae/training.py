@@ -154,10 +154,11 @@ class VAENet(NeuralNet):  # type: ignore[misc]
         return progress + keep
 
     def initialize_optimizer(self, triggered_directly: bool | None = None) -> VAENet:
-        """Build the optimiser: weight decay on matrices alone, fused where it can be."""
-        parameters = [p for p in self.module_.parameters() if p.requires_grad]
-        matrices = [p for p in parameters if p.ndim > 1]
-        others = [p for p in parameters if p.ndim <= 1]
+        """Build the optimiser: weight decay on weights of layers alone, fused where it can be."""
+        named = [(name, p) for name, p in self.module_.named_parameters() if p.requires_grad]
+        parameters = [p for _, p in named]
+        matrices = [p for name, p in named if name.endswith("weight") and p.ndim > 1]
+        others = [p for name, p in named if not (name.endswith("weight") and p.ndim > 1)]
         groups = [
             {"params": matrices, "weight_decay": self.training_.weight_decay},
             {"params": others, "weight_decay": 0.0},

@@ -22,14 +22,28 @@ True
 from .ais import bidirectional
 from .build import build_vae
 from .cells import Batch, Cells, Columns
-from .families import Bernoulli, Family, Gaussian
+from .families import (
+    Bernoulli,
+    Beta,
+    Binned,
+    Categorical,
+    Family,
+    Gamma,
+    Gaussian,
+    LogisticMixture,
+    LogNormal,
+    NegativeBinomial,
+    Ordinal,
+    Poisson,
+    StudentT,
+)
 from .importance import effective_sample_size, log_marginal, pareto_k, standard_error
 from .latent import active_units, kl_per_unit
-from .linear import FactorModel, factor_analysis, start_linear
+from .linear import FactorModel, factor_analysis, linear_model, start_linear
 from .networks import MLP
 from .objectives import ELBO, IWAE, Bound, Objective
 from .posteriors import DiagonalGaussian, FullGaussian, Posterior
-from .priors import Prior, StandardNormal
+from .priors import Mixture, Prior, StandardNormal
 from .proposals import (
     AISProposal,
     DefensiveProposal,
@@ -49,7 +63,10 @@ __all__ = [
     "AISProposal",
     "Batch",
     "Bernoulli",
+    "Beta",
+    "Binned",
     "Bound",
+    "Categorical",
     "Cells",
     "Columns",
     "DefensiveProposal",
@@ -59,21 +76,30 @@ __all__ = [
     "FactorModel",
     "Family",
     "FullGaussian",
+    "Gamma",
     "Gaussian",
     "LaplaceProposal",
+    "LogNormal",
+    "LogisticMixture",
+    "Mixture",
+    "NegativeBinomial",
     "Objective",
+    "Ordinal",
+    "Poisson",
     "Posterior",
     "Prior",
     "PriorProposal",
     "Proposal",
     "Recipe",
     "StandardNormal",
+    "StudentT",
     "active_units",
     "bidirectional",
     "build_vae",
     "effective_sample_size",
     "factor_analysis",
     "kl_per_unit",
+    "linear_model",
     "log_marginal",
     "pareto_k",
     "resolve",

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from .families import Family, LinearStart
+from .families import CellDistribution, Family, Limits, LinearStart, Sharing, Statistics
 from .networks import Linear
 
 #: Encoder inputs are held within this many standard deviations: far beyond it a network's scales
@@ -59,24 +59,69 @@ class Batch:
 
 @dataclasses.dataclass
 class Columns:
-    """Columns that share a family, before a model is built.
+    """Columns that share a family, before a model is built; :meth:`measure` makes them from cells.
 
     Attributes
     ----------
     family : Family
     index : sequence of int
         Positions of the columns in ``Batch.x``.
-    center, spread : Tensors of shape (len(index),), optional
-        Mean and standard deviation of the cells; 0 and 1 by default.
+    n_levels : sequence of int, optional
+        How many levels each column of codes has; 1 each by default.
+    of : Statistics, optional
+        Of the cells; those of standardised cells by default.
     floor : Tensor of shape (len(index),), optional
-        Smallest scale allowed, in the units of the cells; 0.001 spreads by default.
+        Smallest scale allowed, in the units of the cells; by default from the statistics.
     """
 
     family: Family
     index: Sequence[int]
-    center: Tensor | None = None
-    spread: Tensor | None = None
+    n_levels: Sequence[int] | None = None
+    of: Statistics | None = None
     floor: Tensor | None = None
+
+    @classmethod
+    def measure(
+        cls,
+        family: Family,
+        index: Sequence[int],
+        x: Tensor,
+        resolution: Tensor | None = None,
+        n_levels: Sequence[int] | None = None,
+    ) -> Columns:
+        """Measure cells x (n, len(index)), in float64, whose resolution is 0 by default."""
+        columns = cls(family, index, n_levels)
+        columns.of = family.statistics(x, columns.valid)
+        resolution = torch.zeros_like(x[0]) if resolution is None else resolution
+        columns.floor = family.floor(columns.of, resolution)
+        return columns
+
+    @property
+    def valid(self) -> Tensor:
+        """Which levels each column has, (c, L) bool."""
+        n_levels = torch.as_tensor(list(self.n_levels or [1] * len(self.index)))
+        return torch.arange(int(n_levels.max())) < n_levels.unsqueeze(-1)
+
+    def known(self) -> tuple[Statistics, Tensor]:
+        """Return the statistics and the floor, given or by default."""
+        of = self.of or _standard_statistics(self.family, self.valid)
+        floor = self.family.floor(of, 0.0 * of.mean) if self.floor is None else self.floor
+        return of, floor
+
+    def marginal(self) -> CellDistribution:
+        """Return the distribution of the cells before anything is known of z, (c,)."""
+        block = Block(self, 0).double()
+        of, _ = self.known()
+        block.start(of.center.unsqueeze(-1)[..., :0], torch.ones_like(of.center), 0)
+        with torch.no_grad():
+            return self.family(block(of.center.new_zeros(0)))
+
+
+def _standard_statistics(family: Family, valid: Tensor) -> Statistics:
+    zero = torch.zeros(len(valid))
+    features = family.features(zero, valid.shape[-1])
+    frequency = (valid / valid.sum(-1, keepdim=True)).where(valid, torch.ones(()))
+    return Statistics(0.0 * features, 0.0 * features + 1.0, zero, zero + 1.0, frequency)
 
 
 class Block(nn.Module):
@@ -86,63 +131,92 @@ class Block(nn.Module):
     spread: Tensor
     floor: Tensor
     index: Tensor
+    valid: Tensor
 
     def __init__(self, columns: Columns, n_features: int):
         super().__init__()
         self.family = columns.family
-        self.n_cells = len(columns.index)
-        spread = torch.ones(self.n_cells) if columns.spread is None else columns.spread
-        center = torch.zeros(self.n_cells) if columns.center is None else columns.center
-        floor = 1e-3 * spread if columns.floor is None else columns.floor
+        self.n_cells, self.n_levels = columns.valid.shape
+        of, floor = columns.known()
+        self.of = of
         self.register_buffer("index", torch.as_tensor(list(columns.index)))
-        for name, value in (("center", center), ("spread", spread), ("floor", floor)):
+        self.register_buffer("valid", columns.valid)
+        for name, value in (("center", of.center), ("spread", of.spread), ("floor", floor)):
             self.register_buffer(name, value.clone().to(torch.get_default_dtype()))
+        self.full = bool(columns.valid.all())
+        self.sharings = self.family.parameters
+        self.sizes = self.family.sizes(self.n_levels)
         # Raw numbers that depend on z come from one linear layer, in the order of parameters.
-        self.widths = [self._width(sharing) for sharing in self.family.parameters]
+        self.widths = [
+            self._cells(sharing) * size if sharing in ("cell", "row") else 0
+            for sharing, size in zip(self.sharings, self.sizes, strict=True)
+        ]
         self.linear = Linear(n_features, sum(self.widths))
         self.free = nn.ParameterDict(
             {
-                str(i): nn.Parameter(torch.zeros(self.n_cells if sharing == "column" else 1))
-                for i, sharing in enumerate(self.family.parameters)
+                str(i): nn.Parameter(torch.zeros(self._cells(sharing) * self.sizes[i]))
+                for i, sharing in enumerate(self.sharings)
                 if sharing in ("column", "shared")
             }
         )
 
-    def _width(self, sharing: str | float) -> int:
-        return {"cell": self.n_cells, "row": 1}.get(str(sharing), 0)
+    @property
+    def n_theta(self) -> int:
+        """Numbers that the distribution of a cell takes."""
+        return sum(self.sizes) if self.n_levels == 1 else self.n_levels
+
+    @property
+    def limits(self) -> Limits:
+        """What the columns allow."""
+        return Limits(self.floor.unsqueeze(-1), self.valid, self.full)
+
+    def _cells(self, sharing: Sharing) -> int:
+        return self.n_cells if sharing in ("cell", "column") else 1
 
     def forward(self, h: Tensor) -> Tensor:
         """H (..., features) -> theta (..., c, p)."""
         from_z = iter(self.linear(h).split([w for w in self.widths if w], -1))
         raw = [
-            next(from_z) if width else self._without_z(i, h) for i, width in enumerate(self.widths)
+            next(from_z).unflatten(-1, (-1, size)) if width else self._without_z(i, h)
+            for i, (width, size) in enumerate(zip(self.widths, self.sizes, strict=True))
         ]
-        parts = self.family.constrain(raw, self.floor)
+        parts = self.family.constrain(raw, self.limits)
+        if len(parts) == 1:
+            return parts[0]
         shape = (*h.shape[:-1], self.n_cells)
-        return torch.stack([part.expand(shape) for part in parts], -1)
+        return torch.cat([part.expand(*shape, -1) for part in parts], -1)
 
     def _without_z(self, i: int, h: Tensor) -> Tensor:
         if str(i) in self.free:
-            value: Tensor = self.free[str(i)]
+            value: Tensor = self.free[str(i)].unflatten(-1, (-1, self.sizes[i]))
             return value
-        constant = self.family.parameters[i]
+        constant = self.sharings[i]
         assert isinstance(constant, float)
-        return torch.tensor(constant, dtype=h.dtype, device=h.device)
+        return torch.full((1, 1), constant, dtype=h.dtype, device=h.device)
+
+    def features(self, x: Tensor) -> Tensor:
+        """Return what an encoder sees of cells (..., c), standardised, (..., c, f)."""
+        return (self.family.features(x, self.n_levels) - self.center) / self.spread
 
     @torch.no_grad()
     def start(self, loadings: Tensor, noise_scale: Tensor, n_hidden: int) -> None:
-        """Set the head to a linear model on z, which is the last part of the features."""
-        linear = LinearStart(loadings, self.center, self.spread, noise_scale, self.floor)
+        """Set the head to a linear model on z, which is the last part of the features.
+
+        Loadings (c, f, d) and the scale of the noise (c, f) are those of the features.
+        """
+        linear = LinearStart(loadings, noise_scale, self.floor, self.of)
         self.linear.weight.zero_()
         self.linear.bias.zero_()
         first = 0
         for i, (weight, bias) in enumerate(self.family.start(linear)):
             if str(i) in self.free:
-                self.free[str(i)].copy_(_reduce(bias, len(self.free[str(i)])))
+                size = self._cells(self.sharings[i])
+                self.free[str(i)].copy_(_reduce(bias, size).flatten())
             rows = slice(first, first + self.widths[i])
-            z = slice(n_hidden, n_hidden + weight.shape[1])
-            self.linear.weight[rows, z] = _reduce(weight, self.widths[i]).to(self.linear.weight)
-            self.linear.bias[rows] = _reduce(bias, self.widths[i]).to(self.linear.bias)
+            z = slice(n_hidden, n_hidden + weight.shape[-1])
+            n = self.widths[i] // self.sizes[i]
+            self.linear.weight[rows, z] = _reduce(weight, n).flatten(0, 1).to(self.linear.weight)
+            self.linear.bias[rows] = _reduce(bias, n).flatten().to(self.linear.bias)
             first = rows.stop
 
 
@@ -167,6 +241,8 @@ class Cells(nn.Module):
     """
 
     order: Tensor
+    seen: Tensor
+    owner: Tensor
 
     def __init__(self, columns: Sequence[Columns], n_features: int, masked: bool = False):
         super().__init__()
@@ -176,6 +252,11 @@ class Cells(nn.Module):
         self.register_buffer("order", torch.argsort(index))
         self.in_order = len(self.blocks) == 1 and index.tolist() == sorted(index.tolist())
         self.masked = masked
+        # Features in the order of the table, without those of levels that a column does not have.
+        owner = torch.cat([_owners(block) for block in self.parts])
+        seen = torch.argsort(owner, stable=True)[(owner < 0).sum() :]
+        self.register_buffer("seen", seen, persistent=False)
+        self.register_buffer("owner", owner[seen], persistent=False)
 
     @property
     def parts(self) -> list[Block]:
@@ -190,23 +271,44 @@ class Cells(nn.Module):
     @property
     def n_parameters(self) -> int:
         """Numbers that the distributions of a row's cells take."""
-        return sum(block.n_cells * len(block.family.parameters) for block in self.parts)
+        return sum(block.n_cells * block.n_theta for block in self.parts)
 
     @property
     def n_inputs(self) -> int:
         """Width of :meth:`features`."""
-        return self.n_cells * (2 if self.masked else 1)
+        return len(self.owner) + (self.n_cells if self.masked else 0)
 
     def features(self, batch: Batch) -> Tensor:
-        """Return what the encoder sees: standardised cells, zero where missing, and the mask."""
-        parts = [(self._take(batch.x, b) - b.center) / b.spread for b in self.parts]
-        x = self._join(parts).clamp(-FEATURE_LIMIT, FEATURE_LIMIT)
+        """Return what the encoder sees: standardised features, zero where missing, and the mask.
+
+        A column has one feature, or one for each of its levels.
+        """
+        x = batch.x if batch.mask is None else torch.where(batch.mask, batch.x, 0.0)
+        features = self.plain_features(x).clamp(-FEATURE_LIMIT, FEATURE_LIMIT)
         if batch.mask is not None:
-            x = torch.where(batch.mask, x, 0.0)
+            features = torch.where(batch.mask[..., self.owner], features, 0.0)
         if not self.masked:
-            return x
+            return features
         mask = torch.ones_like(x) if batch.mask is None else batch.mask.to(x)
-        return torch.cat([x, mask], -1)
+        return torch.cat([features, mask], -1)
+
+    def plain_features(self, x: Tensor) -> Tensor:
+        """Return the standardised features of observed cells x (n, c), (n, f)."""
+        parts = [block.features(self._take(x, block)).flatten(-2) for block in self.parts]
+        return parts[0] if self.in_order and self.n_cells == len(self.owner) else self._see(parts)
+
+    def _see(self, parts: list[Tensor]) -> Tensor:
+        return torch.cat(parts, -1)[..., self.seen]
+
+    def split_features(self, of_features: Tensor) -> list[Tensor]:
+        """Cut numbers of the features (f, ...) into blocks, each (c_block, f_cell, ...)."""
+        sizes = [block.center.numel() for block in self.parts]
+        whole = of_features.new_zeros(sum(sizes), *of_features.shape[1:])
+        whole[self.seen] = of_features
+        return [
+            part.unflatten(0, block.center.shape)
+            for part, block in zip(whole.split(sizes), self.parts, strict=True)
+        ]
 
     def forward(self, h: Tensor) -> list[Tensor]:
         """Features of the decoder (..., f) -> theta of every block, each (..., c_block, p)."""
@@ -255,6 +357,15 @@ class Cells(nn.Module):
             [block.family(theta).mean for block, theta in zip(self.parts, thetas, strict=True)]
         )
 
+    def by_column(self, thetas: list[Tensor]) -> list[CellDistribution]:
+        """Return the distribution of every column, each of batch shape (...)."""
+        found = {
+            int(j): block.family(theta[..., i, :])
+            for block, theta in zip(self.parts, thetas, strict=True)
+            for i, j in enumerate(block.index)
+        }
+        return [found[j] for j in range(self.n_cells)]
+
     def _take(self, x: Tensor, block: Block) -> Tensor:
         return x if self.in_order else x[..., block.index]
 
@@ -262,3 +373,12 @@ class Cells(nn.Module):
         if self.in_order:
             return parts[0]
         return torch.cat(parts, -1)[..., self.order]
+
+
+def _owners(block: Block) -> Tensor:
+    """Return the column each feature of a block is of, -1 where it is of no level, (c * f,)."""
+    owners = block.index.unsqueeze(-1).expand(block.center.shape)
+    used = (
+        block.valid if block.valid.shape == block.center.shape else torch.ones_like(owners).bool()
+    )
+    return torch.where(used, owners, -1).flatten()

@@ -1,4 +1,4 @@
-"""The distributions that families, priors and posteriors return.
+"""The distributions of latent vectors, which priors and posteriors return.
 
 They differ from torch's own in three ways: scales are kept as logarithms, so that a density is
 finite wherever its logarithm is; sampling takes a ``generator``, so that no draw touches the
@@ -21,88 +21,6 @@ HALF_LOG_2PI = 0.5 * math.log(2.0 * math.pi)
 def standard_normal_log_prob(noise: Tensor) -> Tensor:
     """Return log N(noise; 0, I) over the last axis. (..., d) -> (...)."""
     return -0.5 * noise.square().sum(-1) - noise.shape[-1] * HALF_LOG_2PI
-
-
-class CellDistribution(Distribution, ABC):
-    """A distribution of single cells, event shape ``()``, drawn with an explicit generator."""
-
-    @abstractmethod
-    def sample(  # type: ignore[override]
-        self,
-        sample_shape: torch.Size | tuple[int, ...] = (),
-        generator: torch.Generator | None = None,
-    ) -> Tensor:
-        """Draw cells, (*sample_shape, *batch_shape)."""
-
-
-class Normal(CellDistribution):
-    """Univariate normal with a logarithmic scale."""
-
-    def __init__(self, loc: Tensor, log_scale: Tensor):
-        self.loc, self.log_scale = loc, log_scale
-        super().__init__(loc.shape, validate_args=False)
-
-    @property
-    def mean(self) -> Tensor:
-        return self.loc
-
-    @property
-    def mode(self) -> Tensor:
-        return self.mean
-
-    @property
-    def variance(self) -> Tensor:
-        return torch.exp(2.0 * self.log_scale)
-
-    def log_prob(self, value: Tensor) -> Tensor:
-        standard = (value - self.loc) * torch.exp(-self.log_scale)
-        return -0.5 * standard.square() - self.log_scale - HALF_LOG_2PI
-
-    def sample(  # type: ignore[override]
-        self,
-        sample_shape: torch.Size | tuple[int, ...] = (),
-        generator: torch.Generator | None = None,
-    ) -> Tensor:
-        shape = self._extended_shape(torch.Size(sample_shape))
-        noise = torch.randn(
-            shape, generator=generator, dtype=self.loc.dtype, device=self.loc.device
-        )
-        return self.loc + torch.exp(self.log_scale) * noise
-
-
-class BernoulliLogits(CellDistribution):
-    """A 0/1 cell given its log-odds."""
-
-    def __init__(self, logits: Tensor):
-        self.logits = logits
-        super().__init__(logits.shape, validate_args=False)
-
-    @property
-    def mean(self) -> Tensor:
-        return torch.sigmoid(self.logits)
-
-    @property
-    def mode(self) -> Tensor:
-        return (self.logits > 0).to(self.logits)
-
-    @property
-    def variance(self) -> Tensor:
-        return self.mean * torch.sigmoid(-self.logits)
-
-    def log_prob(self, value: Tensor) -> Tensor:
-        # log sigmoid((2 x - 1) logit), stable for any logit.
-        return torch.nn.functional.logsigmoid((2.0 * value - 1.0) * self.logits)
-
-    def sample(  # type: ignore[override]
-        self,
-        sample_shape: torch.Size | tuple[int, ...] = (),
-        generator: torch.Generator | None = None,
-    ) -> Tensor:
-        shape = self._extended_shape(torch.Size(sample_shape))
-        uniform = torch.rand(
-            shape, generator=generator, dtype=self.logits.dtype, device=self.logits.device
-        )
-        return (uniform < self.mean).to(self.logits)
 
 
 class LatentDistribution(Distribution, ABC):
@@ -159,6 +77,66 @@ class DiagonalNormal(PriorDistribution):
 
     def curvature(self, z: Tensor) -> Tensor:
         return torch.diag_embed(torch.exp(-2.0 * self.log_scale).expand(z.shape))
+
+
+class NormalMixture(PriorDistribution):
+    """A mixture of k normals over latent vectors, by triangular roots of their precisions.
+
+    R (z - m) is standard normal within a component, R lower triangular with the diagonal
+    exp(log_diagonal). The last number of noise chooses the component.
+    """
+
+    def __init__(self, logits: Tensor, means: Tensor, log_diagonal: Tensor, below: Tensor):
+        # means, log_diagonal  # (k, d);  below  # (k, d, d), strictly lower triangular
+        self.log_weight = torch.log_softmax(logits, -1)
+        self.means, self.log_diagonal = means, log_diagonal
+        self.root = below + torch.diag_embed(torch.exp(log_diagonal))
+        super().__init__(torch.Size(), means.shape[-1:], validate_args=False)
+
+    @property
+    def mean(self) -> Tensor:
+        return self.log_weight.exp() @ self.means
+
+    @property
+    def variance(self) -> Tensor:
+        eye = torch.eye(self.event_shape[0]).to(self.root).expand_as(self.root)
+        inverse = torch.linalg.solve_triangular(self.root, eye, upper=False)
+        second = inverse.square().sum(-1) + self.means.square()
+        return self.log_weight.exp() @ second - self.mean.square()
+
+    @property
+    def n_noise(self) -> int:
+        return self.event_shape[0] + 1
+
+    def rsample(self, noise: Tensor) -> Tensor:  # type: ignore[override]
+        u = torch.special.ndtr(noise[..., -1:])
+        passed = self.log_weight.exp().cumsum(-1)[:-1].to(u)
+        chosen = (u > passed).sum(-1)
+        root, means = self.root.to(u)[chosen], self.means.to(u)[chosen]
+        away = torch.linalg.solve_triangular(root, noise[..., :-1, None], upper=False)
+        return means + away.squeeze(-1)
+
+    def draw(self, noise: Tensor) -> tuple[Tensor, Tensor]:
+        z = self.rsample(noise)
+        return z, self.log_prob(z)
+
+    def log_prob(self, value: Tensor) -> Tensor:
+        return torch.logsumexp(self._joint(value), -1)
+
+    def curvature(self, z: Tensor) -> Tensor:
+        """Return the precisions, weighed by the responsibilities of their components."""
+        share = torch.softmax(self._joint(z), -1)
+        root = self.root.to(z)
+        return torch.einsum("...k,kij->...ij", share, root.mT @ root)
+
+    def _joint(self, z: Tensor) -> Tensor:
+        """Return the log-density of each component times its weight, (..., k)."""
+        root = self.root.to(z)
+        offset = (root @ self.means.to(z).unsqueeze(-1)).squeeze(-1)  # (k, d)
+        # One matrix product for all components.
+        noise = (z @ root.flatten(0, 1).T).unflatten(-1, offset.shape) - offset
+        log_density = standard_normal_log_prob(noise) + self.log_diagonal.sum(-1)
+        return self.log_weight + log_density
 
 
 class TriangularNormal(LatentDistribution):

@@ -2,7 +2,8 @@
 
 With loadings W and noise Psi such that W^T Psi^-1 W is diagonal, the exact posterior of z is a
 diagonal Gaussian, linear in x: S = 1 / (1 + eigenvalues), A = S W^T Psi^-1. Networks whose last
-layers are zero on their hidden part start there.
+layers are zero on their hidden part start there. What is linear are the features of cells: a number
+a column, or an indicator for each of its levels.
 """
 
 from __future__ import annotations
@@ -12,11 +13,15 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from .cells import Cells
 from .vae import VAE
+
+#: Rows whose features are held at a time.
+CHUNK_ROWS = 10_000
 
 
 class FactorModel(NamedTuple):
-    """x = W z + noise, on standardised cells; W^T Psi^-1 W is diagonal."""
+    """x = W z + noise, on standardised features; W^T Psi^-1 W is diagonal."""
 
     loadings: Tensor  # W, (c, d)
     noise_variance: Tensor  # diagonal of Psi, (c,)
@@ -127,11 +132,44 @@ def _pad(loadings: Tensor, n_latent: int) -> Tensor:
 
 
 @torch.no_grad()
+def linear_model(vae: VAE, x: Tensor) -> FactorModel:
+    """Fit a factor model to the features of cells x (n, c), float64, on the model's own device.
+
+    Indicators of levels add up to one, a covariance that factor analysis would fit without limit:
+    with them all features, in units of their deviation, share one noise.
+    """
+    cells = vae.cells
+    covariance = feature_covariance(cells, x)
+    if len(covariance) > cells.n_cells:
+        deviation = covariance.diagonal().clamp_min(1e-12).sqrt()
+        correlation = covariance / deviation / deviation.unsqueeze(-1)
+        common = factor_analysis(correlation, vae.n_latent, isotropic=True)
+        return FactorModel(
+            common.loadings * deviation.unsqueeze(-1), common.noise_variance * deviation.square()
+        )
+    floor = torch.cat([block.floor / block.spread[:, 0] for block in cells.parts])
+    isotropic = all(block.family.isotropic for block in cells.parts)
+    return factor_analysis(covariance, vae.n_latent, floor[cells.order].to(x), isotropic)
+
+
+def feature_covariance(cells: Cells, x: Tensor) -> Tensor:
+    """Return the second moments of the features of cells x (n, c), (f, f)."""
+    total = x.new_zeros(())
+    for rows in x.split(CHUNK_ROWS):
+        features = cells.plain_features(rows)
+        total = total + features.T @ features
+    return total / len(x)
+
+
+@torch.no_grad()
 def start_linear(vae: VAE, model: FactorModel) -> None:
-    """Set a model to a factor model of its standardised cells, which then is its density."""
+    """Set a model to a factor model of its standardised features, which then is its density."""
+    split = vae.cells.split_features
     noise_scale = model.noise_variance.sqrt()
-    for block in vae.cells.parts:
-        at = block.index
-        block.start(model.loadings[at], noise_scale[at], vae.decoder.body.n_hidden)
+    n_hidden = vae.decoder.body.n_hidden
+    for block, loadings, noise in zip(
+        vae.cells.parts, split(model.loadings), split(noise_scale), strict=True
+    ):
+        block.start(loadings, noise, n_hidden)
     weight, variance = model.posterior()
     vae.encoder.posterior.start(weight, 0.5 * variance.log(), vae.encoder.body.n_hidden)

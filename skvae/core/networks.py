@@ -7,6 +7,7 @@ for; any torch module that does so can take its place.
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 
 import torch
@@ -22,8 +23,16 @@ ACTIVATIONS: dict[str, type[nn.Module]] = {
 }
 
 
-class Linear(nn.Linear):
-    """A linear layer that is born unset, so that building it reads no global random state."""
+class Unset(ABC):
+    """A module that is born unset, so that building it reads no global random state."""
+
+    @abstractmethod
+    def initialize(self, generator: torch.Generator | None) -> None:
+        """Draw the parameters."""
+
+
+class Linear(nn.Linear, Unset):
+    """A linear layer that is born unset."""
 
     def reset_parameters(self) -> None:
         pass
@@ -119,9 +128,9 @@ def _output_size(module: nn.Module, n_in: int, role: str) -> int:
 
 
 def initialize(module: nn.Module, generator: torch.Generator | None) -> None:
-    """Draw the parameters of every layer of ours below ``module``."""
+    """Draw the parameters of every part of ours below ``module``."""
     for part in module.modules():
-        if isinstance(part, Linear):
+        if isinstance(part, Unset):
             part.initialize(generator)
 
 

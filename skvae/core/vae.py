@@ -11,6 +11,7 @@ from .cells import Batch, Cells
 from .distributions import LatentDistribution, PriorDistribution
 from .networks import MLP, Features
 from .posteriors import PosteriorHead
+from .priors import PriorModule
 
 Body = MLP | Features
 
@@ -69,7 +70,7 @@ class VAE(nn.Module):
     n_latent : int
     """
 
-    def __init__(self, encoder: Encoder, decoder: Decoder, prior: nn.Module, n_latent: int):
+    def __init__(self, encoder: Encoder, decoder: Decoder, prior: PriorModule, n_latent: int):
         super().__init__()
         self.encoder, self.decoder, self.prior = encoder, decoder, prior
         self.n_latent = n_latent
@@ -125,9 +126,10 @@ class VAE(nn.Module):
     ) -> tuple[Tensor, Tensor]:
         """Draw n rows of the model: z (n, d) from the prior, and cells x (n, c) given z."""
         device = next(self.parameters()).device
-        shape = (n, self.n_latent)
+        prior: PriorDistribution = self.prior(context)
+        shape = (n, prior.n_noise)
         noise = torch.randn(shape, generator=generator, dtype=self.dtype, device=device)
-        z = self.prior(context).rsample(noise=noise)
+        z = prior.rsample(noise=noise)
         return z, self.cells.sample(self.decode(z, context), generator)
 
     def _context(self, batch: Batch) -> Tensor | None:

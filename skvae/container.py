@@ -1,0 +1,412 @@
+"""Container: what rows come in - an array or a DataFrame - as numbers, and back."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Hashable, Sequence
+from typing import Any
+
+import narwhals as nw
+import numpy as np
+from numpy.typing import NDArray
+
+Float = NDArray[np.float64]
+
+#: What a column can hold. Categories are read as their numbers, times as the units passed since
+#: the first of them.
+ROLES = ("number", "integer", "boolean", "category", "ordered", "time")
+
+
+@dataclasses.dataclass(frozen=True)
+class Field:
+    """One column as the user has it.
+
+    Attributes
+    ----------
+    name : hashable
+        The DataFrame's name, or the position in an array.
+    role : str
+        One of ``ROLES``.
+    levels : tuple
+        The categories of a column that has them, in their order.
+    clock : Clock or None
+        How times are read.
+    """
+
+    name: Hashable
+    role: str = "number"
+    levels: tuple[Any, ...] = ()
+    clock: Clock | None = None
+
+    @property
+    def is_category(self) -> bool:
+        """Whether the column holds categories."""
+        return self.role in ("category", "ordered")
+
+
+class Container:
+    """The columns of a table, and what they came in.
+
+    Parameters
+    ----------
+    fields : sequence of Field
+    backend : str or None
+        The DataFrame library, by the name ``narwhals`` has for it; None for an array.
+    dtypes : sequence
+        Native dtypes, one a column; one for all of an array.
+    """
+
+    def __init__(
+        self, fields: Sequence[Field], backend: str | None = None, dtypes: Sequence[Any] = ()
+    ):
+        self.fields, self.backend, self.dtypes = list(fields), backend, list(dtypes)
+
+    @property
+    def names(self) -> list[Hashable]:
+        """The names of the columns."""
+        return [field.name for field in self.fields]
+
+    @classmethod
+    def of(cls, X: Any, categorical: Sequence[bool] | None = None) -> Container:
+        """Learn the columns of a DataFrame or of a two-dimensional array.
+
+        Parameters
+        ----------
+        X : DataFrame or ndarray
+        categorical : sequence of bool, optional
+            Which columns hold categories whatever their dtype.
+
+        Raises
+        ------
+        TypeError
+            If a column holds neither numbers, booleans, times nor categories.
+        """
+        frame = as_frame(X)
+        if frame is None:
+            return cls._of_array(np.asarray(X), categorical)
+        native = frame.to_native()
+        # Only pandas has names that are not strings.
+        names = list(native.columns)
+        marked = categorical or [False] * len(names)
+        fields = [
+            _learn(name, frame[label], is_category)
+            for name, label, is_category in zip(names, frame.columns, marked, strict=True)
+        ]
+        dtypes = [_native_dtype(frame[label]) for label in frame.columns]
+        return cls(fields, frame.implementation.name.lower(), dtypes)
+
+    @classmethod
+    def _of_array(cls, X: NDArray[Any], categorical: Sequence[bool] | None) -> Container:
+        role = {"i": "integer", "u": "integer", "b": "boolean"}.get(X.dtype.kind, "number")
+        marked = categorical or [False] * X.shape[1]
+        fields = [
+            Field(j, "category", _distinct(X[:, j].tolist())) if is_category else Field(j, role)
+            for j, is_category in enumerate(marked)
+        ]
+        return cls(fields, None, [X.dtype])
+
+    def values(self, X: Any) -> Float:
+        """Return the rows of a DataFrame or an array as numbers, (n, c).
+
+        Raises
+        ------
+        ValueError, TypeError
+            If a column holds something else than it did, or a category not seen in ``fit``.
+        """
+        frame = as_frame(X)
+        if frame is None:
+            array = np.asarray(X)
+            columns = [array[:, j] for j in range(array.shape[1])]
+        else:
+            columns = [frame[label] for label in frame.columns]
+        values = np.empty((len(X), len(self.fields)))
+        for j, (field, column) in enumerate(zip(self.fields, columns, strict=True)):
+            values[:, j] = _read(field, column)
+        return values
+
+    def rows(self, values: Float) -> Any:
+        """Put values (n, c) into the container, with the dtypes of the columns.
+
+        Integers come back as such where every value is one; elsewhere a continuous likelihood, or
+        a mean, has made fractions, which stay floats.
+        """
+        columns = [_write(f, column) for f, column in zip(self.fields, values.T, strict=True)]
+        if self.backend is None:
+            return _array(columns, self.dtypes[0])
+        labels = [str(name) for name in self.names]
+        frame = nw.from_dict(dict(zip(labels, columns, strict=True)), backend=self.backend)
+        native = _typed(frame, self.fields, columns, dict(zip(labels, self.dtypes, strict=True)))
+        if labels != self.names:
+            native.columns = self.names
+        return native
+
+
+def as_frame(X: Any) -> nw.DataFrame[Any] | None:
+    """Return a DataFrame of any library as one of narwhals, without copying; None for others."""
+    frame = nw.from_native(X, eager_only=True, pass_through=True)
+    return frame if isinstance(frame, nw.DataFrame) else None
+
+
+def categorical_mask(given: Any, X: Any) -> list[bool]:
+    """Return which columns hold categories whatever their dtype.
+
+    Parameters
+    ----------
+    given : "from_dtype", None, or array-like
+        Names, positions, or a mask.
+    X : DataFrame or ndarray
+
+    Raises
+    ------
+    ValueError
+        If it names a column that X does not have.
+    """
+    names = list(X.columns) if hasattr(X, "columns") else []
+    n = len(names) or np.shape(X)[1]
+    if given is None or isinstance(given, str):
+        return [False] * n
+    chosen = list(np.asarray(given, dtype=object).ravel())
+    if chosen and all(isinstance(item, bool | np.bool_) for item in chosen):
+        if len(chosen) != n:
+            raise ValueError(
+                f"categorical_features is a mask of {len(chosen)} columns, but X has {n}."
+            )
+        return [bool(item) for item in chosen]
+    positions = [names.index(item) if item in names else item for item in chosen]
+    wrong = [p for p in positions if not isinstance(p, int | np.integer) or not 0 <= p < n]
+    if wrong:
+        raise ValueError(
+            f"categorical_features names columns {wrong}, which X does not have. X has "
+            f"{names or n} columns."
+        )
+    return [j in positions for j in range(n)]
+
+
+# ---------------------------------------------------------------------- times
+
+
+@dataclasses.dataclass(frozen=True)
+class Clock:
+    """How a column of times is read: as whole units since its first time.
+
+    Attributes
+    ----------
+    unit : {"ns", "us", "ms", "s", "D"}
+        The column's own.
+    origin : int
+        The first time, in units.
+    zone : str or None
+    is_duration : bool
+    """
+
+    unit: str
+    origin: int
+    zone: str | None
+    is_duration: bool
+
+    @classmethod
+    def of(cls, series: nw.Series[Any]) -> Clock:
+        """Learn from a column of times."""
+        dtype = series.dtype
+        clock = cls(
+            getattr(dtype, "time_unit", "D"),
+            0,
+            getattr(dtype, "time_zone", None),
+            isinstance(dtype, nw.Duration),
+        )
+        ticks = clock.ticks(series.drop_nulls())
+        return dataclasses.replace(clock, origin=int(ticks.min()) if len(ticks) else 0)
+
+    def ticks(self, series: nw.Series[Any]) -> NDArray[Any]:
+        """Return times as units since the origin."""
+        # Neither seconds nor days can be asked for: milliseconds can.
+        unit = self.unit if self.unit in ("ns", "us") else "ms"
+        if self.is_duration:
+            long = {"ns": "nanoseconds", "us": "microseconds", "ms": "milliseconds"}[unit]
+            ticks = getattr(series.dt, f"total_{long}")().to_numpy()
+        else:
+            ticks = series.dt.timestamp(unit).to_numpy()  # type: ignore[arg-type]
+        return ticks // {"s": 1_000, "D": 86_400_000}.get(self.unit, 1) - self.origin
+
+    def times(self, values: Float) -> NDArray[Any]:
+        """Return the times of values."""
+        kind = "timedelta64" if self.is_duration else "datetime64"
+        return (np.round(values).astype(np.int64) + self.origin).astype(f"{kind}[{self.unit}]")
+
+
+# ---------------------------------------------------------------- one column
+
+
+def _learn(name: Hashable, series: nw.Series[Any], is_category: bool) -> Field:
+    dtype = series.dtype
+    if isinstance(dtype, nw.Enum):
+        return Field(name, "ordered", tuple(dtype.categories))
+    if isinstance(dtype, nw.Categorical | nw.String) or is_category:
+        return Field(name, "category", _categories(series))
+    if dtype.is_integer():
+        return Field(name, "integer")
+    if dtype.is_numeric():
+        return Field(name, "number")
+    if dtype == nw.Boolean:
+        return Field(name, "boolean")
+    if dtype.is_temporal() and dtype != nw.Time:
+        return Field(name, "time", clock=Clock.of(series))
+    if dtype == nw.Object:
+        return _learn_objects(name, series.to_list())
+    raise TypeError(
+        f"Column {name!r} has dtype {dtype}, but columns must hold numbers, booleans, times or "
+        "categories. Convert it or drop it."
+    )
+
+
+def _learn_objects(name: Hashable, values: list[Any]) -> Field:
+    """Learn a column of Python objects by what they are."""
+    kinds = {type(value) for value in values if not _is_missing(value)}
+    if kinds <= {bool, np.bool_} and kinds:
+        return Field(name, "boolean")
+    if all(issubclass(kind, int | float | np.number) for kind in kinds):
+        return Field(name, "number")
+    if kinds == {str}:
+        return Field(name, "category", _distinct(values))
+    raise TypeError(
+        f"Column {name!r} holds objects of types {sorted(kind.__name__ for kind in kinds)}, but "
+        "columns must hold numbers, booleans, times or categories. Convert it or drop it."
+    )
+
+
+def _native_dtype(series: nw.Series[Any]) -> Any:
+    return series.to_native().dtype
+
+
+def _categories(series: nw.Series[Any]) -> tuple[Any, ...]:
+    """Return the categories of a column, in the order of its dtype where that has one."""
+    declared = getattr(_native_dtype(series), "categories", None)
+    if declared is not None and hasattr(declared, "tolist"):  # pandas
+        return tuple(declared.tolist())
+    return _distinct(series.to_list())
+
+
+def _distinct(values: list[Any]) -> tuple[Any, ...]:
+    """Return distinct values, sorted, without missing ones."""
+    distinct = {value for value in values if not _is_missing(value)}
+    try:
+        return tuple(sorted(distinct))
+    except TypeError:  # numbers among strings
+        return tuple(sorted(distinct, key=lambda value: (type(value).__name__, value)))
+
+
+def _is_missing(value: Any) -> bool:
+    return value is None or value != value or type(value).__name__ in ("NAType", "NaTType")
+
+
+def _read(field: Field, column: Any) -> Any:
+    """Return the numbers of a column; missing values are NaN."""
+    if not len(column):
+        return np.empty(0)  # its dtype may be anybody's guess
+    if field.is_category:
+        return _codes(field, column.to_list() if isinstance(column, nw.Series) else column.tolist())
+    if not isinstance(column, nw.Series):
+        return np.asarray(column, dtype=np.float64)
+    dtype = column.dtype
+    if field.clock is not None:
+        if not (dtype.is_temporal() and isinstance(dtype, nw.Duration) == field.clock.is_duration):
+            raise TypeError(_wrong_dtype(field, "times", dtype))
+        return field.clock.ticks(column)
+    if not (dtype.is_numeric() or dtype == nw.Boolean or dtype == nw.Object):
+        raise TypeError(_wrong_dtype(field, "numbers", dtype))
+    if dtype == nw.Object or dtype == nw.Boolean:
+        values = [np.nan if _is_missing(value) else value for value in column.to_list()]
+        return np.array(values, dtype=np.float64)
+    return column.cast(nw.Float64).to_numpy()
+
+
+def _wrong_dtype(field: Field, expected: str, dtype: Any) -> str:
+    return (
+        f"Column {field.name!r} has dtype {dtype}, but it held {expected} in fit. Convert it to "
+        "what it was."
+    )
+
+
+def _codes(field: Field, values: list[Any]) -> Float:
+    """Return the numbers of categories."""
+    number = {level: float(code) for code, level in enumerate(field.levels)}
+    codes = np.array([number.get(value, -1.0) if _hashable(value) else -1.0 for value in values])
+    for row in np.flatnonzero(codes < 0):
+        if not _is_missing(values[row]):
+            raise ValueError(
+                f"Column {field.name!r} holds the category {values[row]!r} in row {row}, which was "
+                f"not there in fit. Known: {_some(field.levels)}. Drop the row, or fit with a "
+                "dtype that has the category."
+            )
+        codes[row] = np.nan
+    return codes
+
+
+def _hashable(value: Any) -> bool:
+    return value.__hash__ is not None
+
+
+def _some(levels: Sequence[Any], n: int = 10) -> str:
+    shown = ", ".join(repr(level) for level in levels[:n])
+    return shown + (f" and {len(levels) - n} more" if len(levels) > n else "")
+
+
+def _write(field: Field, values: Float) -> NDArray[Any]:
+    """Return a column of the user's kind."""
+    if field.is_category:
+        levels = np.empty(len(field.levels), dtype=object)
+        levels[:] = field.levels
+        return levels[values.astype(int)]
+    if field.clock is not None:
+        return field.clock.times(values)
+    if field.role == "boolean":
+        return values > 0.5
+    if field.role == "integer" and (values == np.round(values)).all():
+        return values.astype(np.int64)
+    return values
+
+
+def _array(columns: list[NDArray[Any]], dtype: np.dtype[Any]) -> NDArray[Any]:
+    """Join columns into an array, of the dtype of the fitted one where its values fit."""
+    joined = np.stack(columns, axis=1)
+    whole = joined.dtype.kind in "iub"
+    if dtype.kind == "f" or (dtype.kind in "iu" and whole and _fits(joined, dtype)):
+        return joined.astype(dtype)
+    return joined
+
+
+def _fits(values: NDArray[Any], dtype: np.dtype[Any]) -> bool:
+    """Whether an integer dtype can hold integer values."""
+    limits = np.iinfo(dtype)
+    return not len(values) or bool(limits.min <= values.min() and values.max() <= limits.max)
+
+
+def _typed(
+    frame: nw.DataFrame[Any],
+    fields: list[Field],
+    columns: list[NDArray[Any]],
+    dtypes: dict[str, Any],
+) -> Any:
+    """Return a native DataFrame whose columns have the dtypes they can have."""
+    zones = [
+        nw.col(label).dt.replace_time_zone("UTC").dt.convert_time_zone(field.clock.zone)
+        for label, field in zip(dtypes, fields, strict=True)
+        if field.clock is not None and field.clock.zone
+    ]
+    native = frame.with_columns(zones).to_native()
+    cast: Callable[[dict[str, Any]], Any] = getattr(native, "astype", None) or native.cast
+    kept = {
+        label: dtype
+        for (label, dtype), field, column in zip(dtypes.items(), fields, columns, strict=True)
+        if field.role != "integer" or (column.dtype.kind == "i" and _holds(dtype, column))
+    }
+    return cast(kept)
+
+
+def _holds(dtype: Any, values: NDArray[Any]) -> bool:
+    """Whether a native integer dtype can hold integer values."""
+    name = str(dtype).lower()
+    try:
+        return _fits(values, np.dtype(name))
+    except TypeError:
+        return True

@@ -1,0 +1,178 @@
+"""Families of counts: integers from 0 on."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from .base import (
+    CellDistribution,
+    Family,
+    Generator,
+    Limits,
+    LinearStart,
+    Sharing,
+    Start,
+    bounded,
+    check_scale,
+    fixed_or,
+    flat,
+    standard_gamma,
+)
+
+#: Bounds on the size of a negative binomial; above the upper one it is a Poisson distribution.
+MIN_SIZE, MAX_SIZE = 1e-3, 1e6
+
+
+class PoissonCell(CellDistribution):
+    """Poisson by the logarithm of its rate."""
+
+    def __init__(self, log_rate: Tensor):
+        self.log_rate = log_rate
+        super().__init__(log_rate.shape, validate_args=False)
+
+    @property
+    def mean(self) -> Tensor:
+        return self.log_rate.exp()
+
+    @property
+    def mode(self) -> Tensor:
+        return self.mean.floor()
+
+    @property
+    def variance(self) -> Tensor:
+        return self.mean
+
+    def log_prob(self, value: Tensor) -> Tensor:
+        return value * self.log_rate - self.log_rate.exp() - torch.lgamma(value + 1.0)
+
+    def sample(  # type: ignore[override]
+        self, sample_shape: torch.Size | tuple[int, ...] = (), generator: Generator = None
+    ) -> Tensor:
+        rate = self.mean.expand(self._extended_shape(torch.Size(sample_shape)))
+        return torch.poisson(rate, generator=generator)
+
+    def _like(self) -> Tensor:
+        return self.log_rate
+
+
+class _Count(Family):
+    """What both families of counts share: features, and a mean that depends on z."""
+
+    kind: ClassVar[str] = "count"
+    measure: ClassVar[str] = "mass"
+
+    def features(self, x: Tensor, n_levels: int) -> Tensor:
+        return torch.log1p(x.clamp_min(0.0)).unsqueeze(-1)
+
+    def start(self, linear: LinearStart) -> list[Start]:
+        log_mean = linear.of.mean.clamp_min(1e-3).log().unsqueeze(-1)
+        return [(linear.weight, log_mean)]
+
+
+@dataclasses.dataclass
+class Poisson(_Count):
+    """Counts whose variance is their mean."""
+
+    @property
+    def parameters(self) -> tuple[Sharing, ...]:
+        return ("cell",)
+
+    def __call__(self, theta: Tensor) -> CellDistribution:
+        return PoissonCell(theta[..., 0])
+
+    def constrain(self, raw: list[Tensor], limits: Limits) -> list[Tensor]:
+        return [bounded(raw[0])]
+
+    def fisher_sqrt(self, theta: Tensor, tangent: Tensor) -> Tensor:
+        return torch.exp(0.5 * theta) * tangent
+
+
+class NegativeBinomialCell(CellDistribution):
+    """Negative binomial by the logarithms of its mean m and size r: variance m + m^2 / r."""
+
+    def __init__(self, log_mean: Tensor, log_size: Tensor):
+        self.log_mean, self.log_size = log_mean, log_size
+        super().__init__(log_mean.shape, validate_args=False)
+
+    @property
+    def mean(self) -> Tensor:
+        return self.log_mean.exp()
+
+    @property
+    def mode(self) -> Tensor:
+        return (self.mean * (1.0 - torch.exp(-self.log_size))).clamp_min(0.0).floor()
+
+    @property
+    def variance(self) -> Tensor:
+        return self.mean + self.mean.square() * torch.exp(-self.log_size)
+
+    def log_prob(self, value: Tensor) -> Tensor:
+        size = self.log_size.exp()
+        both = torch.logaddexp(self.log_mean, self.log_size)
+        choose = torch.lgamma(value + size) - torch.lgamma(size) - torch.lgamma(value + 1.0)
+        # size (log size - both) as -size log1p(mean / size), which stays exact for large sizes.
+        zero = -size * torch.nn.functional.softplus(self.log_mean - self.log_size)
+        return choose + zero + value * (self.log_mean - both)
+
+    def sample(  # type: ignore[override]
+        self, sample_shape: torch.Size | tuple[int, ...] = (), generator: Generator = None
+    ) -> Tensor:
+        size = self.log_size.exp().expand(self._extended_shape(torch.Size(sample_shape)))
+        rate = standard_gamma(size, generator) / size * self.mean
+        return torch.poisson(rate, generator=generator)
+
+    def _like(self) -> Tensor:
+        return self.log_mean
+
+
+@dataclasses.dataclass
+class NegativeBinomial(_Count):
+    """Counts that vary more than a Poisson distribution allows.
+
+    Parameters
+    ----------
+    size : {"column", "shared"} or float, default="column"
+        The size r, which does not depend on z: the variance is m + m^2 / r.
+
+    References
+    ----------
+    "Negative Binomial Regression" (Hilbe, 2011): the form called NB2.
+    """
+
+    size: Sharing = "column"
+
+    def validate(self) -> None:
+        check_scale(self, "size", self.size, ("column", "shared"))
+
+    @property
+    def parameters(self) -> tuple[Sharing, ...]:
+        return ("cell", fixed_or(self.size))
+
+    def __call__(self, theta: Tensor) -> CellDistribution:
+        return NegativeBinomialCell(*theta.unbind(-1))
+
+    def constrain(self, raw: list[Tensor], limits: Limits) -> list[Tensor]:
+        low, high = (raw[1].new_tensor(bound).log() for bound in (MIN_SIZE, MAX_SIZE))
+        log_size = raw[1] if not isinstance(self.size, str) else _between(raw[1], low, high)
+        return [bounded(raw[0]), log_size]
+
+    def fisher_sqrt(self, theta: Tensor, tangent: Tensor) -> Tensor:
+        # About the mean alone: the size does not depend on z, and the two are orthogonal.
+        log_mean, log_size = theta.unbind(-1)
+        information = torch.exp(log_mean + log_size - torch.logaddexp(log_mean, log_size))
+        return (information.sqrt() * tangent[..., 0]).unsqueeze(-1)
+
+    def start(self, linear: LinearStart) -> list[Start]:
+        of = linear.of
+        excess = (of.variance - of.mean).clamp_min(1e-6 * of.mean.square() + 1e-9)
+        size = (of.mean.square() / excess).clamp(0.1, 1e3).log().unsqueeze(-1)
+        return [*super().start(linear), flat(linear, size)]
+
+
+def _between(x: Tensor, low: Tensor, high: Tensor) -> Tensor:
+    """Keep a logarithm between two others, smoothly."""
+    return -torch.logaddexp(-torch.logaddexp(x, low), -high)

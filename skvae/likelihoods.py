@@ -1,0 +1,213 @@
+"""Likelihoods: which family models a column - as the user says, or by its dtype and values."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Hashable
+from typing import Any
+
+import numpy as np
+import torch
+from sklearn.mixture import GaussianMixture
+
+from .codecs import Affine, Float
+from .container import Container, Field
+from .core.cells import Columns
+from .core.families import (
+    Bernoulli,
+    Binned,
+    Categorical,
+    Family,
+    Gaussian,
+    LogNormal,
+    NegativeBinomial,
+    Ordinal,
+)
+from .core.recipe import resolve
+from .table import Column, Model, Table, is_binary, learn_column
+
+#: Share of rows with one and the same number above which it is an atom, for ``likelihood="auto"``.
+ATOM_SHARE = 0.2
+#: A number with so many rows a distinct value is discrete.
+ROWS_A_VALUE = 20
+#: Below this many rows nothing is compared: the plainest candidate is taken.
+MIN_ROWS = 50
+#: Rows by which candidates are compared, three quarters of them to fit.
+MAX_ROWS = 8_000
+#: A positive column whose mean is below so many standard deviations would get negative draws.
+FAR_FROM_ZERO = 4.0
+#: Components of the mixture that stands for what a continuous family with latents can be.
+N_COMPONENTS = 5
+
+
+class Likelihoods(dict[Hashable, Family]):
+    """The family of every column by name; its repr is a table that tells the measures too."""
+
+    def __init__(self, families: dict[Hashable, Family], measures: dict[Hashable, str]):
+        super().__init__(families)
+        self.measures = measures
+
+    @classmethod
+    def of(cls, table: Table, families: list[Family]) -> Likelihoods:
+        """Say what the columns of a table are modelled by."""
+        named = dict(zip((column.name for column in table.columns), families, strict=True))
+        measures = {
+            column.name: measure(column, family)
+            for column, family in zip(table.columns, families, strict=True)
+        }
+        return cls(named, measures)
+
+    def __repr__(self) -> str:
+        rows = [(repr(name), repr(self[name]), self.measures[name]) for name in self]
+        widths = [max(len(row[i]) for row in rows) for i in range(2)]
+        return "\n".join(
+            f"{name:{widths[0]}}  {family:{widths[1]}}  {of}" for name, family, of in rows
+        )
+
+
+def measure(column: Column, family: Family) -> str:
+    """Return what the score of a cell is, in words."""
+    mass_over = column.codec.mass_over
+    if family.measure == "density":
+        return "density"
+    if mass_over is None or (mass_over == 1.0 and column.field.role != "number"):
+        return (
+            "density"
+            if family.kind == "binned" and column.field.role != "integer"
+            else ("probability")
+        )
+    return f"density; of a repeated value, probability over {mass_over:g}"
+
+
+def models(families: list[Family]) -> list[Model]:
+    """Return what a table has to know of families."""
+    return [model(family) for family in families]
+
+
+def model(family: Family) -> Model:
+    """Return what a table has to know of a family."""
+    options = family.get_params() if family.kind == "binned" else {}
+    return Model(type(family).__name__, family.kind, options)
+
+
+def choose_families(
+    likelihood: Any, values: Float, container: Container, seed: int
+) -> list[Family]:
+    """Return the family of every column.
+
+    Parameters
+    ----------
+    likelihood : str, Family or dict
+        The estimator's parameter.
+    values : ndarray of shape (n, c)
+    container : Container
+    seed : int
+        Of the rows by which candidates are compared.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If a name is unknown, of a family or of a column.
+    """
+    names = container.names
+    if isinstance(likelihood, dict):
+        unknown = [name for name in likelihood if name not in names]
+        if unknown:
+            raise ValueError(
+                f"likelihood names columns {unknown}, which X does not have. X has {names}."
+            )
+    some = np.random.RandomState(seed).permutation(len(values))[:MAX_ROWS]
+    families = []
+    for j, field in enumerate(container.fields):
+        wanted = likelihood.get(field.name, "auto") if isinstance(likelihood, dict) else likelihood
+        if isinstance(wanted, str) and wanted == "auto":
+            in_frame = container.backend is not None
+            families.append(choose(field, values[:, j], values[some, j], in_frame))
+        else:
+            family = resolve(wanted, Family, "likelihood")  # type: ignore[type-abstract]
+            family.validate()
+            families.append(family)
+    return families
+
+
+def choose(field: Field, values: Float, some: Float, in_frame: bool) -> Family:
+    """Return the family of a column by what it holds; ``some`` of its values decide close calls."""
+    if field.role == "boolean":
+        return Bernoulli()
+    if field.is_category:
+        return Ordinal() if field.role == "ordered" else Categorical()
+    if is_binary(values):
+        return Bernoulli()
+    if field.role == "integer":
+        return _choose_integer(field, some)
+    if field.role == "number" and not in_frame:
+        return Gaussian()
+    return _choose_number(field, values, some)
+
+
+def _choose_integer(field: Field, some: Float) -> Family:
+    if some.min() < 0:
+        return Binned()
+    if len(some) < MIN_ROWS:
+        return NegativeBinomial()
+    fit, held_out = _halves(some)
+    plain = _held_out(NegativeBinomial(), field, fit, held_out)
+    richer = Binned()
+    return richer if _ahead(_held_out(richer, field, fit, held_out), plain) else NegativeBinomial()
+
+
+def _choose_number(field: Field, values: Float, some: Float) -> Family:
+    distinct, counts = np.unique(values, return_counts=True)
+    if counts.max() > ATOM_SHARE * len(values) or ROWS_A_VALUE * len(distinct) <= len(values):
+        constant = len(distinct) == 1
+        return Gaussian() if constant else Binned()
+    low, far = values.min(), values.mean() >= FAR_FROM_ZERO * values.std()
+    near_zero = field.role == "number" and low >= 0 and not far
+    plain: Family = LogNormal() if near_zero else Gaussian()
+    if near_zero and low == 0:
+        return Binned()
+    if len(some) < MIN_ROWS:
+        return plain
+    fit, held_out = _halves(some)
+    smooth = _smooth(fit, held_out, logarithmic=near_zero)
+    richer = Binned()
+    return richer if _ahead(_held_out(richer, field, fit, held_out), smooth) else plain
+
+
+def _halves(some: Float) -> tuple[Float, Float]:
+    """Cut rows in shuffled order into those to fit and those to compare by."""
+    cut = 3 * len(some) // 4
+    return some[:cut], some[cut:]
+
+
+def _ahead(richer: Float, plain: Float) -> bool:
+    """Whether log-likelihoods of rows are ahead by one standard error of the difference."""
+    gain = richer - plain
+    return bool(gain.mean() > gain.std() / np.sqrt(max(len(gain) - 1, 1)))
+
+
+def _held_out(family: Family, field: Field, fit: Float, held_out: Float) -> Float:
+    """Return log-densities of held-out values of a column by a family fitted without latents."""
+    column = learn_column(field, model(family), fit, Affine())
+    cells = torch.as_tensor(column.codec.encode(fit)[0]).unsqueeze(-1)
+    columns = Columns.measure(
+        family, [0], cells, torch.tensor([column.resolution]), [column.codec.n_levels]
+    )
+    values, log_det = column.codec.encode(held_out)
+    log_prob = columns.marginal().log_prob(torch.as_tensor(values).unsqueeze(-1))
+    return log_prob[:, 0].numpy() + log_det
+
+
+def _smooth(fit: Float, held_out: Float, *, logarithmic: bool) -> Float:
+    """Return log-densities of held-out values by a mixture of normals, of logarithms if wanted.
+
+    With latents a continuous family is such a mixture, of many more components.
+    """
+    log_det = -np.log(held_out) if logarithmic else 0.0
+    fit, held_out = (np.log(x) if logarithmic else x for x in (fit, held_out))
+    center, scale = fit.mean(), fit.std() or 1.0
+    mixture = GaussianMixture(N_COMPONENTS, reg_covar=1e-4, random_state=0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        mixture.fit(((fit - center) / scale)[:, None])
+    return mixture.score_samples(((held_out - center) / scale)[:, None]) - np.log(scale) + log_det
