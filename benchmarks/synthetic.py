@@ -27,6 +27,7 @@ from threadpoolctl import threadpool_limits
 from benchmarks.common import arguments, write_result
 from benchmarks.fidelity import fidelity, is_discrete
 from skvae import VAEDensity
+from skvae.likelihoods import marginal_log_prob
 
 TARGETS = {
     "adult": "income",
@@ -47,6 +48,8 @@ CODES = {
 MEASURES = ("two_sample_auc", "tstr", "trtr", "ks", "tv", "worst_distance", "correlation_error",
             "nearest_share", "seconds")  # fmt: skip
 COMPONENTS = (1, 2, 3, 5, 8, 12, 20)
+#: Test rows whose likelihood is estimated.
+SCORED_ROWS = 2_000
 
 #: Synthetic rows, what there is to say about the model, and the seconds of its training.
 Made = tuple[pd.DataFrame, dict[str, Any], float]
@@ -81,8 +84,8 @@ def small(seed: int = 0) -> tuple[pd.DataFrame, pd.DataFrame]:
     return table[:400], table[400:].reset_index(drop=True)
 
 
-def vae(train: pd.DataFrame, seed: int, **parameters: Any) -> Made:
-    """Draw from a VAEDensity."""
+def vae(train: pd.DataFrame, test: pd.DataFrame, seed: int, **parameters: Any) -> Made:
+    """Draw from a VAEDensity, and score test rows, also as independent columns."""
     start = time.perf_counter()
     density = VAEDensity(random_state=seed, **parameters).fit(train)
     seconds = time.perf_counter() - start
@@ -90,15 +93,39 @@ def vae(train: pd.DataFrame, seed: int, **parameters: Any) -> Made:
     rows = density.sample(len(train), random_state=seed)
     details = {"init": density.init_, "epochs": density.n_iter_}
     details["sampling_seconds"] = time.perf_counter() - start
+    details["held_out"] = held_out_likelihood(density, train, test[:SCORED_ROWS])
     return rows, details, seconds
 
 
-def real_rows(train: pd.DataFrame, seed: int) -> Made:
+def held_out_likelihood(
+    density: VAEDensity, train: pd.DataFrame, test: pd.DataFrame
+) -> dict[str, float]:
+    """Return nats per test row of a model, and of the same families without latents."""
+    scores = density.score_samples(test)
+    container = density.table_.container
+    fit, values = container.values(train), container.values(test)
+    independent = sum(
+        marginal_log_prob(family, field, fit[:, j], values[:, j])
+        for j, (field, family) in enumerate(
+            zip(container.fields, density.likelihoods_.values(), strict=True)
+        )
+    )
+    gain = scores - independent
+    return {
+        "mean": float(scores.mean()),
+        "median": float(np.median(scores)),
+        "independent_columns": float(independent.mean()),
+        "gain": float(gain.mean()),
+        "gain_standard_error": float(gain.std(ddof=1) / len(gain) ** 0.5),
+    }
+
+
+def real_rows(train: pd.DataFrame, test: pd.DataFrame, seed: int) -> Made:
     """Draw a random half of the training rows: as good as it gets, and nothing but copies."""
     return train.sample(frac=0.5, random_state=seed), {}, 0.0
 
 
-def shuffled_columns(train: pd.DataFrame, seed: int) -> Made:
+def shuffled_columns(train: pd.DataFrame, test: pd.DataFrame, seed: int) -> Made:
     """Draw each column on its own: right in every column, and in nothing else."""
     columns = {
         name: train[name].sample(frac=1, random_state=1000 * seed + j).array
@@ -107,7 +134,7 @@ def shuffled_columns(train: pd.DataFrame, seed: int) -> Made:
     return pd.DataFrame(columns), {}, 0.0
 
 
-def mixture(train: pd.DataFrame, seed: int) -> Made:
+def mixture(train: pd.DataFrame, test: pd.DataFrame, seed: int) -> Made:
     """Draw from Gaussian mixtures of the numeric columns, one for each category of the other.
 
     As many rows of each category as there are. Integers are left as drawn.
@@ -134,7 +161,7 @@ def _drawn_from_mixture(X: np.ndarray, seed: int) -> tuple[np.ndarray, int]:
     return scaler.inverse_transform(best.sample(len(X))[0]), best.n_components
 
 
-def tvae(train: pd.DataFrame, seed: int) -> Made:
+def tvae(train: pd.DataFrame, test: pd.DataFrame, seed: int) -> Made:
     """Draw from the TVAE of ctgan at its defaults."""
     from ctgan import TVAE
 
@@ -146,7 +173,7 @@ def tvae(train: pd.DataFrame, seed: int) -> Made:
     return model.sample(len(train)), {}, time.perf_counter() - start
 
 
-def models(quick: bool = False) -> dict[str, Callable[[pd.DataFrame, int], Made]]:
+def models(quick: bool = False) -> dict[str, Callable[[pd.DataFrame, pd.DataFrame, int], Made]]:
     """Return the models by name; quick ones train for five epochs."""
     parameters = {"max_epochs": 5} if quick else {}
     return {
@@ -175,7 +202,7 @@ def run(folder: Path | None, name: str, model: str, seed: int, quick: bool) -> d
     torch.set_num_threads(1)
     with threadpool_limits(1):
         try:
-            rows, details, seconds = models(quick)[model](train, seed)
+            rows, details, seconds = models(quick)[model](train, test, seed)
         except (TypeError, ValueError) as error:
             return {**case, "refused": str(error)}
         measured = fidelity(train, test, rows, "sold" if quick else TARGETS[name])

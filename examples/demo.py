@@ -20,7 +20,7 @@ from tqdm import tqdm
 
 from benchmarks.common import load, split
 from benchmarks.peers import PEERS, quietly
-from examples.synthetic_rows import two_sample_auc
+from examples.generate_table import two_sample_auc
 from skvae import Gaussian, VAEDensity, VAETransformer
 
 QUICK = "--quick" in sys.argv

@@ -22,7 +22,7 @@ from .codecs import Float
 from .container import Container, as_frame, categorical_mask
 from .core.cells import Batch
 from .core.families import Family
-from .core.networks import ACTIVATIONS
+from .core.networks import ACTIVATIONS, CorrelatedNoise
 from .core.objectives import Objective
 from .core.posteriors import Posterior
 from .core.priors import Prior
@@ -76,7 +76,7 @@ class BaseVAE(BaseEstimator, ABC):  # type: ignore[misc]
         "device": [str, torch.device],
         "callbacks": ["array-like", None],
         "encoder": [nn.Module, callable, None],
-        "decoder": [nn.Module, callable, None],
+        "decoder": [nn.Module, CorrelatedNoise, callable, None],
         "warm_start": ["boolean"],
         "random_state": ["random_state"],
         "verbose": ["verbose"],

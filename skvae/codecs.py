@@ -1,9 +1,10 @@
 """Codecs: how the values of one column become numbers that a family can model, and back.
 
-A codec is exact: a density of cells times ``exp(log_det)`` is one of values, and decoding draws what
-a cell leaves open. The reference measure of every number is length in the user's units, on which a
-value of a column with steps of h counts as h: mass on an integer is a probability (h = 1), and mass
-on a repeated value of another column is divided by its resolution. That of a category is a count.
+A codec is exact: a density of cells times ``exp(log_det)`` is one of values, and decoding draws
+what a cell leaves open. The reference measure of every number is length in the user's units, on
+which a value of a column with steps of h counts as h: mass on an integer is a probability (h = 1),
+and mass on a repeated value of another column is divided by its resolution. That of a category is
+a count.
 """
 
 from __future__ import annotations
@@ -19,7 +20,8 @@ from numpy.typing import NDArray
 Float = NDArray[np.float64]
 Bool = NDArray[np.bool_]
 
-#: Steps are powers of ten that explain this share of the values, down to this share of their spread.
+#: Steps are powers of ten that explain this share of the values, down to this share of their
+#: spread.
 EXPLAINED = 0.95
 FINEST = 1e-9
 

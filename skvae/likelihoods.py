@@ -138,22 +138,26 @@ def choose(field: Field, values: Float, some: Float, in_frame: bool) -> Family:
         return Ordinal() if field.role == "ordered" else Categorical()
     if is_binary(values):
         return Bernoulli()
+    if field.role == "time":
+        return Binned()
     if field.role == "integer":
         return _choose_integer(field, some)
-    if field.role == "number" and not in_frame:
+    if not in_frame:
         return Gaussian()
     return _choose_number(field, values, some)
 
 
 def _choose_integer(field: Field, some: Float) -> Family:
+    # Bins keep to the range of a column; a count that has a tail must earn it.
     if some.min() < 0:
         return Binned()
     if len(some) < MIN_ROWS:
         return NegativeBinomial()
-    fit, held_out = _halves(some)
-    plain = _held_out(NegativeBinomial(), field, fit, held_out)
-    richer = Binned()
-    return richer if _ahead(_held_out(richer, field, fit, held_out), plain) else NegativeBinomial()
+    count, binned = (
+        marginal_log_prob(family, field, *_halves(some))
+        for family in (NegativeBinomial(), Binned())
+    )
+    return NegativeBinomial() if _ahead(count, binned) else Binned()
 
 
 def _choose_number(field: Field, values: Float, some: Float) -> Family:
@@ -162,7 +166,7 @@ def _choose_number(field: Field, values: Float, some: Float) -> Family:
         constant = len(distinct) == 1
         return Gaussian() if constant else Binned()
     low, far = values.min(), values.mean() >= FAR_FROM_ZERO * values.std()
-    near_zero = field.role == "number" and low >= 0 and not far
+    near_zero = low >= 0 and not far
     plain: Family = LogNormal() if near_zero else Gaussian()
     if near_zero and low == 0:
         return Binned()
@@ -170,8 +174,8 @@ def _choose_number(field: Field, values: Float, some: Float) -> Family:
         return plain
     fit, held_out = _halves(some)
     smooth = _smooth(fit, held_out, logarithmic=near_zero)
-    richer = Binned()
-    return richer if _ahead(_held_out(richer, field, fit, held_out), smooth) else plain
+    binned = marginal_log_prob(Binned(), field, fit, held_out)
+    return Binned() if _ahead(binned, smooth) else plain
 
 
 def _halves(some: Float) -> tuple[Float, Float]:
@@ -180,13 +184,13 @@ def _halves(some: Float) -> tuple[Float, Float]:
     return some[:cut], some[cut:]
 
 
-def _ahead(richer: Float, plain: Float) -> bool:
+def _ahead(one: Float, other: Float) -> bool:
     """Whether log-likelihoods of rows are ahead by one standard error of the difference."""
-    gain = richer - plain
+    gain = one - other
     return bool(gain.mean() > gain.std() / np.sqrt(max(len(gain) - 1, 1)))
 
 
-def _held_out(family: Family, field: Field, fit: Float, held_out: Float) -> Float:
+def marginal_log_prob(family: Family, field: Field, fit: Float, held_out: Float) -> Float:
     """Return log-densities of held-out values of a column by a family fitted without latents."""
     column = learn_column(field, model(family), fit, Affine())
     cells = torch.as_tensor(column.codec.encode(fit)[0]).unsqueeze(-1)

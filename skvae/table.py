@@ -57,8 +57,8 @@ class Column:
 class Table:
     """What is known of a table after seeing its training rows.
 
-    Use :meth:`learn` to make one. ``encode`` gives cells (one number each) and the log-Jacobian that
-    brings a density of cells back to the user's units; ``decode`` gives rows in the user's
+    Use :meth:`learn` to make one. ``encode`` gives cells (one number each) and the log-Jacobian
+    that brings a density of cells back to the user's units; ``decode`` gives rows in the user's
     container, columns and dtypes.
     """
 

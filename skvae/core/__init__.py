@@ -40,7 +40,7 @@ from .families import (
 from .importance import effective_sample_size, log_marginal, pareto_k, standard_error
 from .latent import active_units, kl_per_unit
 from .linear import FactorModel, factor_analysis, linear_model, start_linear
-from .networks import MLP
+from .networks import MLP, CorrelatedNoise
 from .objectives import ELBO, IWAE, Bound, Objective
 from .posteriors import DiagonalGaussian, FullGaussian, Posterior
 from .priors import Mixture, Prior, StandardNormal
@@ -69,6 +69,7 @@ __all__ = [
     "Categorical",
     "Cells",
     "Columns",
+    "CorrelatedNoise",
     "DefensiveProposal",
     "DiagonalGaussian",
     "Draw",

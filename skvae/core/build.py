@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from .cells import Cells, Columns
-from .networks import MLP, Features, initialize
+from .networks import MLP, CorrelatedNoise, Features, initialize
 from .posteriors import DiagonalGaussian, Posterior
 from .priors import Prior, StandardNormal
 from .vae import VAE, Body, Decoder, Encoder
@@ -26,7 +26,7 @@ def build_vae(
     activation: str = "silu",
     dropout: float = 0.0,
     encoder: nn.Module | None = None,
-    decoder: nn.Module | None = None,
+    decoder: nn.Module | CorrelatedNoise | None = None,
     generator: torch.Generator | None = None,
 ) -> VAE:
     """Build a VAE and draw its parameters.
@@ -46,15 +46,17 @@ def build_vae(
     hidden_layer_sizes, activation, dropout
         The two multi-layer perceptrons.
     encoder, decoder : Module, optional
-        Bodies in place of the perceptrons: (n, inputs) -> (n, features).
+        Bodies in place of the perceptrons: (n, inputs) -> (n, features). The decoder's may be a
+        recipe for the perceptron.
     generator : torch.Generator, optional
         The source of initial weights.
     """
 
-    def body(module: nn.Module | None, n_in: int, role: str) -> Body:
-        if module is not None:
+    def body(module: nn.Module | CorrelatedNoise | None, n_in: int, role: str) -> Body:
+        if isinstance(module, nn.Module):
             return Features(module, n_in, role)
-        return MLP(n_in, hidden_layer_sizes, activation, dropout)
+        bypass = module.bypass(n_latent) if module is not None else range(0)
+        return MLP(n_in, hidden_layer_sizes, activation, dropout, bypass)
 
     decoder_body = body(decoder, n_latent + n_context, "decoder")
     cells = Cells(columns, decoder_body.n_out, masked)

@@ -102,7 +102,8 @@ class NormalMixture(PriorDistribution):
         eye = torch.eye(self.event_shape[0]).to(self.root).expand_as(self.root)
         inverse = torch.linalg.solve_triangular(self.root, eye, upper=False)
         second = inverse.square().sum(-1) + self.means.square()
-        return self.log_weight.exp() @ second - self.mean.square()
+        variance: Tensor = self.log_weight.exp() @ second - self.mean.square()
+        return variance
 
     @property
     def n_noise(self) -> int:
@@ -114,7 +115,8 @@ class NormalMixture(PriorDistribution):
         chosen = (u > passed).sum(-1)
         root, means = self.root.to(u)[chosen], self.means.to(u)[chosen]
         away = torch.linalg.solve_triangular(root, noise[..., :-1, None], upper=False)
-        return means + away.squeeze(-1)
+        moved: Tensor = means + away.squeeze(-1)
+        return moved
 
     def draw(self, noise: Tensor) -> tuple[Tensor, Tensor]:
         z = self.rsample(noise)

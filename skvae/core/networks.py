@@ -6,12 +6,15 @@ for; any torch module that does so can take its place.
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
+
+from .recipe import Recipe
 
 ACTIVATIONS: dict[str, type[nn.Module]] = {
     "relu": nn.ReLU,
@@ -68,7 +71,8 @@ class MLP(nn.Module):
     """Hidden layers whose output is joined with the input.
 
     The heads are linear on ``[hidden(x), x]``, so a linear model is always within reach: it is
-    what remains when a head's weights on the hidden part are zero.
+    what remains when a head's weights on the hidden part are zero. Inputs in ``bypass`` do not
+    enter the hidden layers: heads see them linearly alone.
     """
 
     def __init__(
@@ -77,10 +81,12 @@ class MLP(nn.Module):
         hidden_layer_sizes: Sequence[int] = (128, 128),
         activation: str = "silu",
         dropout: float = 0.0,
+        bypass: range = range(0),
     ):
         super().__init__()
         layers: list[nn.Module] = []
-        width = n_in
+        self.through = [i for i in range(n_in) if i not in bypass] if bypass else None
+        width = n_in - len(bypass)
         for size in hidden_layer_sizes:
             layers += [Linear(width, size), ACTIVATIONS[activation]()]
             layers += [Dropout(dropout)] if dropout else []
@@ -91,7 +97,43 @@ class MLP(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(..., n_in) -> (..., n_hidden + n_in)."""
-        return torch.cat([self.hidden(x), x], -1) if self.n_hidden else x
+        if not self.n_hidden:
+            return x
+        through = x if self.through is None else x[..., self.through]
+        return torch.cat([self.hidden(through), x], -1)
+
+
+@dataclasses.dataclass
+class CorrelatedNoise(Recipe):
+    """A decoder whose noise is correlated between columns: low rank plus diagonal, given z.
+
+    The last ``rank`` of the latents reach the cells by a linear map W alone, past the hidden
+    layers. With a Gaussian likelihood and a standard normal prior the cells given the other latents
+    then are normal with the covariance W W^T + diag(s^2); scores, samples and completions integrate
+    over all latents as ever.
+
+    Parameters
+    ----------
+    rank : int, default=2
+        Less than ``latent_dim``.
+    """
+
+    rank: int = 2
+
+    def bypass(self, n_latent: int) -> range:
+        """Return which latents do not enter the hidden layers.
+
+        Raises
+        ------
+        ValueError
+            If there are not more latents than ``rank``.
+        """
+        if not (isinstance(self.rank, int) and 1 <= self.rank < n_latent):
+            raise ValueError(
+                f"CorrelatedNoise(rank={self.rank!r}): expected an integer from 1 to latent_dim - "
+                f"1. Got latent_dim={n_latent}."
+            )
+        return range(n_latent - self.rank, n_latent)
 
 
 class Features(nn.Module):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from abc import ABC, abstractmethod
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -20,6 +21,9 @@ SPREAD = 0.5
 class Prior(Recipe, ABC):
     """A recipe for p(z)."""
 
+    #: Whether its module can be started from a mixture of normals.
+    starts_from_mixture: ClassVar[bool] = False
+
     def validate(self) -> None:
         """Raise ValueError where a field has no meaning."""
 
@@ -30,9 +34,6 @@ class Prior(Recipe, ABC):
 
 class PriorModule(nn.Module, ABC):
     """A prior with its parameters."""
-
-    #: Components that can be started from a mixture of normals; 0 for a prior that cannot.
-    n_components: int = 0
 
     @abstractmethod
     def forward(self, context: Tensor | None = None) -> PriorDistribution:
@@ -77,6 +78,8 @@ class Mixture(Prior):
     """
 
     n_components: int = 20
+
+    starts_from_mixture: ClassVar[bool] = True
 
     def validate(self) -> None:
         if not isinstance(self.n_components, int) or self.n_components < 1:

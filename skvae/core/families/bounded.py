@@ -185,7 +185,8 @@ class Gamma(Family):
 
     def floor(self, of: Statistics, resolution: Tensor) -> Tensor:
         relative = resolution / of.mean.clamp_min(torch.finfo(of.mean.dtype).tiny) / 12.0**0.5
-        return relative.clamp_min(MIN_SCALE)
+        floor: Tensor = relative.clamp_min(MIN_SCALE)
+        return floor
 
     def constrain(self, raw: list[Tensor], limits: Limits) -> list[Tensor]:
         log_shape = raw[1]
@@ -196,8 +197,8 @@ class Gamma(Family):
     def fisher_sqrt(self, theta: Tensor, tangent: Tensor) -> Tensor:
         k = theta[..., 1].exp()
         of_shape = k.square() * torch.polygamma(1, k) - k
-        information = torch.stack([k, of_shape.clamp_min(0.0)], -1)
-        return information.sqrt() * tangent
+        root: Tensor = torch.stack([k, of_shape.clamp_min(0.0)], -1).sqrt()
+        return root * tangent
 
     def start(self, linear: LinearStart) -> list[Start]:
         log_scale = excess_log_scale(linear, linear.floor)
@@ -287,7 +288,8 @@ class Beta(Family):
         return torch.logit(x, 1e-6).unsqueeze(-1)
 
     def floor(self, of: Statistics, resolution: Tensor) -> Tensor:
-        return (resolution / 12.0**0.5).clamp_min(MIN_SCALE)
+        floor: Tensor = (resolution / 12.0**0.5).clamp_min(MIN_SCALE)
+        return floor
 
     def constrain(self, raw: list[Tensor], limits: Limits) -> list[Tensor]:
         if not isinstance(self.precision, str):
