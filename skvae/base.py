@@ -171,7 +171,7 @@ class BaseVAE(BaseEstimator, ABC):  # type: ignore[misc]
         Parameters
         ----------
         X : array-like or DataFrame of shape (n_samples, n_features)
-            Numbers and booleans, without missing values, at least two rows.
+            Numbers, booleans, categories and times, without missing values, at least two rows.
         y : Ignored
             Not used, present for API consistency by convention.
 
@@ -265,14 +265,15 @@ class BaseVAE(BaseEstimator, ABC):  # type: ignore[misc]
         Returns
         -------
         log_likelihood : ndarray of shape (n_samples,)
-            Natural logarithms, in the units of X: a density over continuous columns times a
-            probability over 0/1 columns. On the same X they compare with
-            ``GaussianMixture.score_samples``.
+            Natural logarithms, in the units of X: a density over numbers (of integers that is a
+            probability) times the probability of categories and booleans. On the same X they
+            compare with ``GaussianMixture.score_samples``.
 
         Raises
         ------
-        ValueError
-            If a value is not finite, or a 0/1 column holds something else.
+        ValueError, TypeError
+            If a value is not finite, or one that its column cannot have, as a category not seen in
+            ``fit``; the message names the column.
 
         References
         ----------

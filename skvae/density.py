@@ -40,6 +40,10 @@ class VAEDensity(DensityMixin, BaseVAE):  # type: ignore[misc]  # noqa: D101
     log-likelihood. A score is an estimate: in expectation below log p(x), and nearer with more
     ``n_draws``.
 
+    Every number scores a density in its own units: mass on a repeated value counts as mass over the
+    column's resolution, which for integers is 1. So scores compare across families; against models
+    that have no such mass, compare with ``likelihood="gaussian"``.
+
     The density of a rounded column is unbounded in principle: compare models on such columns with
     uniform noise of one resolution added, or after the lower bound on scales has been checked.
 
@@ -58,6 +62,14 @@ class VAEDensity(DensityMixin, BaseVAE):  # type: ignore[misc]  # noqa: D101
     (150,)
     >>> density.sample(3).columns.tolist() == X.columns.tolist()
     True
+    >>> import pandas as pd
+    >>> table = pd.DataFrame({"city": ["Rome", "Oslo"] * 30, "visits": [2, 0, 1] * 20})
+    >>> density = VAEDensity(1, max_epochs=5, random_state=0).fit(table)
+    >>> density.likelihoods_
+    'city'    Categorical()                                   probability
+    'visits'  Binned(n_bins=64, min_share=0.004, atoms=True)  probability
+    >>> sorted(set(density.sample(100)["city"]))
+    ['Oslo', 'Rome']
     """)
 
     # DensityMixin's own score is a placeholder that returns None.

@@ -12,22 +12,42 @@ PARAMETERS = """
     dropout : float in [0, 1), default=0.0
         Share of hidden units dropped in a training step.
     likelihood : "auto", str, Family or dict, default="auto"
-        The distribution of a column given z: a name (``"gaussian"``, ``"bernoulli"``), a recipe
-        (``Gaussian(scale="column")``), or a dict of them by column, columns left out being
-        ``"auto"``. ``"auto"`` is Bernoulli for a column of zeros and ones alone, else Gaussian
-        with a mean and a scale that depend on z. See :class:`skvae.Gaussian` for fixed and shared
-        scales, and for the lower bound every learned scale has.
-    prior : str or Prior, default="standard_normal"
-        p(z).
+        The distribution of a column given z: a name, a recipe (``Gaussian(scale="column")``), or a
+        dict of them by column, columns left out being ``"auto"``. Names are ``"gaussian"``,
+        ``"student_t"``, ``"logistic_mixture"``; ``"log_normal"`` and ``"gamma"`` for positive
+        numbers, ``"beta"`` for those between 0 and 1; ``"poisson"`` and ``"negative_binomial"`` for
+        counts; ``"bernoulli"``, ``"categorical"``, ``"ordinal"``; and ``"binned"`` for numbers with
+        repeated values, many modes or heavy tails. ``"auto"`` goes by dtype and values:
+
+        - booleans and columns of 0 and 1 alone are Bernoulli, categories categorical, ordered
+          ones ordinal;
+        - integers are binned, or negative binomial where that is ahead on held-out rows by one
+          standard error (and below 50 rows, if none is negative);
+        - floats of an array are Gaussian, with a mean and a scale that depend on z;
+        - floats of a DataFrame are binned where one value makes up more than a fifth, where there
+          are 20 rows or more for each distinct value, or where bins are ahead of a mixture of
+          normals on held-out rows by one standard error; else log-normal where none is negative
+          and zero is within four standard deviations, else Gaussian;
+        - times are binned, in steps of their greatest common divisor.
+
+        ``likelihoods_`` says what was chosen. Learned scales have a lower bound, see
+        :class:`skvae.Gaussian`.
+    prior : {"standard_normal", "mixture"} or Prior, default="standard_normal"
+        p(z); a mixture of normals, ``Mixture(n_components=20)``, is learned with the networks.
     posterior : {"full_gaussian", "diagonal_gaussian"} or Posterior, default="full_gaussian"
         The family of q(z | x).
     objective : {"iwae", "elbo"} or Objective, default="iwae"
         The bound of log p(x) that training maximises; ``IWAE(n_draws=10)``, ``ELBO(n_draws=2)``
         set the draws of z a row.
+    categorical_features : "from_dtype", None, or array-like, default="from_dtype"
+        Columns that hold categories although they are numbers: names, positions or a mask. Strings
+        and columns of a categorical dtype are categories anyway.
     init : {"auto", "linear", "random"}, default="auto"
-        Where training starts. ``"linear"``: at the factor analysis of the table, in closed form.
-        ``"auto"`` trains from both and keeps the random start only where it is ahead on the
-        held-out rows by one standard error; without held-out rows it is ``"linear"``.
+        Where training starts. ``"linear"``: at the factor analysis of the table, in closed form,
+        and with a mixture prior at a mixture of factor analysers. ``"auto"`` trains from both and
+        keeps the random start only where it is ahead on the held-out rows by one standard error;
+        without held-out rows it is ``"linear"``. From 2,000 rows a table with categories or bins is
+        trained once: from the random start, or with a mixture prior from the linear one.
     max_epochs : int or "auto", default="auto"
         Passes over the rows for which the learning rate is planned, and at most made. ``"auto"``
         plans about 4,000 steps, within 5 to 500 epochs. 0 is
@@ -65,7 +85,9 @@ PARAMETERS = """
     encoder, decoder : torch Module, callable or None, default=None
         Networks in the place of the built-in ones, or functions without arguments that make them.
         They map (n, inputs) to (n, any number of features), on which our heads are linear; the
-        encoder's inputs are the standardised columns, the decoder's are z. A module is copied.
+        encoder's inputs are the standardised columns, with an indicator for each level of one that
+        has levels, the decoder's are z. A module is copied. ``decoder=CorrelatedNoise(rank=2)`` is
+        the built-in one with noise that is correlated between columns.
     warm_start : bool, default=False
         Whether ``fit`` continues from the weights (and the units) of the last one.
     random_state : int, RandomState instance or None, default=None
@@ -77,7 +99,9 @@ PARAMETERS = """
 
 ATTRIBUTES = """
     likelihoods_ : dict
-        The family of every column, by name (by position, for an array).
+        The family of every column, by name (by position, for an array). Printed, it also says what
+        a score of each column is: a density, a probability, or for repeated values of a column
+        with resolution h a probability over h.
     encoder_, decoder_ : torch Modules
         q(z | x): standardised rows to a distribution of z; p(x | z): z to the parameters of the
         cells.
