@@ -78,7 +78,9 @@ def draw(real, synthetic):
     """Draw the columns of both tables beside one another, and save the picture."""
     figure, axes = plt.subplots(2, 3, figsize=(10, 5.4), layout="constrained")
     both = [("real", real, "0.35"), ("drawn", synthetic, "C1")]
-    for axis, name in zip(axes.flat, ("age", "school", "hours", "wage", "dividends", "since")):
+    for axis, name in zip(
+        axes.flat, ("age", "school", "hours", "wage", "dividends", "since"), strict=True
+    ):
         column = real[name]
         if name == "school":
             for i, (label, table, color) in enumerate(both):
@@ -90,7 +92,7 @@ def draw(real, synthetic):
             change = np.log10 if logarithmic else (lambda x: x)
             values = [change(table[name][table[name] != 0]) for _, table, _ in both]
             bins = np.histogram_bin_edges(change(column[column != 0]).astype(float), 40)
-            for x, (label, _, color) in zip(values, both):
+            for x, (label, _, color) in zip(values, both, strict=True):
                 style = {"histtype": "step", "density": True, "color": color, "label": label}
                 axis.hist(x.astype(float), bins, **style)
             if name == "dividends":

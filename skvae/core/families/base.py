@@ -252,6 +252,8 @@ def standard_gamma(shape: Tensor, generator: Generator) -> Tensor:
     draws too small for the dtype.
     """
     uniform = torch.rand(shape.shape, generator=generator, dtype=shape.dtype, device=shape.device)
-    raised = torch._standard_gamma(shape.clamp_min(1.0) + (shape < 1.0), generator=generator)
+    raised = torch._standard_gamma(
+        torch.where(shape < 1.0, shape + 1.0, shape), generator=generator
+    )
     lowered = (raised.log() + uniform.clamp_min(1e-30).log() / shape).exp()
     return torch.where(shape < 1.0, lowered, raised)

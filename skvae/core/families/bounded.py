@@ -201,9 +201,11 @@ class Gamma(Family):
         return root * tangent
 
     def start(self, linear: LinearStart) -> list[Start]:
-        log_scale = excess_log_scale(linear, linear.floor)
-        mean = linear.of.mean.clamp_min(torch.finfo(log_scale.dtype).tiny).log().unsqueeze(-1)
-        return [(linear.weight, mean), flat(linear, -2.0 * log_scale)]
+        of, tiny = linear.of, torch.finfo(linear.of.mean.dtype).tiny
+        mean = of.mean.clamp_min(tiny).unsqueeze(-1)
+        variance = of.variance.unsqueeze(-1) * linear.noise_scale.square()
+        shape = (mean.square() / variance.clamp_min(tiny)).clamp(1e-2, MAX_SHAPE)
+        return [(linear.weight, mean.log()), flat(linear, shape.log())]
 
 
 class BetaCell(CellDistribution):

@@ -226,7 +226,8 @@ class StudentT(_Real):
         return torch.cat([location.unsqueeze(-1), rest], -1)
 
     def start(self, linear: LinearStart) -> list[Start]:
-        log_scale = excess_log_scale(linear, linear.floor)
+        # Twelve degrees of freedom in all, whose variance is 1.2 squared scales.
+        log_scale = excess_log_scale(linear, linear.floor) - 0.5 * math.log(1.2)
         df = torch.full_like(log_scale, math.log(10.0))
         return [(linear.weight, linear.of.center), flat(linear, log_scale), flat(linear, df)]
 
@@ -302,8 +303,10 @@ class LogisticMixture(_Real):
 
     n_components: int = 5
 
-    #: Points a component, at its quantiles, by which the Fisher information is integrated.
-    N_POINTS: ClassVar[int] = 16
+    #: Evenly spaced points a component, out to so many scales, by which the Fisher information is
+    #: integrated: of a smooth density that vanishes at both ends a sum is as good as an integral.
+    N_POINTS: ClassVar[int] = 21
+    REACH: ClassVar[float] = 12.0
 
     def validate(self) -> None:
         if not isinstance(self.n_components, int) or self.n_components < 1:
@@ -327,15 +330,14 @@ class LogisticMixture(_Real):
         return [logits, loc, above(log_scale, limits.floor / LOGISTIC_DEVIATION)]
 
     def fisher_sqrt(self, theta: Tensor, tangent: Tensor) -> Tensor:
-        """Integrate the outer product of the score over quantiles of every component."""
+        """Integrate the outer product of the score over every component."""
         p = self(theta)
-        u = (torch.arange(self.N_POINTS, dtype=theta.dtype, device=theta.device) + 0.5).div(
-            self.N_POINTS
-        )
-        x = (p.loc.unsqueeze(-1) + p.log_scale.exp().unsqueeze(-1) * torch.logit(u)).flatten(-2)
+        y = torch.linspace(-self.REACH, self.REACH, self.N_POINTS).to(theta)
+        x = (p.loc.unsqueeze(-1) + p.log_scale.exp().unsqueeze(-1) * y).flatten(-2)
         each = Logistics(*(part.unsqueeze(-2) for part in theta.chunk(3, -1)))
         score = self._score(each, x)  # (..., m * points, p)
-        weight = (p.log_weight.exp() / self.N_POINTS).repeat_interleave(self.N_POINTS, -1)
+        density = torch.sigmoid(y) * torch.sigmoid(-y) * (y[1] - y[0])
+        weight = (p.log_weight.exp().unsqueeze(-1) * density).flatten(-2)
         return weight.sqrt() * (score * tangent.unsqueeze(-2)).sum(-1)
 
     def _score(self, p: Logistics, x: Tensor) -> Tensor:
@@ -349,13 +351,14 @@ class LogisticMixture(_Real):
 
     def start(self, linear: LinearStart) -> list[Start]:
         scale = linear.noise_scale * linear.of.spread  # (c, 1)
-        steps = torch.linspace(-1.0, 1.0, self.n_components).to(scale)
-        log_scale = excess_log_scale(linear, linear.floor) - math.log(LOGISTIC_DEVIATION)
+        steps = 0.5 * torch.linspace(-1.0, 1.0, self.n_components).to(scale)
+        own = torch.sqrt(1.0 - steps.square().mean()) / LOGISTIC_DEVIATION
+        log_scale = excess_log_scale(linear, linear.floor) + own.log()
         weight = linear.weight.expand(-1, self.n_components, -1)
         return [
             flat(linear, torch.zeros_like(scale * steps)),
             # Apart from the start, or the components would stay the same.
-            (weight, linear.of.center + 0.5 * scale * steps),
+            (weight, linear.of.center + scale * steps),
             flat(linear, log_scale.expand(-1, self.n_components)),
         ]
 
