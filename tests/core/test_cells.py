@@ -3,7 +3,26 @@
 import pytest
 import torch
 
-from skvae.core import Batch, Bernoulli, Columns, Gaussian, build_vae
+from skvae.core import (
+    IWAE,
+    Batch,
+    Bernoulli,
+    Binned,
+    Categorical,
+    Columns,
+    DefensiveProposal,
+    Gaussian,
+    LogNormal,
+    Ordinal,
+    Poisson,
+    build_vae,
+    log_marginal,
+    start_linear,
+)
+from skvae.core import (
+    linear_model as fit_linear_model,
+)
+from skvae.core.noise import KeyedNoise
 
 from .models import exact_log_prob, linear_model, rows_of
 
@@ -92,3 +111,110 @@ def test_batches_are_cut_and_moved_whole():
     half = batch[:2].to("cpu", torch.float64)
     assert (len(half), half.x.dtype, half.mask.dtype) == (2, torch.float64, torch.bool)
     assert half.context.dtype == torch.float64
+
+
+LEVELS = [2, 4, 3]
+
+
+def coded_rows(n=200):
+    """Return rows of a number, three categories, a count and an ordered category."""
+    generator = torch.Generator().manual_seed(1)
+    z = torch.randn(n, generator=generator, dtype=torch.float64)
+
+    def code(n_levels):
+        noisy = z + torch.randn(n, generator=generator, dtype=torch.float64)
+        return (noisy * n_levels / 4 + n_levels / 2).floor().clamp(0, n_levels - 1)
+
+    return torch.stack(
+        [z, code(2), code(4), torch.poisson(z.exp(), generator=generator), code(3), code(5)], -1
+    )
+
+
+def coded_model(x, masked=False, float64=True):
+    columns = [
+        Columns.measure(Gaussian(), [0], x[:, :1]),
+        Columns.measure(Categorical(), [1, 2, 4], x[:, [1, 2, 4]], n_levels=LEVELS),
+        Columns.measure(Poisson(), [3], x[:, 3:4]),
+        Columns.measure(Ordinal(), [5], x[:, 5:], n_levels=[5]),
+    ]
+    generator = torch.Generator().manual_seed(0)
+    vae = build_vae(columns, 2, masked=masked, hidden_layer_sizes=(16,), generator=generator)
+    return vae.double() if float64 else vae
+
+
+def test_levels_are_features_in_the_order_of_the_table_and_no_others():
+    x = coded_rows()
+    cells = coded_model(x).cells
+    assert cells.n_inputs == 1 + 2 + 4 + 1 + 3 + 5
+    assert cells.owner.tolist() == [0, 1, 1, 2, 2, 2, 2, 3, 4, 4, 4, 5, 5, 5, 5, 5]
+    features = cells.features(Batch(x))
+    # Indicators, less their smoothed frequency.
+    shown = (features[:, 3:7] - features[:, 3:7].min(0).values).round()
+    torch.testing.assert_close(shown, torch.nn.functional.one_hot(x[:, 2].long(), 4).double())
+    torch.testing.assert_close(features[:, 0], x[:, 0])
+
+
+def test_numbers_of_features_are_cut_into_blocks():
+    cells = coded_model(coded_rows()).cells
+    parts = cells.split_features(torch.arange(16.0))
+    assert parts[1].tolist() == [[1, 2, 0, 0], [3, 4, 5, 6], [8, 9, 10, 0]]
+    assert [parts[i].flatten().tolist() for i in (0, 2)] == [[0], [7]]
+
+
+def test_columns_have_their_own_distributions():
+    x = coded_rows(6)
+    vae = coded_model(x)
+    thetas = vae.decode(torch.zeros(6, 2, dtype=torch.float64))
+    log_prob = vae.cells.log_prob(Batch(x), thetas)
+    for j, distribution in enumerate(vae.cells.by_column(thetas)):
+        torch.testing.assert_close(distribution.log_prob(x[:, j]), log_prob[:, j])
+
+
+@pytest.mark.parametrize("hidden", [float("nan"), 1e6, -3.0])
+def test_a_masked_code_has_no_influence(hidden):
+    x = coded_rows(8)
+    vae = coded_model(x, masked=True)
+    mask = torch.rand(x.shape, generator=torch.Generator().manual_seed(0)) < 0.6
+    noise = torch.randn(4, 8, 2, generator=torch.Generator().manual_seed(2), dtype=torch.float64)
+    reference = vae.draw(Batch(x, mask), noise).log_w
+    changed = torch.where(mask, x, hidden)
+    assert torch.equal(vae.draw(Batch(changed, mask), noise).log_w, reference)
+
+
+def test_a_mixed_model_trains_from_its_linear_start_and_is_scored():
+    x = coded_rows()
+    vae = coded_model(x, float64=False)
+    start_linear(vae, fit_linear_model(vae, x))
+    module = IWAE(5).build(vae, len(x))
+    optimizer = torch.optim.Adam(module.parameters(), lr=1e-2)
+    generator = torch.Generator().manual_seed(0)
+    losses = []
+    for _ in range(60):
+        optimizer.zero_grad()
+        loss = -module(Batch(x.float()), generator).value.mean()
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    assert sum(losses[-5:]) < sum(losses[:5])
+    vae = vae.double().eval()
+    batch = Batch(x[:20])
+    with torch.no_grad():
+        log_w = DefensiveProposal().build(vae, batch)(KeyedNoise(0, batch.x, 256).of())[1]
+        many = vae.draw(batch, torch.randn(20_000, 20, 2, generator=generator).double()).log_w
+    torch.testing.assert_close(log_marginal(log_w), log_marginal(many), rtol=0, atol=0.1)
+
+
+@pytest.mark.parametrize("family", [Categorical(), Binned(), LogNormal()], ids=repr)
+def test_a_linear_start_is_better_than_the_marginals(family):
+    """Columns that share a cause: even before training latents explain some of it."""
+    x = coded_rows(2000)[:, [2, 4]] if family.measure == "mass" else coded_rows(2000)[:, [0, 0]]
+    x = x.exp() if family.kind == "positive" else x
+    levels = None if family.kind == "positive" else [4, 3]
+    columns = Columns.measure(family, [0, 1], x, n_levels=levels)
+    vae = build_vae([columns], 1, generator=torch.Generator().manual_seed(0))
+    start_linear(vae, fit_linear_model(vae, x))
+    noise = torch.randn(500, len(x), 1, generator=torch.Generator().manual_seed(0)).double()
+    with torch.no_grad():
+        score = log_marginal(vae.double().draw(Batch(x), noise).log_w).mean()
+    independent = columns.marginal().log_prob(x).sum(-1).mean()
+    assert score > independent

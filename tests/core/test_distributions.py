@@ -8,6 +8,7 @@ from torch.distributions import MultivariateNormal, kl_divergence
 from skvae.core.distributions import (
     DiagonalNormal,
     Mixture,
+    NormalMixture,
     StudentT,
     TriangularNormal,
     chi2_quantile,
@@ -112,3 +113,47 @@ def test_a_mixture_draws_and_weighs_by_its_shares(share, generator):
     target = DiagonalNormal(second.loc, second.log_scale - 0.5)
     weights = torch.exp(target.log_prob(z) - log_q)
     assert ((weights.mean(0) - 1).abs() < 5 * weights.std(0) / 20_000**0.5).all()
+
+
+def normal_mixture(n_components=3):
+    generator = torch.Generator().manual_seed(2)
+
+    def randn(*shape):
+        return torch.randn(*shape, generator=generator, dtype=torch.float64)
+
+    k = n_components
+    return NormalMixture(randn(k), 2 * randn(k, 3), 0.3 * randn(k, 3), randn(k, 3, 3).tril(-1))
+
+
+def mixture_oracle(p):
+    parts = MultivariateNormal(p.means, precision_matrix=p.root.mT @ p.root)
+    return torch.distributions.MixtureSameFamily(
+        torch.distributions.Categorical(logits=p.log_weight), parts
+    )
+
+
+def test_a_mixture_of_normals_equals_torchs(generator):
+    p = normal_mixture()
+    z, log_p = p.draw(torch.randn(50, 7, 4, generator=generator, dtype=torch.float64))
+    torch.testing.assert_close(log_p, mixture_oracle(p).log_prob(z))
+    torch.testing.assert_close(p.mean, mixture_oracle(p).mean)
+    torch.testing.assert_close(p.variance, mixture_oracle(p).variance)
+
+
+def test_draws_of_a_mixture_of_normals_follow_its_density(generator):
+    p = normal_mixture()
+    z = p.rsample(torch.randn(50_000, 4, generator=generator, dtype=torch.float64))
+    torch.testing.assert_close(z.mean(0), p.mean, rtol=0, atol=0.05)
+    torch.testing.assert_close(z.var(0), p.variance, rtol=0.05, atol=0)
+    # The mean of f / p over draws of p is the integral of f, here a normal density.
+    f = MultivariateNormal(p.means[0], precision_matrix=2.0 * p.root[0].T @ p.root[0])
+    ratio = torch.exp(f.log_prob(z) - p.log_prob(z))
+    assert (ratio.mean() - 1).abs() < 5 * ratio.std() / 50_000**0.5
+
+
+def test_curvature_of_a_mixture_is_positive_and_of_one_component_its_precision():
+    p, z = normal_mixture(), torch.linspace(-3, 3, 15, dtype=torch.float64).view(5, 3)
+    assert (torch.linalg.eigvalsh(p.curvature(z)) > 0).all()
+    one = normal_mixture(1)
+    precision = mixture_oracle(one).component_distribution.precision_matrix
+    torch.testing.assert_close(one.curvature(z), precision.expand(5, -1, -1))

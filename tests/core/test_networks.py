@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from skvae.core import MLP, Columns, Gaussian, build_vae
+from skvae.core import MLP, Columns, CorrelatedNoise, Gaussian, build_vae
 from skvae.core.networks import Features, initialize, set_generator
 
 
@@ -48,3 +48,26 @@ def test_user_modules_are_sized_by_trial():
         Features(nn.Linear(3, 7), 4, "encoder")
     with pytest.raises(ValueError, match=r"decoder: .* \(2, features\). Got \(14,\)"):
         Features(nn.Flatten(0), 7, "decoder")
+
+
+def test_correlated_noise_is_low_rank_plus_diagonal():
+    """Given the other latents, draws of the bypassing ones add W W^T to the covariance."""
+    generator = torch.Generator().manual_seed(0)
+    recipe = CorrelatedNoise(rank=2)
+    columns = [Columns(Gaussian(scale="column"), range(4))]
+    vae = build_vae(columns, 5, decoder=recipe, generator=generator).double().eval()
+    z = torch.randn(5, generator=generator, dtype=torch.float64).repeat(200_000, 1)
+    z[:, 3:] = torch.randn(200_000, 2, generator=generator, dtype=torch.float64)
+    with torch.no_grad():
+        x = vae.cells.sample(vae.decode(z), generator)
+        n_hidden = vae.decoder.body.n_hidden
+        w = vae.cells.blocks[0].linear.weight[:4, n_hidden + 3 :]
+        noise = vae.cells.blocks[0].family(vae.decode(z[:1])[0]).variance[0]
+    # 200,000 draws: an entry of the covariance has a standard error below 0.01.
+    torch.testing.assert_close(torch.cov(x.T), w @ w.T + torch.diag(noise), rtol=0, atol=0.03)
+
+
+@pytest.mark.parametrize("rank", [0, 2, 1.5])
+def test_the_rank_of_correlated_noise_is_checked(rank):
+    with pytest.raises(ValueError, match=r"CorrelatedNoise\(rank=.*latent_dim=2"):
+        build_vae([Columns(Gaussian(), [0])], 2, decoder=CorrelatedNoise(rank))
