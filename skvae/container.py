@@ -133,7 +133,8 @@ class Container:
         columns = [_write(f, column) for f, column in zip(self.fields, values.T, strict=True)]
         if self.backend is None:
             return _array(columns, self.dtypes[0])
-        labels = [str(name) for name in self.names]
+        are_labels = all(isinstance(name, str) for name in self.names)
+        labels = self.names if are_labels else [str(j) for j in range(len(self.names))]
         frame = nw.from_dict(dict(zip(labels, columns, strict=True)), backend=self.backend)
         native = _typed(frame, self.fields, columns, dict(zip(labels, self.dtypes, strict=True)))
         if labels != self.names:
