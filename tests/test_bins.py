@@ -1,4 +1,4 @@
-"""Codecs and bins: exact densities in the user's units, and draws that fit them."""
+"""Bins: exact densities in the user's units, and draws that fit them."""
 
 import itertools
 
@@ -7,7 +7,6 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from skvae.bins import Bins
-from skvae.codecs import Affine, Levels, step_of
 
 RANDOM = np.random.default_rng(0)
 N = 4000
@@ -144,59 +143,3 @@ def test_decimals_come_back_as_the_same_floats():
 
 def test_days_stay_days():
     assert (draws(learn("days")[0])[1] % 86400 == 0).all()
-
-
-@pytest.mark.parametrize(
-    ("values", "role", "expected"),
-    [
-        ([1.0, 2.0, 5.0], "integer", (1.0, True)),
-        ([0.1, 0.25, 7.0], "number", (0.01, True)),
-        ([100.0, 300.0, 1200.0], "number", (100.0, True)),
-        (np.array([0.1, 0.3], dtype=np.float32).astype(float), "number", (0.1, True)),
-        ([0.0, 3600.0, 10800.0], "time", (3600.0, True)),
-        ([0.0], "number", (10.0, True)),
-    ],
-)
-def test_steps(values, role, expected):
-    step, on_grid = step_of(np.array(values), role)
-    assert (pytest.approx(step), on_grid) == expected
-
-
-def test_continuous_numbers_have_no_steps():
-    step, on_grid = step_of(RANDOM.normal(size=100))
-    assert not on_grid
-    assert step < 1e-7
-
-
-def test_levels_are_values_in_order():
-    codec = Levels((1.0, 2.5, 7.0), step=0.5)
-    codes, log_det = codec.encode(np.array([7.0, 1.0]))
-    assert codes.tolist() == [2, 0]
-    assert log_det == pytest.approx(np.log(2))
-    assert codec.decode(codes, np.zeros(2)).tolist() == [7.0, 1.0]
-    assert codec.refuses(np.array([1.0, 3.0])).tolist() == [False, True]
-    assert codec.support == "one of 1, 2.5, 7"
-
-
-@pytest.mark.parametrize(
-    ("support", "good", "bad"),
-    [
-        ("numbers", [-1.0, 0.5], []),
-        ("numbers > 0", [0.1], [0.0, -1.0]),
-        ("numbers strictly between 0 and 1", [0.5], [0.0, 1.0, 2.0]),
-        ("integers >= 0", [0.0, 3.0], [-1.0, 0.5]),
-        ("0 or 1", [0.0, 1.0], [0.5, 2.0]),
-    ],
-)
-def test_supports(support, good, bad):
-    codec = Affine(0.0, 1.0, support)
-    assert not codec.refuses(np.array(good)).any()
-    assert codec.refuses(np.array(bad)).all()
-
-
-def test_numbers_are_moved_and_scaled():
-    codec = Affine(3.0, 2.0)
-    cells, log_det = codec.encode(np.array([5.0]))
-    assert cells.tolist() == [1.0]
-    assert log_det == -np.log(2)
-    assert codec.decode(cells, np.zeros(1)).tolist() == [5.0]
