@@ -112,7 +112,7 @@ def test_unknown_columns_and_families_are_refused():
     frame = pd.DataFrame({"x": NORMAL})
     with pytest.raises(ValueError, match=r"likelihood names columns \['y'\].* X has \['x'\]"):
         chosen(frame, {"y": "gaussian"})
-    with pytest.raises(ValueError, match="likelihood.*'gaussia'"):
+    with pytest.raises(ValueError, match=r"likelihood.*'gaussia'"):
         chosen(frame, {"x": "gaussia"})
     with pytest.raises(TypeError, match="likelihood"):
         chosen(frame, {"x": 3})
