@@ -15,7 +15,7 @@ sys.path.insert(0, str(ROOT))
 
 from benchmarks.common import RESULTS, dequantise  # noqa: E402
 from benchmarks.peers import PEERS, HistogramDensity, quietly  # noqa: E402
-from benchmarks.readme import table  # noqa: E402
+from benchmarks.readme import QUOTED  # noqa: E402
 from skvae.table import resolution  # noqa: E402
 
 
@@ -59,6 +59,7 @@ def test_dequantising_adds_one_resolution():
     assert (noisy[:, 1] == 5.0).all()
 
 
-def test_readme_quotes_the_result_file():
-    result = json.loads((RESULTS / "likelihood.json").read_text())
-    assert table(result) in (ROOT / "README.md").read_text()
+@pytest.mark.parametrize("name", QUOTED)
+def test_readme_quotes_the_result_files(name):
+    result = json.loads((RESULTS / f"{name}.json").read_text())
+    assert QUOTED[name](result) in (ROOT / "README.md").read_text()
