@@ -22,7 +22,7 @@ class Bins(Codec):
     Codes 0 .. m - 1 are atoms, in order, the next ones are bins. In a bin values are spread evenly;
     on a column with steps, over the steps in it that are no atoms. What a code may stand for comes
     in pieces: an atom or the inside of a bin and, at either end of the column, an exponential tail.
-    A tail is as probable as a new extreme is, 1 / (rows + 1), where the column is open; at the
+    A tail is as probable as a new extreme is, 1 / (rows + 2), where the column is open; at the
     bound of a column (0 if nothing is below, for an integer its range) the last tail is next to
     impossible. So every finite number has a density, and these integrate to one.
 
@@ -108,12 +108,12 @@ class Bins(Codec):
         return self._owner[piece].astype(float), log_share + self._log_density(snapped, piece)
 
     def decode(self, cells: Float, u: Float) -> Float:
-        target = cells + u
-        piece = np.searchsorted(self._upper[self._by_code], target, side="right")
-        piece = self._by_code[piece.clip(0, len(self._by_code) - 1)]
-        share = np.maximum(self._share[piece], np.finfo(float).tiny)
-        inner = ((target - self._upper[piece]) / share + 1.0).clip(0.0, 1.0 - 1e-12)
-        return self._draw(piece, inner)
+        # A number just below 1 added to a code may round to the next one.
+        target = np.minimum(cells + u, np.nextafter(cells + 1.0, 0.0))
+        at = np.searchsorted(self._upper, target, side="right")
+        piece = self._by_code[at]
+        inner = (target - self._upper[at]) / self._share[piece] + 1.0
+        return self._draw(piece, inner.clip(0.0, 1.0 - 1e-12))
 
     def expect(self, distribution: Any) -> Float:
         """Return the mean of a distribution of codes, in the user's units."""
@@ -134,7 +134,8 @@ class Bins(Codec):
         share = np.ones(len(self._owner))
         if not self._n_bins:
             share[m:-4] = BEYOND if self._free[-1] > self._free[0] else 0.0
-        tails = 1.0 / (counts[ends] + 1.0)
+        # By the rule of succession: of a single row, too, both tails leave something.
+        tails = 1.0 / (counts[ends] + 2.0)
         share[-4:] = np.ravel([self._tail_shares(i, tail) for i, tail in enumerate(tails)])
         # The main piece of a code has what the others leave.
         others = share.copy()
@@ -142,10 +143,13 @@ class Bins(Codec):
         others[main] = 0.0
         share[main] = 1.0 - np.bincount(self._owner, others)[main]
         self._share = share
-        self._by_code = np.argsort(self._owner, kind="stable")
-        cumulative = np.empty_like(share)
-        cumulative[self._by_code] = np.cumsum(share[self._by_code])
-        self._upper = cumulative  # in units of codes, as every code has the share 1
+        # The pieces there are by their codes, and up to where in units of codes they go: every
+        # code has the share 1, which sums reach but nearly.
+        in_order = np.argsort(self._owner, kind="stable")
+        self._by_code = in_order[share[in_order] > 0.0]
+        owner, upper = self._owner[self._by_code], np.cumsum(share[self._by_code])
+        is_last = np.diff(owner, append=-1) != 0
+        self._upper = np.where(is_last, owner + 1.0, upper)  # (pieces by code,)
 
     def _end(self, edge: float, *, first: bool) -> int:
         """Return the code at an end of the column: an atom or a bin."""
@@ -224,7 +228,8 @@ class Bins(Codec):
             taken = np.round(self.atoms / self.step) - np.arange(m)
             values = self._multiples(free + np.searchsorted(taken, free, side="right"))
         else:
-            values = low + u * n_free
+            # Of a narrow bin the sum may round to its upper edge, which is the next one's.
+            values = np.minimum(low + u * n_free, np.nextafter(self.edges[inside + 1], -np.inf))
         tail = (piece - m - n_inside).clip(0, 3)
         values = np.where(piece >= m + n_inside, self._draw_tail(tail, u), values)
         atoms = self.atoms if m else np.zeros(1)
