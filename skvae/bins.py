@@ -150,9 +150,11 @@ class Bins(Codec):
     def _end(self, edge: float, *, first: bool) -> int:
         """Return the code at an end of the column: an atom or a bin."""
         half = 0.5 * self.step if self.on_grid else 0.0
-        outermost = edge + half if first else edge - half
-        if self._n_atoms and self.atoms[0 if first else -1] == outermost:
-            return 0 if first else self._n_atoms - 1
+        outermost = np.array(edge + half if first else edge - half)
+        # Half a step and back may have rounded, so that only nearly the atom is found.
+        at = 0 if first else self._n_atoms - 1
+        if self._n_atoms and self._is_atom(outermost, at):
+            return at
         return self._n_atoms + (0 if first else self._n_bins - 1)
 
     def _tail_shares(self, end: int, tail: float) -> tuple[float, float]:

@@ -40,7 +40,8 @@ def step_of(values: Float, role: str = "number") -> tuple[float, bool]:
         return 1.0, True
     if role == "time":
         return max(float(np.gcd.reduce(np.round(values).astype(np.int64))), 1.0), True
-    spread = float(np.std(values))
+    # The deviation of a constant may round to something other than 0.
+    spread = float(np.std(values)) if np.ptp(values) else 0.0
     coarsest = int(np.floor(np.log10(spread or float(np.abs(values).max()) or 1.0)))
     coarsest += spread > 0.0
     distinct, counts = np.unique(values, return_counts=True)
