@@ -108,12 +108,14 @@ class Bins(Codec):
         return self._owner[piece].astype(float), log_share + self._log_density(snapped, piece)
 
     def decode(self, cells: Float, u: Float) -> Float:
-        # A number just below 1 added to a code may round to the next one.
-        target = np.minimum(cells + u, np.nextafter(cells + 1.0, 0.0))
-        at = np.searchsorted(self._upper, target, side="right")
-        piece = self._by_code[at]
-        inner = (target - self._upper[at]) / self._share[piece] + 1.0
-        return self._draw(piece, inner.clip(0.0, 1.0 - 1e-12))
+        target = cells + np.minimum(u, 1.0 - 1e-12)  # or the sum may be the next code
+        piece = np.searchsorted(self._upper[self._by_code], target, side="right")
+        piece = self._by_code[piece.clip(0, len(self._by_code) - 1)]
+        # What is next to impossible is never drawn, but the main piece of its code instead.
+        piece = np.where(self._is_beyond[piece], self._owner[piece], piece)
+        share = np.maximum(self._share[piece], np.finfo(float).tiny)
+        inner = ((target - self._upper[piece]) / share + 1.0).clip(0.0, 1.0 - 1e-12)
+        return self._draw(piece, inner)
 
     def expect(self, distribution: Any) -> Float:
         """Return the mean of a distribution of codes, in the user's units."""
@@ -143,13 +145,16 @@ class Bins(Codec):
         others[main] = 0.0
         share[main] = 1.0 - np.bincount(self._owner, others)[main]
         self._share = share
-        # The pieces there are by their codes, and up to where in units of codes they go: every
-        # code has the share 1, which sums reach but nearly.
-        in_order = np.argsort(self._owner, kind="stable")
-        self._by_code = in_order[share[in_order] > 0.0]
-        owner, upper = self._owner[self._by_code], np.cumsum(share[self._by_code])
-        is_last = np.diff(owner, append=-1) != 0
-        self._upper = np.where(is_last, owner + 1.0, upper)  # (pieces by code,)
+        self._is_beyond = np.zeros(len(share), dtype=bool)
+        self._is_beyond[[-3, -1]] = True
+        self._is_beyond[len(main) : -4] = True  # the gap
+        self._by_code = np.argsort(self._owner, kind="stable")
+        cumulative = np.empty_like(share)
+        cumulative[self._by_code] = np.cumsum(share[self._by_code])
+        # The end of a code is exact, or its last number would be the first of the next.
+        whole = np.round(cumulative)
+        cumulative = np.where(np.abs(cumulative - whole) < 1e-9, whole, cumulative)
+        self._upper = cumulative  # in units of codes, as every code has the share 1
 
     def _end(self, edge: float, *, first: bool) -> int:
         """Return the code at an end of the column: an atom or a bin."""
@@ -228,8 +233,8 @@ class Bins(Codec):
             taken = np.round(self.atoms / self.step) - np.arange(m)
             values = self._multiples(free + np.searchsorted(taken, free, side="right"))
         else:
-            # Of a narrow bin the sum may round to its upper edge, which is the next one's.
-            values = np.minimum(low + u * n_free, np.nextafter(self.edges[inside + 1], -np.inf))
+            # Far from 0 the sum may round to the edge, which is the next bin's.
+            values = np.minimum(low + u * n_free, np.nextafter(self.edges[1:][inside], -np.inf))
         tail = (piece - m - n_inside).clip(0, 3)
         values = np.where(piece >= m + n_inside, self._draw_tail(tail, u), values)
         atoms = self.atoms if m else np.zeros(1)

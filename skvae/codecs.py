@@ -50,6 +50,8 @@ def step_of(values: Float, role: str = "number") -> tuple[float, bool]:
         # Written so, 0.1 is the nearest float to a tenth.
         step = 10.0**exponent if exponent >= 0 else 1.0 / 10.0**-exponent
         steps = distinct / step
+        if np.abs(steps).max() > 4e15:
+            break  # so many steps from 0 any float is a whole number of them
         # Rounding of the values themselves, and of the division.
         tolerance = np.maximum(1e-6, 4e-16 * np.abs(steps))
         tolerance = np.maximum(tolerance, np.minimum(rounding * np.abs(steps), 0.01))
