@@ -232,6 +232,32 @@ def test_draws_come_in_the_shape_asked_for(case, generator):
     assert p.log_prob(torch.tensor(case.grid[3 % len(case.grid)])).shape == (3, 2)
 
 
+EXTREME = [
+    # Two gamma numbers whose sum would round to 0.
+    (Beta(), [0.0, np.log(0.05)]),
+    (Beta(), [3.0, -5.0]),
+    (Gamma(), [0.0, -8.0]),
+    # Rates beyond 64-bit integers.
+    (NegativeBinomial(), [40.0, np.log(1e-3)]),
+    (Poisson(), [40.0]),
+]
+
+
+@pytest.mark.parametrize(("family", "theta"), EXTREME)
+def test_draws_of_extremes_have_a_density(family, theta, generator):
+    p = family(torch.tensor(theta))
+    draws = p.sample((20_000,), generator=generator)
+    assert torch.isfinite(draws).all()
+    assert (draws >= 0).all()
+    assert torch.isfinite(p.log_prob(draws)).all()
+
+
+def test_a_beta_with_mass_at_both_ends_keeps_its_mean(generator):
+    draws = Beta()(torch.tensor([-1.0, np.log(0.05)])).sample((50_000,), generator=generator)
+    # Both ends hold all but a little, so the standard error is about 0.002.
+    assert draws.mean().item() == pytest.approx(expit(-1.0), abs=0.01)
+
+
 def raw_numbers(case, size):
     n_levels = 4 if isinstance(case.family, Categorical | Binned | Ordinal) else 1
     sizes = case.family.sizes(n_levels)

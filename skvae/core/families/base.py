@@ -246,14 +246,19 @@ def cholesky_2x2(a: Tensor, b: Tensor, c: Tensor, t: Tensor, u: Tensor) -> Tenso
 
 
 def standard_gamma(shape: Tensor, generator: Generator) -> Tensor:
-    """Draw gamma numbers of scale 1.
+    """Draw gamma numbers of scale 1."""
+    return log_standard_gamma(shape, generator).exp()
 
-    Below a shape of 1 from that of one more, as g u^(1 / shape), in logarithms: small shapes have
-    draws too small for the dtype.
+
+def log_standard_gamma(shape: Tensor, generator: Generator) -> Tensor:
+    """Draw the logarithms of gamma numbers of scale 1.
+
+    Below a shape of 1 from that of one more, as g u^(1 / shape): small shapes have draws too small
+    for the dtype, but not for their logarithms.
     """
     uniform = torch.rand(shape.shape, generator=generator, dtype=shape.dtype, device=shape.device)
     raised = torch._standard_gamma(
         torch.where(shape < 1.0, shape + 1.0, shape), generator=generator
     )
-    lowered = (raised.log() + uniform.clamp_min(1e-30).log() / shape).exp()
-    return torch.where(shape < 1.0, lowered, raised)
+    lowered = raised.log() + uniform.clamp_min(1e-30).log() / shape
+    return torch.where(shape < 1.0, lowered, raised.log())

@@ -26,6 +26,7 @@ from .base import (
     excess_log_scale,
     fixed_or,
     flat,
+    log_standard_gamma,
     standard_gamma,
 )
 from .real import Normal
@@ -249,9 +250,10 @@ class BetaCell(CellDistribution):
         self, sample_shape: torch.Size | tuple[int, ...] = (), generator: Generator = None
     ) -> Tensor:
         shape = self._extended_shape(torch.Size(sample_shape))
-        one, two = (standard_gamma(c.expand(shape), generator) for c in self.concentrations)
+        one, two = (log_standard_gamma(c.expand(shape), generator) for c in self.concentrations)
         tiny = torch.finfo(one.dtype).eps
-        return (one / (one + two)).clamp(tiny, 1.0 - tiny)
+        # one / (one + two), of which both may be too small for the dtype.
+        return torch.sigmoid(one - two).clamp(tiny, 1.0 - tiny)
 
     def _like(self) -> Tensor:
         return self.logit

@@ -25,6 +25,8 @@ from .base import (
 
 #: Bounds on the size of a negative binomial; above the upper one it is a Poisson distribution.
 MIN_SIZE, MAX_SIZE = 1e-3, 1e6
+#: Largest rate that counts are drawn at.
+MAX_RATE = 1e18
 
 
 class PoissonCell(CellDistribution):
@@ -123,6 +125,8 @@ class NegativeBinomialCell(CellDistribution):
     ) -> Tensor:
         size = self.log_size.exp().expand(self._extended_shape(torch.Size(sample_shape)))
         rate = standard_gamma(size, generator) / size * self.mean
+        # torch counts in 64-bit integers, which larger rates overflow.
+        rate = rate.clamp_max(MAX_RATE)
         return torch.poisson(rate, generator=generator)
 
     def _like(self) -> Tensor:
