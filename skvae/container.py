@@ -89,10 +89,10 @@ class Container:
         names = list(native.columns)
         marked = categorical or [False] * len(names)
         fields = [
-            _learn(name, frame[label], is_category)
-            for name, label, is_category in zip(names, frame.columns, marked, strict=True)
+            _learn(name, column, is_category)
+            for name, column, is_category in zip(names, frame.iter_columns(), marked, strict=True)
         ]
-        dtypes = [_native_dtype(frame[label]) for label in frame.columns]
+        dtypes = [_native_dtype(column) for column in frame.iter_columns()]
         return cls(fields, frame.implementation.name.lower(), dtypes)
 
     @classmethod
@@ -118,7 +118,7 @@ class Container:
             array = np.asarray(X)
             columns = [array[:, j] for j in range(array.shape[1])]
         else:
-            columns = [frame[label] for label in frame.columns]
+            columns = list(frame.iter_columns())
         values = np.empty((len(X), len(self.fields)))
         for j, (field, column) in enumerate(zip(self.fields, columns, strict=True)):
             values[:, j] = _read(field, column)
