@@ -133,7 +133,10 @@ class Container:
         columns = [_write(f, column) for f, column in zip(self.fields, values.T, strict=True)]
         if self.backend is None:
             return _array(columns, self.dtypes[0])
-        labels = [str(name) for name in self.names]
+        strings = all(isinstance(name, str) for name in self.names)
+        labels = [str(name) if strings else str(j) for j, name in enumerate(self.names)]
+        if self.backend == "polars":  # which knows what a list holds, but not an array of objects
+            columns = [c.tolist() if c.dtype == object else c for c in columns]
         frame = nw.from_dict(dict(zip(labels, columns, strict=True)), backend=self.backend)
         native = _typed(frame, self.fields, columns, dict(zip(labels, self.dtypes, strict=True)))
         if labels != self.names:
@@ -361,13 +364,16 @@ def _write(field: Field, values: Float) -> NDArray[Any]:
         return field.clock.times(values)
     if field.role == "boolean":
         return values > 0.5
-    if field.role == "integer" and (values == np.round(values)).all():
+    whole = (values == np.round(values)) & (np.abs(values) < 2.0**63)
+    if field.role == "integer" and whole.all():
         return values.astype(np.int64)
     return values
 
 
 def _array(columns: list[NDArray[Any]], dtype: np.dtype[Any]) -> NDArray[Any]:
     """Join columns into an array, of the dtype of the fitted one where its values fit."""
+    if dtype.kind in "biuf":  # categories, whose numbers are the array's own
+        columns = [c.astype(dtype) if c.dtype == object else c for c in columns]
     joined = np.stack(columns, axis=1)
     whole = joined.dtype.kind in "iub"
     if dtype.kind == "f" or (dtype.kind in "iu" and whole and _fits(joined, dtype)):
