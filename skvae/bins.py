@@ -108,9 +108,11 @@ class Bins(Codec):
         return self._owner[piece].astype(float), log_share + self._log_density(snapped, piece)
 
     def decode(self, cells: Float, u: Float) -> Float:
-        target = cells + u
+        target = cells + np.minimum(u, 1.0 - 1e-12)  # else the sum may be the next code
         piece = np.searchsorted(self._upper[self._by_code], target, side="right")
         piece = self._by_code[piece.clip(0, len(self._by_code) - 1)]
+        # Next to impossible is never drawn, but its main piece instead.
+        piece = np.where(self._is_beyond[piece], self._owner[piece], piece)
         share = np.maximum(self._share[piece], np.finfo(float).tiny)
         inner = ((target - self._upper[piece]) / share + 1.0).clip(0.0, 1.0 - 1e-12)
         return self._draw(piece, inner)
@@ -142,16 +144,24 @@ class Bins(Codec):
         others[main] = 0.0
         share[main] = 1.0 - np.bincount(self._owner, others)[main]
         self._share = share
+        self._is_beyond = np.zeros(len(share), dtype=bool)
+        self._is_beyond[[-3, -1]] = True
+        self._is_beyond[len(main) : -4] = True  # the gap
         self._by_code = np.argsort(self._owner, kind="stable")
         cumulative = np.empty_like(share)
         cumulative[self._by_code] = np.cumsum(share[self._by_code])
+        # The end of a code is exact, else its last number would be the next one's first.
+        whole = np.round(cumulative)
+        cumulative = np.where(np.abs(cumulative - whole) < 1e-9, whole, cumulative)
         self._upper = cumulative  # in units of codes, as every code has the share 1
 
     def _end(self, edge: float, *, first: bool) -> int:
         """Return the code at an end of the column: an atom or a bin."""
         half = 0.5 * self.step if self.on_grid else 0.0
         outermost = edge + half if first else edge - half
-        if self._n_atoms and self.atoms[0 if first else -1] == outermost:
+        # Half a step from an edge of decimals is an atom but for rounding.
+        away = abs(self.atoms[0 if first else -1] - outermost) if self._n_atoms else np.inf
+        if away <= (0.25 * self.step if self.on_grid else 0.0):
             return 0 if first else self._n_atoms - 1
         return self._n_atoms + (0 if first else self._n_bins - 1)
 
@@ -222,7 +232,8 @@ class Bins(Codec):
             taken = np.round(self.atoms / self.step) - np.arange(m)
             values = self._multiples(free + np.searchsorted(taken, free, side="right"))
         else:
-            values = low + u * n_free
+            # Far from 0 the sum may round to the edge, which is the next bin's.
+            values = np.minimum(low + u * n_free, np.nextafter(self.edges[1:][inside], -np.inf))
         tail = (piece - m - n_inside).clip(0, 3)
         values = np.where(piece >= m + n_inside, self._draw_tail(tail, u), values)
         atoms = self.atoms if m else np.zeros(1)

@@ -37,12 +37,15 @@ def step_of(values: Float, role: str = "number") -> tuple[float, bool]:
         return 1.0, True
     if role == "time":
         return max(float(np.gcd.reduce(np.round(values).astype(np.int64))), 1.0), True
-    spread = float(np.std(values)) or float(np.abs(values).max()) or 1.0
+    # The deviation of equal values is not always 0; a column of zeros has steps of 1.
+    spread = float(np.std(values) if np.ptp(values) else np.abs(values).max()) or 0.1
     coarsest = int(np.floor(np.log10(spread))) + 1
     for exponent in range(coarsest, coarsest + int(np.log10(FINEST)) - 1, -1):
         # Written so, 0.1 is the nearest float to a tenth.
         step = 10.0**exponent if exponent >= 0 else 1.0 / 10.0**-exponent
         steps = values / step
+        if np.abs(steps).max() > 1e15:
+            break  # so many steps from 0 any float is a whole number of them
         # Rounding of the values themselves, and of the division.
         tolerance = np.maximum(1e-6, 4e-16 * np.abs(steps))
         if (np.abs(steps - np.round(steps)) < tolerance).mean() >= EXPLAINED:
