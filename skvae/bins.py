@@ -203,7 +203,8 @@ class Bins(Codec):
 
     def _log_tail(self, values: Float, tail: Any) -> Float:
         start, scale, length = self._tail(tail)
-        away = np.abs(values - start)
+        # However far, a float can hold the log-density.
+        away = np.minimum(np.abs(values - start), 1e300 * np.minimum(scale, 1.0))
         log_all = np.log(-np.expm1(-length / scale))
         if not self.on_grid:
             return -away / scale - np.log(scale) - log_all
