@@ -216,6 +216,22 @@ def test_times_count_from_the_first_in_their_unit():
     ]
 
 
+@pytest.mark.parametrize("unit", ["s", "ms", "us", "ns"])
+def test_durations_are_read_to_the_unit(unit):
+    passed = np.array([0, 98 * 86_400 * 10**6 + 1918, -(2**52) - 1]).astype(f"timedelta64[{unit}]")
+    frame = pd.DataFrame({"a": passed})
+    container = Container.of(frame)
+    pd.testing.assert_frame_equal(container.rows(container.values(frame)), frame)
+
+
+def test_missing_durations_are_not_a_number():
+    frame = pd.DataFrame({"a": pd.to_timedelta([1, None], unit="D")})
+    missing = [[False], [True]]
+    assert np.isnan(Container.of(frame).values(frame)).tolist() == missing
+    days = polars.DataFrame({"a": [dt.timedelta(days=1), None]})
+    assert np.isnan(Container.of(days).values(days)).tolist() == missing
+
+
 def test_roles_and_levels():
     fields = {field.name: field for field in Container.of(PANDAS).fields}
     assert fields["category"].levels == ("b", "a", "never")
