@@ -22,7 +22,7 @@ class Bins(Codec):
     Codes 0 .. m - 1 are atoms, in order, the next ones are bins. In a bin values are spread evenly;
     on a column with steps, over the steps in it that are no atoms. What a code may stand for comes
     in pieces: an atom or the inside of a bin and, at either end of the column, an exponential tail.
-    A tail is as probable as a new extreme is, 1 / (rows + 1), where the column is open; at the
+    A tail is as probable as a new extreme is, 1 / (rows + 2), where the column is open; at the
     bound of a column (0 if nothing is below, for an integer its range) the last tail is next to
     impossible. So every finite number has a density, and these integrate to one.
 
@@ -136,7 +136,8 @@ class Bins(Codec):
         share = np.ones(len(self._owner))
         if not self._n_bins:
             share[m:-4] = BEYOND if self._free[-1] > self._free[0] else 0.0
-        tails = 1.0 / (counts[ends] + 1.0)
+        # By the rule of succession: of a single row, too, both tails leave something.
+        tails = 1.0 / (counts[ends] + 2.0)
         share[-4:] = np.ravel([self._tail_shares(i, tail) for i, tail in enumerate(tails)])
         # The main piece of a code has what the others leave.
         others = share.copy()

@@ -4,6 +4,8 @@ import itertools
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
 from skvae.bins import Bins
@@ -159,3 +161,36 @@ def test_decimals_come_back_as_the_same_floats():
 
 def test_days_stay_days():
     assert (draws(learn("days")[0])[1] % 86400 == 0).all()
+
+
+NUMBERS = st.one_of(
+    st.floats(-1e9, 1e9).filter(lambda x: abs(x) > 1e-9),
+    st.integers(-5000, 5000).map(lambda i: i / 100),
+    st.sampled_from([0.0, 1.0, 2.5]),
+)
+INTEGERS = st.one_of(st.integers(-(10**9), 10**9), st.integers(0, 3)).map(float)
+LEARNED = st.one_of(
+    st.tuples(st.lists(NUMBERS, min_size=1, max_size=60), st.just("number")),
+    st.tuples(st.lists(INTEGERS, min_size=1, max_size=60), st.sampled_from(["integer", "time"])),
+)
+
+
+@settings(max_examples=100, deadline=None, derandomize=True, database=None)
+@given(LEARNED, st.integers(1, 9), st.sampled_from([1, 3, 10]), st.booleans())
+def test_draws_are_of_their_code_for_any_column(learned, n_bins, repeats, atoms):
+    values, role = learned
+    values = np.repeat(values, repeats)
+    codec = Bins.learn(values, role, n_bins=n_bins, min_share=0.05, atoms=atoms)
+    codes = np.repeat(np.arange(codec.n_levels), 51).astype(float)
+    # None so round that what is drawn off a grid is an atom, and the largest there is.
+    u = np.tile([*(np.arange(50) + np.pi / 4) / 50, 1 - 2**-53], codec.n_levels)
+    drawn = codec.decode(codes, u)
+    again, log_det = codec.encode(drawn)
+    assert_array_equal(again, codes)
+    assert np.isfinite(log_det).all()
+    assert np.isfinite(codec.encode(values)[1]).all()
+    if role == "integer":
+        assert (drawn == np.round(drawn)).all()
+    if values.min() >= 0 and role != "time":
+        # One draw in a million is beyond a bound.
+        assert np.mean(drawn < 0) <= 0.5 / 51
