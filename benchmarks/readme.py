@@ -1,20 +1,22 @@
-"""Write README's table from ``results/likelihood.json``."""
+"""Write README's tables from ``results/likelihood.json`` and ``results/synthetic.json``."""
 
 from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from benchmarks.common import RESULTS
 
 README = Path(__file__).parent.parent / "README.md"
-START, END = "<!-- likelihood table -->", "<!-- end of table -->"
+END = "<!-- end of table -->"
 TABLES = ("breast_cancer", "wine", "digits")
+SYNTHETIC = ("VAEDensity", "VAEDensity, mixture prior", "GaussianMixture", "shuffled columns")
 
 
-def table(result: dict[str, Any]) -> str:
+def likelihood(result: dict[str, Any]) -> str:
     """Return a Markdown table of mean held-out log-likelihoods."""
     rows = result["tables"]
     lines = [
@@ -27,11 +29,38 @@ def table(result: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
+def synthetic(result: dict[str, Any]) -> str:
+    """Return a Markdown table of two-sample AUCs, and of training on drawn rows."""
+    tables = result["tables"]
+    lines = ["| | " + " | ".join(tables) + " |", "|---|" + "---|" * len(tables)]
+
+    def line(label: str, model: str, measure: str) -> None:
+        found = [rows.get(model, {}).get(measure) for rows in tables.values()]
+        cells = ("" if value is None else f"{value:.3f}" for value in found)
+        lines.append(f"| {label} | " + " | ".join(cells) + " |")
+
+    for model in SYNTHETIC:
+        line(f"told from real rows, {model}", model, "two_sample_auc")
+    line("trained on real rows", SYNTHETIC[0], "trtr")
+    for model in SYNTHETIC[:2]:
+        line(f"trained on drawn rows, {model}", model, "tstr")
+    return "\n".join(lines)
+
+
+QUOTED: dict[str, Callable[[dict[str, Any]], str]] = {
+    "likelihood": likelihood,
+    "synthetic": synthetic,
+}
+
+
 def main() -> None:
-    """Replace the table."""
-    result = json.loads((RESULTS / "likelihood.json").read_text())
-    block = f"{START}\n{table(result)}\n{END}"
-    README.write_text(re.sub(f"{START}.*{END}", lambda _: block, README.read_text(), flags=re.S))
+    """Replace the tables."""
+    text = README.read_text()
+    for name, write in QUOTED.items():
+        start = f"<!-- {name} table -->"
+        block = f"{start}\n{write(json.loads((RESULTS / f'{name}.json').read_text()))}\n{END}"
+        text = re.sub(f"{start}.*?{END}", lambda _, block=block: block, text, flags=re.S)
+    README.write_text(text)
 
 
 if __name__ == "__main__":

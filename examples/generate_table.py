@@ -92,12 +92,14 @@ def draw(real, synthetic):
             change = np.log10 if logarithmic else (lambda x: x)
             values = [change(table[name][table[name] != 0]) for _, table, _ in both]
             bins = np.histogram_bin_edges(change(column[column != 0]).astype(float), 40)
+            if name in ("age", "hours"):
+                bins = np.arange(0.5, 92, 2)
             for x, (label, _, color) in zip(values, both, strict=True):
                 style = {"histtype": "step", "density": True, "color": color, "label": label}
                 axis.hist(x.astype(float), bins, **style)
             if name == "dividends":
                 zeros = [f"{(table[name] == 0).mean():.1%}" for _, table, _ in both]
-                name = f"dividends, if any (none: {zeros[0]} and {zeros[1]})"
+                name = f"dividends (none: {zeros[0]} and {zeros[1]})"
             name = f"log10 {name}" if logarithmic else name
             axis.set_yticks([])
         axis.set_title(name, fontsize="medium")

@@ -422,9 +422,10 @@ class BaseVAE(BaseEstimator, ABC):  # type: ignore[misc]
 
     def _read(self, X: Any, *, reset: bool, n_min: int) -> tuple[Float, Container]:
         """Validate X and return its values and the container they came in."""
-        container = None if reset else self.table_.container
-        frame = as_frame(X)
-        if frame is None and not self._has_categories(container):
+        fitted = None if reset else self.table_.container
+        if as_frame(X) is not None or self._has_categories(fitted):
+            values, container = self._read_columns(X, fitted, n_min)
+        else:
             refuse_strings(X)
             values = validate_data(
                 self,
@@ -434,19 +435,20 @@ class BaseVAE(BaseEstimator, ABC):  # type: ignore[misc]
                 ensure_all_finite=False,
                 ensure_min_samples=n_min,
             )
-            container = container or Container.of(X if hasattr(X, "dtype") else np.asarray(X))
-        else:
-            X = (
-                X
-                if frame is not None
-                else check_array(X, dtype=None, ensure_all_finite=False, ensure_min_samples=n_min)
-            )
-            validate_data(self, X, reset=reset, skip_check_array=True)
-            check_rows(len(X), n_min, type(self).__name__)
-            container = container or Container.of(X, categorical_mask(self.categorical_features, X))
-            values = container.values(X)
+            container = fitted or Container.of(X if hasattr(X, "dtype") else np.asarray(X))
         check_finite(values, container, type(self).__name__)
         return values, container
+
+    def _read_columns(
+        self, X: Any, fitted: Container | None, n_min: int
+    ) -> tuple[Float, Container]:
+        """Read a DataFrame, or an array with categories, column by column."""
+        if as_frame(X) is None:
+            X = check_array(X, dtype=None, ensure_all_finite=False, ensure_min_samples=n_min)
+        validate_data(self, X, reset=fitted is None, skip_check_array=True)
+        check_rows(len(X), n_min, type(self).__name__)
+        container = fitted or Container.of(X, categorical_mask(self.categorical_features, X))
+        return container.values(X), container
 
     def _has_categories(self, container: Container | None) -> bool:
         if container is None:

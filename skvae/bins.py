@@ -22,7 +22,7 @@ class Bins(Codec):
     Codes 0 .. m - 1 are atoms, in order, the next ones are bins. In a bin values are spread evenly;
     on a column with steps, over the steps in it that are no atoms. What a code may stand for comes
     in pieces: an atom or the inside of a bin and, at either end of the column, an exponential tail.
-    A tail is as probable as a new extreme is, 1 / (rows + 1), where the column is open; at the
+    A tail is as probable as a new extreme is, 1 / (rows + 2), where the column is open; at the
     bound of a column (0 if nothing is below, for an integer its range) the last tail is next to
     impossible. So every finite number has a density, and these integrate to one.
 
@@ -108,10 +108,10 @@ class Bins(Codec):
         return self._owner[piece].astype(float), log_share + self._log_density(snapped, piece)
 
     def decode(self, cells: Float, u: Float) -> Float:
-        target = cells + np.minimum(u, 1.0 - 1e-12)  # else the sum may be the next code
+        target = cells + np.minimum(u, 1.0 - 1e-12)  # or the sum may be the next code
         piece = np.searchsorted(self._upper[self._by_code], target, side="right")
         piece = self._by_code[piece.clip(0, len(self._by_code) - 1)]
-        # Next to impossible is never drawn, but its main piece instead.
+        # What is next to impossible is never drawn, but the main piece of its code instead.
         piece = np.where(self._is_beyond[piece], self._owner[piece], piece)
         share = np.maximum(self._share[piece], np.finfo(float).tiny)
         inner = ((target - self._upper[piece]) / share + 1.0).clip(0.0, 1.0 - 1e-12)
@@ -136,7 +136,8 @@ class Bins(Codec):
         share = np.ones(len(self._owner))
         if not self._n_bins:
             share[m:-4] = BEYOND if self._free[-1] > self._free[0] else 0.0
-        tails = 1.0 / (counts[ends] + 1.0)
+        # By the rule of succession: of a single row, too, both tails leave something.
+        tails = 1.0 / (counts[ends] + 2.0)
         share[-4:] = np.ravel([self._tail_shares(i, tail) for i, tail in enumerate(tails)])
         # The main piece of a code has what the others leave.
         others = share.copy()
@@ -150,7 +151,7 @@ class Bins(Codec):
         self._by_code = np.argsort(self._owner, kind="stable")
         cumulative = np.empty_like(share)
         cumulative[self._by_code] = np.cumsum(share[self._by_code])
-        # The end of a code is exact, else its last number would be the next one's first.
+        # The end of a code is exact, or its last number would be the first of the next.
         whole = np.round(cumulative)
         cumulative = np.where(np.abs(cumulative - whole) < 1e-9, whole, cumulative)
         self._upper = cumulative  # in units of codes, as every code has the share 1
@@ -158,11 +159,11 @@ class Bins(Codec):
     def _end(self, edge: float, *, first: bool) -> int:
         """Return the code at an end of the column: an atom or a bin."""
         half = 0.5 * self.step if self.on_grid else 0.0
-        outermost = edge + half if first else edge - half
-        # Half a step from an edge of decimals is an atom but for rounding.
-        away = abs(self.atoms[0 if first else -1] - outermost) if self._n_atoms else np.inf
-        if away <= (0.25 * self.step if self.on_grid else 0.0):
-            return 0 if first else self._n_atoms - 1
+        outermost = np.array(edge + half if first else edge - half)
+        # Half a step and back may have rounded, so that only nearly the atom is found.
+        at = 0 if first else self._n_atoms - 1
+        if self._n_atoms and self._is_atom(outermost, at):
+            return at
         return self._n_atoms + (0 if first else self._n_bins - 1)
 
     def _tail_shares(self, end: int, tail: float) -> tuple[float, float]:

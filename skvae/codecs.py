@@ -24,33 +24,47 @@ Bool = NDArray[np.bool_]
 #: spread.
 EXPLAINED = 0.95
 FINEST = 1e-9
+#: Relative error of a decimal in single precision: 20.1 is 20.1000004 there.
+SINGLE = 2.0**-24
 
 
 def step_of(values: Float, role: str = "number") -> tuple[float, bool]:
     """Return the resolution of a column, and whether its values are multiples of it.
 
     1 for integers, the greatest common divisor of times, and else the largest power of ten that
-    explains 95 % of the values. Where none does, values are continuous; the finest power looked at
-    then stands for the resolution of repeated ones.
+    explains 95 % of the values and of the distinct ones (a power that explains nothing but one
+    value repeated in most rows would round all others away). Where none does, values are
+    continuous; the finest power looked at then stands for the resolution of repeated ones.
     """
     if role == "integer":
         return 1.0, True
     if role == "time":
         return max(float(np.gcd.reduce(np.round(values).astype(np.int64))), 1.0), True
-    # The deviation of equal values is not always 0; a column of zeros has steps of 1.
-    spread = float(np.std(values) if np.ptp(values) else np.abs(values).max()) or 0.1
-    coarsest = int(np.floor(np.log10(spread))) + 1
+    # The deviation of a constant may round to something other than 0.
+    spread = float(np.std(values)) if np.ptp(values) else 0.0
+    coarsest = int(np.floor(np.log10(spread or float(np.abs(values).max()) or 1.0)))
+    coarsest += spread > 0.0
+    distinct, counts = np.unique(values, return_counts=True)
+    rounding = SINGLE if _are_single(values) else 0.0
     for exponent in range(coarsest, coarsest + int(np.log10(FINEST)) - 1, -1):
         # Written so, 0.1 is the nearest float to a tenth.
         step = 10.0**exponent if exponent >= 0 else 1.0 / 10.0**-exponent
-        steps = values / step
-        if np.abs(steps).max() > 1e15:
+        steps = distinct / step
+        if np.abs(steps).max() > 4e15:
             break  # so many steps from 0 any float is a whole number of them
         # Rounding of the values themselves, and of the division.
         tolerance = np.maximum(1e-6, 4e-16 * np.abs(steps))
-        if (np.abs(steps - np.round(steps)) < tolerance).mean() >= EXPLAINED:
+        tolerance = np.maximum(tolerance, np.minimum(rounding * np.abs(steps), 0.01))
+        explained = np.abs(steps - np.round(steps)) < tolerance
+        if min(explained.mean(), counts @ explained / len(values)) >= EXPLAINED:
             return step, True
     return step, False
+
+
+def _are_single(values: Float) -> bool:
+    """Whether all values could have come in single precision."""
+    with np.errstate(over="ignore"):
+        return bool((values.astype(np.float32) == values).all())
 
 
 class Codec(ABC):

@@ -89,10 +89,10 @@ class Container:
         names = list(native.columns)
         marked = categorical or [False] * len(names)
         fields = [
-            _learn(name, column, is_category)
-            for name, column, is_category in zip(names, frame.iter_columns(), marked, strict=True)
+            _learn(name, frame.get_column(label), is_category)
+            for name, label, is_category in zip(names, frame.columns, marked, strict=True)
         ]
-        dtypes = [_native_dtype(column) for column in frame.iter_columns()]
+        dtypes = [_native_dtype(frame.get_column(label)) for label in frame.columns]
         return cls(fields, frame.implementation.name.lower(), dtypes)
 
     @classmethod
@@ -118,7 +118,7 @@ class Container:
             array = np.asarray(X)
             columns = [array[:, j] for j in range(array.shape[1])]
         else:
-            columns = list(frame.iter_columns())
+            columns = [frame.get_column(label) for label in frame.columns]
         values = np.empty((len(X), len(self.fields)))
         for j, (field, column) in enumerate(zip(self.fields, columns, strict=True)):
             values[:, j] = _read(field, column)
@@ -133,8 +133,8 @@ class Container:
         columns = [_write(f, column) for f, column in zip(self.fields, values.T, strict=True)]
         if self.backend is None:
             return _array(columns, self.dtypes[0])
-        strings = all(isinstance(name, str) for name in self.names)
-        labels = [str(name) if strings else str(j) for j, name in enumerate(self.names)]
+        are_labels = all(isinstance(name, str) for name in self.names)
+        labels = self.names if are_labels else [str(j) for j in range(len(self.names))]
         if self.backend == "polars":  # which knows what a list holds, but not an array of objects
             columns = [c.tolist() if c.dtype == object else c for c in columns]
         frame = nw.from_dict(dict(zip(labels, columns, strict=True)), backend=self.backend)

@@ -67,16 +67,13 @@ class Likelihoods(dict[Hashable, Family]):
 
 def measure(column: Column, family: Family) -> str:
     """Return what the score of a cell is, in words."""
-    mass_over = column.codec.mass_over
     if family.measure == "density":
         return "density"
-    if mass_over is None or (mass_over == 1.0 and column.field.role != "number"):
-        return (
-            "density"
-            if family.kind == "binned" and column.field.role != "integer"
-            else ("probability")
-        )
-    return f"density; of a repeated value, probability over {mass_over:g}"
+    discrete = column.field.is_category or column.field.role in ("integer", "boolean")
+    if discrete or family.kind in ("count", "binary"):
+        return "probability"
+    over = column.codec.mass_over
+    return "density" if over is None else f"density; of a repeated value, probability over {over:g}"
 
 
 def models(families: list[Family]) -> list[Model]:

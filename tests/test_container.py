@@ -305,3 +305,13 @@ def test_integer_names_come_before_positions():
 def test_marks_that_fit_no_column_are_refused(given, message):
     with pytest.raises(ValueError, match=message):
         categorical_mask(given, np.zeros((2, 3)))
+
+
+@pytest.mark.parametrize("container", [pd.DataFrame, polars.DataFrame, np.asarray])
+def test_integers_marked_as_categories_come_back_as_integers(container):
+    X = container(np.array([[1, 30], [2, 10], [3, 10]]))
+    learned = Container.of(X, [False, True])
+    back = learned.rows(learned.values(X))
+    assert type(back) is type(X)
+    assert (np.asarray(back) == np.asarray(X)).all()
+    assert np.asarray(back).dtype == np.asarray(X).dtype

@@ -1,11 +1,10 @@
-"""Likelihoods: which family a column gets, by its dtype and values or as the user says."""
+"""Likelihoods: what models a column, by its dtype and values or by the user's word."""
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from skvae.container import Container
-from skvae.core import (
+from skvae import (
     Bernoulli,
     Binned,
     Categorical,
@@ -16,6 +15,7 @@ from skvae.core import (
     Poisson,
     StudentT,
 )
+from skvae.container import Container
 from skvae.likelihoods import (
     MAX_ROWS,
     Likelihoods,
@@ -25,88 +25,133 @@ from skvae.likelihoods import (
 )
 from skvae.table import Table
 
-RANDOM = np.random.default_rng(0)
 N = 1000
-NORMAL = RANDOM.normal(size=N)
-SKEWED = RANDOM.lognormal(0, 1, N)
+RANDOM = np.random.default_rng(0)
+
+
+def zeros(share, values):
+    return np.where(RANDOM.uniform(size=N) < share, 0.0, values)
 
 
 def chosen(X, likelihood="auto"):
     container = Container.of(X)
-    return choose_families(likelihood, container.values(X), container, seed=0)
+    return choose_families(likelihood, container.values(X), container, 0)
 
 
-def choice(values, **options):
-    return chosen(pd.DataFrame({"a": values}), **options)[0]
+DAYS = pd.Timestamp("2020-01-01") + pd.to_timedelta(RANDOM.integers(0, 900, N), unit="D")
+NORMAL = RANDOM.normal(3.0, 2.0, N)
+COLUMNS = {
+    "booleans": (RANDOM.uniform(size=N) < 0.3, Bernoulli()),
+    "0/1 integers": (RANDOM.integers(0, 2, N), Bernoulli()),
+    "0/1 floats": (RANDOM.integers(0, 2, N).astype(float), Bernoulli()),
+    "strings": (RANDOM.choice(["a", "b", "c"], N), Categorical()),
+    "two strings": (RANDOM.choice(["a", "b"], N), Categorical()),
+    "categories": (pd.Categorical(RANDOM.choice([3, 7], N)), Categorical()),
+    "ordered": (pd.Categorical(RANDOM.choice(["lo", "hi"], N), ["lo", "hi"], True), Ordinal()),
+    "counts": (RANDOM.negative_binomial(2, 0.02, N), NegativeBinomial()),
+    "ages": (RANDOM.integers(17, 91, N), Binned()),
+    "negative integers": (RANDOM.integers(-9, 9, N), Binned()),
+    "times": (DAYS, Binned()),
+    "durations": (DAYS - DAYS[0], Binned()),
+    "floats, 30 % zeros": (zeros(0.3, RANDOM.lognormal(size=N)), Binned()),
+    "floats, few values": (RANDOM.choice([0.5, 1.5, 4.0, 9.25], N), Binned()),
+    "floats from 0": (zeros(0.01, RANDOM.lognormal(size=N)), Binned()),
+    "normal": (NORMAL, Gaussian()),
+    "far from zero": (RANDOM.normal(100.0, 5.0, N), Gaussian()),
+    "log-normal": (RANDOM.lognormal(0.0, 1.0, N), LogNormal()),
+    "pieces": (RANDOM.choice([-9.0, 0.0, 2.0, 7.0], N) + RANDOM.uniform(0, 0.01, N), Binned()),
+    "constant": (np.full(N, 2.5), Gaussian()),
+}
 
 
-@pytest.mark.parametrize(
-    ("values", "family"),
-    {
-        "booleans": (NORMAL > 0, Bernoulli),
-        "only true": (np.ones(N, dtype=bool), Bernoulli),
-        "0/1 floats": ((NORMAL > 0).astype(float), Bernoulli),
-        "0/1 integers": ((NORMAL > 0).astype(int), Bernoulli),
-        "strings": (np.where(NORMAL > 0, "a", "b"), Categorical),
-        "one string": (["a"] * N, Categorical),
-        "categories": (pd.Categorical(np.where(NORMAL > 0, 1, 2)), Categorical),
-        "ordered": (pd.Categorical(np.where(NORMAL > 0, 1, 2), ordered=True), Ordinal),
-        "a small table of integers": (RANDOM.poisson(4, 40), NegativeBinomial),
-        "negative integers": (RANDOM.integers(-5, 5, N), Binned),
-        "a small table of negative integers": (RANDOM.integers(-5, 5, 40), Binned),
-        "integers in a range": (RANDOM.integers(17, 91, N), Binned),
-        "mostly zero integers": (RANDOM.poisson(0.1, N) * RANDOM.integers(1, 9000, N), Binned),
-        "30 % zeros": (np.where(RANDOM.uniform(size=N) < 0.3, 0, SKEWED), Binned),
-        "30 % of another value": (np.where(RANDOM.uniform(size=N) < 0.3, 7.5, NORMAL), Binned),
-        "discrete floats": (RANDOM.choice([0.5, 1.5, 2.0, 7.0, 9.25, 11.5, 12.0], N), Binned),
-        "a constant": (np.full(N, 2.5), Gaussian),
-        "normal floats": (NORMAL, Gaussian),
-        "normal floats far from zero": (50 + NORMAL, Gaussian),
-        "a small table of normal floats": (NORMAL[:40], Gaussian),
-        "a small table of skewed floats": (SKEWED[:40], LogNormal),
-        "positive skewed floats": (SKEWED, (LogNormal, Binned)),
-        "positive floats": (RANDOM.gamma(2, 3, N), (LogNormal, Binned)),
-        "floats down to zero": (SKEWED - SKEWED.min(), Binned),
-        "sharp edges": (
-            np.where(NORMAL > 0, RANDOM.uniform(0, 1, N), RANDOM.uniform(5, 5.01, N)),
-            Binned,
-        ),
-        "times": (pd.date_range("2020", periods=N, freq="h"), Binned),
-        "two days": (pd.to_datetime(np.where(NORMAL > 0, "2020-01-01", "2020-01-02")), Binned),
-        "durations": (pd.to_timedelta(RANDOM.integers(0, 99, N), unit="s"), Binned),
-    }.values(),
-)
-def test_what_a_column_is_given(values, family):
-    assert isinstance(choice(values), family)
+@pytest.mark.parametrize("name", COLUMNS)
+def test_auto_chooses_by_dtype_and_values(name):
+    column, expected = COLUMNS[name]
+    assert chosen(pd.DataFrame({"x": column})) == [expected]
 
 
-def test_counts_are_counts_or_bins():
-    # A count with a tail must earn it against bins, which keep to the range.
-    assert isinstance(choice(RANDOM.poisson(4, N)), NegativeBinomial | Binned)
-    few = RANDOM.poisson(200, 60)
-    assert isinstance(choice(few), NegativeBinomial)
-
-
-@pytest.mark.parametrize("values", [NORMAL, SKEWED, np.round(NORMAL), np.full(N, 2.5)])
-def test_floats_of_an_array_are_gaussian(values):
-    assert isinstance(chosen(values[:, None])[0], Gaussian)
-
-
-def test_arrays_of_other_dtypes_are_as_in_a_frame():
-    assert isinstance(chosen((NORMAL > 0)[:, None])[0], Bernoulli)
-    assert isinstance(chosen((NORMAL > 0).astype(float)[:, None])[0], Bernoulli)
-    assert isinstance(chosen(RANDOM.integers(-5, 5, (N, 1)))[0], Binned)
-
-
-def test_enum_of_polars_is_ordered():
+@pytest.mark.parametrize("name", ["booleans", "0/1 integers", "strings", "counts", "normal"])
+def test_auto_does_not_depend_on_the_library(name):
     polars = pytest.importorskip("polars")
-    frame = polars.DataFrame(
-        {
-            "a": polars.Series(["lo", "hi"] * 30, dtype=polars.Enum(["lo", "hi"])),
-            "b": ["x", "y"] * 30,
-        }
-    )
-    assert [type(family) for family in chosen(frame)] == [Ordinal, Categorical]
+    column, expected = COLUMNS[name]
+    assert chosen(polars.DataFrame({"x": column})) == [expected]
+
+
+def test_floats_of_an_array_are_gaussian_unless_they_are_0_and_1():
+    names = ["normal", "log-normal", "floats, 30 % zeros", "floats, few values", "0/1 floats"]
+    X = np.column_stack([COLUMNS[name][0] for name in names])
+    assert chosen(X) == [Gaussian()] * 4 + [Bernoulli()]
+
+
+def test_integers_of_an_array_are_seen_as_those_of_a_frame():
+    X = np.column_stack([COLUMNS[name][0] for name in ("counts", "ages", "negative integers")])
+    assert chosen(X) == [NegativeBinomial(), Binned(), Binned()]
+
+
+def test_small_tables_get_the_plainest_candidate():
+    frame = pd.DataFrame({name: COLUMNS[name][0] for name in ("ages", "pieces", "log-normal")})
+    assert chosen(frame[:49]) == [NegativeBinomial(), Gaussian(), LogNormal()]
+
+
+def test_a_choice_depends_on_the_seed_alone():
+    frame = pd.DataFrame({name: column for name, (column, _) in COLUMNS.items()})
+    assert chosen(frame) == chosen(frame)
+
+
+@pytest.mark.parametrize("scale", [1e-6, 1e6])
+def test_units_do_not_matter(scale):
+    names = ["normal", "log-normal", "far from zero", "pieces", "floats, 30 % zeros"]
+    frame = pd.DataFrame({name: COLUMNS[name][0] for name in names})
+    assert chosen(frame * scale) == chosen(frame)
+
+
+def test_the_user_overrides_by_name():
+    frame = pd.DataFrame({"n": COLUMNS["counts"][0], "x": NORMAL, "k": COLUMNS["strings"][0]})
+    given = {"n": "poisson", "x": StudentT(df=4.0)}
+    assert chosen(frame, given) == [Poisson(), StudentT(df=4.0), Categorical()]
+    assert chosen(frame[["x"]], "student_t") == [StudentT()]
+    assert chosen(frame[["n", "x"]], Binned(8)) == [Binned(8), Binned(8)]
+    assert chosen(NORMAL.reshape(-1, 2), {1: "log_normal"}) == [Gaussian(), LogNormal()]
+
+
+def test_unknown_columns_and_families_are_refused():
+    frame = pd.DataFrame({"x": NORMAL})
+    with pytest.raises(ValueError, match=r"likelihood names columns \['y'\].* X has \['x'\]"):
+        chosen(frame, {"y": "gaussian"})
+    with pytest.raises(ValueError, match=r"likelihood.*'gaussia'"):
+        chosen(frame, {"x": "gaussia"})
+    with pytest.raises(TypeError, match="likelihood"):
+        chosen(frame, {"x": 3})
+    with pytest.raises(ValueError, match=r"Binned\(n_bins=0\)"):
+        chosen(frame, {"x": Binned(0)})
+
+
+def test_a_category_cannot_be_gaussian():
+    frame = pd.DataFrame({"k": COLUMNS["strings"][0]})
+    container = Container.of(frame)
+    families = chosen(frame, {"k": "gaussian"})
+    with pytest.raises(ValueError, match="Column 'k' holds categories, which Gaussian cannot"):
+        Table.learn(container.values(frame), container, models(families))
+
+
+def test_likelihoods_say_what_a_score_measures():
+    names = ["counts", "strings", "normal", "ages", "floats, 30 % zeros"]
+    frame = pd.DataFrame({name: COLUMNS[name][0] for name in names})
+    frame["tenths"] = np.round(NORMAL, 1)
+    container = Container.of(frame)
+    families = chosen(frame, {"tenths": "binned", "strings": "categorical"})
+    table = Table.learn(container.values(frame), container, models(families))
+    found = Likelihoods.of(table, families)
+    assert found["counts"] == NegativeBinomial()
+    assert found.measures["counts"] == found.measures["strings"] == "probability"
+    assert found.measures["ages"] == "probability"
+    assert found.measures["normal"] == "density"
+    zeros = found.measures["floats, 30 % zeros"]
+    assert zeros.startswith("density; of a repeated value, probability over ")
+    assert found.measures["tenths"].endswith("probability over 0.1")
+    lines = repr(found).splitlines()
+    assert len(lines) == len(frame.columns)
+    assert lines[0].split() == ["'counts'", "NegativeBinomial(size='column')", "probability"]
 
 
 def test_one_negative_integer_among_many_rows_is_seen():
@@ -120,78 +165,13 @@ def test_one_negative_integer_among_many_rows_is_seen():
         assert isinstance(families[0], Binned)
 
 
-def test_the_choice_is_the_same_each_time():
-    frame = pd.DataFrame({"a": NORMAL, "b": SKEWED, "c": RANDOM.poisson(3, N)})
-    assert chosen(frame) == chosen(frame)
-
-
-def test_a_dictionary_overrides_columns():
-    frame = pd.DataFrame({"a": NORMAL, "b": RANDOM.integers(0, 9, N), 3: NORMAL})
-    families = chosen(frame, {"a": "student_t", "b": Poisson()})
-    assert [type(family) for family in families] == [StudentT, Poisson, Gaussian]
-    families = chosen(frame, {3: Binned(n_bins=7)})
-    assert families[2] == Binned(n_bins=7)
-
-
-def test_one_likelihood_is_that_of_every_column():
-    frame = pd.DataFrame({"a": NORMAL, "b": RANDOM.integers(0, 9, N)})
-    assert [type(family) for family in chosen(frame, "gaussian")] == [Gaussian] * 2
-    assert [type(family) for family in chosen(frame, Binned())] == [Binned] * 2
-
-
-@pytest.mark.parametrize(
-    ("likelihood", "error", "message"),
-    [
-        ({"z": "gaussian"}, ValueError, r"names columns \['z'\], which X does not have. X has"),
-        ("normal", ValueError, "likelihood='normal' is unknown. Expected one of"),
-        ({"a": "normal"}, ValueError, "likelihood='normal' is unknown"),
-        ({"a": 3}, TypeError, "likelihood must be one of"),
-        (Gaussian, TypeError, "likelihood must be one of"),
-        (Binned(n_bins=0), ValueError, r"Binned\(n_bins=0\)"),
-        ({"a": Binned(min_share=0.0)}, ValueError, r"Binned\(min_share=0.0\)"),
-    ],
-)
-def test_what_is_unknown_is_refused(likelihood, error, message):
-    with pytest.raises(error, match=message):
-        choice(NORMAL, likelihood=likelihood)
-
-
-def test_categories_cannot_be_gaussian():
-    frame = pd.DataFrame({"a": NORMAL, "city": np.where(NORMAL > 0, "Oslo", "Rome")})
-    container = Container.of(frame)
-    values = container.values(frame)
-    families = choose_families("gaussian", values, container, 0)
-    with pytest.raises(ValueError, match="Column 'city' holds categories, which Gaussian cannot"):
-        Table.learn(values, container, models(families))
-
-
-def test_repr_tells_families_and_measures():
-    frame = pd.DataFrame(
-        {
-            "normal": NORMAL,
-            "city": np.where(NORMAL > 0, "Oslo", "Rome"),
-            "visits": RANDOM.integers(-3, 3, N),
-            "spent": np.where(NORMAL > 0, 0.0, np.round(SKEWED, 2)),
-            "smooth": RANDOM.normal(size=N),
-            7: NORMAL > 0,
-        }
-    )
-    container = Container.of(frame)
-    values = container.values(frame)
-    families = choose_families({"smooth": Binned(atoms=False)}, values, container, 0)
-    found = Likelihoods.of(Table.learn(values, container, models(families)), families)
-    assert list(found) == list(frame.columns)
-    assert list(found.values()) == families
-    lines = [line.split("  ") for line in repr(found).splitlines()]
-    assert [(line[0], line[-1].strip()) for line in lines] == [
-        ("'normal'", "density"),
-        ("'city'", "probability"),
-        ("'visits'", "probability"),
-        ("'spent'", "density; of a repeated value, probability over 0.01"),
-        ("'smooth'", "density"),
-        ("7", "probability"),
-    ]
-    assert "Binned(n_bins=64, min_share=0.004, atoms=False)" in repr(found)
+def test_two_times_are_no_binary_column():
+    # A third one must have a density.
+    days = pd.to_datetime(np.where(NORMAL > 0, "2020-01-01", "2020-01-02")).as_unit("s")
+    (family,) = chosen(pd.DataFrame({"a": (days - days[0]).astype("timedelta64[s]")}))
+    assert family == Binned()
+    polars = pytest.importorskip("polars")
+    assert chosen(polars.DataFrame({"a": list(days.date)})) == [Binned()]
 
 
 @pytest.mark.parametrize("family", [NegativeBinomial(), Binned()])
