@@ -194,3 +194,9 @@ def test_draws_are_of_their_code_for_any_column(learned, n_bins, repeats, atoms)
     if values.min() >= 0 and role != "time":
         # One draw in a million is beyond a bound.
         assert np.mean(drawn < 0) <= 0.5 / 51
+
+
+def test_one_row_and_the_largest_numbers_have_a_density():
+    codec = Bins.learn(np.array([3.5]), "number", n_bins=16, min_share=0.01, atoms=True)
+    extremes = np.array([3.5, -1.7e308, 1.7e308])
+    assert np.isfinite(codec.encode(extremes)[1]).all()

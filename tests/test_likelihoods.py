@@ -146,3 +146,11 @@ def test_likelihoods_say_what_a_score_measures():
     lines = repr(found).splitlines()
     assert len(lines) == len(frame.columns)
     assert lines[0].split() == ["'counts'", "NegativeBinomial(size='column')", "probability"]
+
+
+def test_two_times_are_binned_and_a_rare_negative_is_seen():
+    times = pd.to_datetime(["2020-01-01", "2020-01-02"] * 30).astype("datetime64[s]")
+    assert chosen(pd.DataFrame({"t": times})) == [Binned()]
+    counts = RANDOM.poisson(3.0, 20_000)
+    counts[17] = -1
+    assert chosen(pd.DataFrame({"n": counts})) == [Binned()]
