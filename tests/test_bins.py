@@ -212,3 +212,9 @@ def test_the_ends_of_decimals_are_found(values):
     codec = Bins.learn(values, "number", n_bins=16, min_share=0.01, atoms=True)
     assert_array_equal(codec.atoms, np.unique(values))
     assert_allclose(mass(codec, values), 1.0, atol=2e-6)
+
+
+def test_one_row_and_the_largest_numbers_have_a_density():
+    codec = Bins.learn(np.array([3.5]), "number", n_bins=16, min_share=0.01, atoms=True)
+    extremes = np.array([3.5, -1.7e308, 1.7e308])
+    assert np.isfinite(codec.encode(extremes)[1]).all()

@@ -17,7 +17,6 @@ from skvae import (
 )
 from skvae.container import Container
 from skvae.likelihoods import (
-    MAX_ROWS,
     Likelihoods,
     choose_families,
     marginal_log_prob,
@@ -154,26 +153,6 @@ def test_likelihoods_say_what_a_score_measures():
     assert lines[0].split() == ["'counts'", "NegativeBinomial(size='column')", "probability"]
 
 
-def test_one_negative_integer_among_many_rows_is_seen():
-    # The rows that decide close calls need not have it.
-    values = RANDOM.poisson(200, 3 * MAX_ROWS)
-    values[RANDOM.permutation(len(values))[0]] = -1
-    for seed in range(3):
-        container = Container.of(pd.DataFrame({"a": values}))
-        families = choose_families("auto", values[:, None].astype(float), container, seed)
-        Table.learn(values[:, None].astype(float), container, models(families))
-        assert isinstance(families[0], Binned)
-
-
-def test_two_times_are_no_binary_column():
-    # A third one must have a density.
-    days = pd.to_datetime(np.where(NORMAL > 0, "2020-01-01", "2020-01-02")).as_unit("s")
-    (family,) = chosen(pd.DataFrame({"a": (days - days[0]).astype("timedelta64[s]")}))
-    assert family == Binned()
-    polars = pytest.importorskip("polars")
-    assert chosen(polars.DataFrame({"a": list(days.date)})) == [Binned()]
-
-
 @pytest.mark.parametrize("family", [NegativeBinomial(), Binned()])
 def test_held_out_log_densities_are_of_the_column_without_latents(family):
     counts = RANDOM.poisson(4, N).astype(float)
@@ -188,3 +167,11 @@ def test_held_out_log_densities_are_of_the_column_without_latents(family):
     seen = observed > 0
     gap = observed[seen] @ np.log(observed[seen] / p[seen])
     assert 0 <= gap < 0.05
+
+
+def test_two_times_are_binned_and_a_rare_negative_is_seen():
+    times = pd.to_datetime(["2020-01-01", "2020-01-02"] * 30).astype("datetime64[s]")
+    assert chosen(pd.DataFrame({"t": times})) == [Binned()]
+    counts = RANDOM.poisson(3.0, 20_000)
+    counts[17] = -1
+    assert chosen(pd.DataFrame({"n": counts})) == [Binned()]
