@@ -98,7 +98,7 @@ class Bins(Codec):
         return self.step if self._n_atoms else None
 
     def encode(self, values: Float) -> tuple[Float, Float]:
-        snapped = self._multiples(values / self.step) if self.on_grid else values
+        snapped = self._snapped(values)
         piece = self._inside_piece(snapped)
         at = np.searchsorted(self.atoms, snapped).clip(0, max(self._n_atoms - 1, 0))
         if self._n_atoms:
@@ -204,7 +204,8 @@ class Bins(Codec):
 
     def _log_tail(self, values: Float, tail: Any) -> Float:
         start, scale, length = self._tail(tail)
-        away = np.abs(values - start)
+        # However far, a float can hold the log-density.
+        away = np.minimum(np.abs(values - start), 1e300 * np.minimum(scale, 1.0))
         log_all = np.log(-np.expm1(-length / scale))
         if not self.on_grid:
             return -away / scale - np.log(scale) - log_all
@@ -247,6 +248,14 @@ class Bins(Codec):
             away = self.step * (np.floor(away / self.step) + 0.5)
         values = np.where(tail < 2, start - away, start + away)
         return self._multiples(values / self.step) if self.on_grid else values
+
+    def _snapped(self, values: Float) -> Float:
+        """Return the multiples nearest to values; so far out that steps overflow, themselves."""
+        if not self.on_grid:
+            return values
+        with np.errstate(over="ignore", invalid="ignore"):
+            n_steps = values / self.step
+            return np.where(np.abs(n_steps) < 4e15, self._multiples(n_steps), values)
 
     def _multiples(self, n_steps: Float) -> Float:
         return multiples(np.round(n_steps), self.step)

@@ -225,8 +225,11 @@ class Clock:
         # Neither seconds nor days can be asked for: milliseconds can.
         unit = self.unit if self.unit in ("ns", "us") else "ms"
         if self.is_duration:
-            long = {"ns": "nanoseconds", "us": "microseconds", "ms": "milliseconds"}[unit]
-            ticks = getattr(series.dt, f"total_{long}")().to_numpy()
+            # narwhals counts them by way of floats of seconds, which are a unit off.
+            passed = series.to_numpy().astype(f"timedelta64[{unit}]")
+            ticks = passed.astype(np.int64)
+            if np.isnat(passed).any():
+                ticks = np.where(np.isnat(passed), np.nan, ticks)
         else:
             ticks = series.dt.timestamp(unit).to_numpy()  # type: ignore[arg-type]
         return ticks // {"s": 1_000, "D": 86_400_000}.get(self.unit, 1) - self.origin

@@ -133,20 +133,20 @@ def choose(field: Field, values: Float, some: Float, in_frame: bool) -> Family:
         return Bernoulli()
     if field.is_category:
         return Ordinal() if field.role == "ordered" else Categorical()
-    if is_binary(values):
-        return Bernoulli()
     if field.role == "time":
         return Binned()
+    if is_binary(values):
+        return Bernoulli()
     if field.role == "integer":
-        return _choose_integer(field, some)
+        return _choose_integer(field, values, some)
     if not in_frame:
         return Gaussian()
     return _choose_number(field, values, some)
 
 
-def _choose_integer(field: Field, some: Float) -> Family:
+def _choose_integer(field: Field, values: Float, some: Float) -> Family:
     # Bins keep to the range of a column; a count that has a tail must earn it.
-    if some.min() < 0:
+    if values.min() < 0:
         return Binned()
     if len(some) < MIN_ROWS:
         return NegativeBinomial()

@@ -110,7 +110,7 @@ def test_draws_are_of_their_code_and_have_a_density(name):
 def test_no_finite_value_is_impossible(name):
     codec, values = learn(name)
     assert np.isfinite(codec.encode(values)[1]).all()
-    far = np.array([-1e290, -1e30, -1.0, -0.5, 0.0, 0.5, 1e30, 1e290])
+    far = np.array([-1e300, -1e30, -1.0, -0.5, 0.0, 0.5, 1e30, 1e300])
     assert np.isfinite(codec.encode(far)[1]).all()
 
 
@@ -194,3 +194,27 @@ def test_draws_are_of_their_code_for_any_column(learned, n_bins, repeats, atoms)
     if values.min() >= 0 and role != "time":
         # One draw in a million is beyond a bound.
         assert np.mean(drawn < 0) <= 0.5 / 51
+
+
+def test_what_is_next_to_impossible_is_never_drawn():
+    one, _ = learn("one integer")
+    assert (one.decode(np.zeros(200_000), np.linspace(0, 1, 200_000, endpoint=False)) == 7).all()
+    assert one.encode(np.array([8.0, -1.0]))[1].max() < np.log(1e-5)
+    three, _ = learn("three integers")
+    u = np.linspace(0, 1, 200_000, endpoint=False)
+    assert np.unique(three.decode(np.repeat([0.0, 2.0], 100_000), u)).tolist() == [0, 20]
+
+
+@pytest.mark.parametrize("values", [[0.1, 0.7], [20.7, 0.3, 1.1], [-0.3, 0.6], [0.1], [0.001, 5.0]])
+def test_the_ends_of_decimals_are_found(values):
+    # Half a step from an edge is an atom but for rounding.
+    values = np.repeat(values, 10)
+    codec = Bins.learn(values, "number", n_bins=16, min_share=0.01, atoms=True)
+    assert_array_equal(codec.atoms, np.unique(values))
+    assert_allclose(mass(codec, values), 1.0, atol=2e-6)
+
+
+def test_one_row_and_the_largest_numbers_have_a_density():
+    codec = Bins.learn(np.array([3.5]), "number", n_bins=16, min_share=0.01, atoms=True)
+    extremes = np.array([3.5, -1.7e308, 1.7e308])
+    assert np.isfinite(codec.encode(extremes)[1]).all()

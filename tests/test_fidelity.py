@@ -30,7 +30,7 @@ def mixed(n, seed):
 
 
 def shuffled(table):
-    return shuffled_columns(table, 0)[0]
+    return shuffled_columns(table, table, 0)[0]
 
 
 @pytest.fixture(scope="module")
@@ -186,7 +186,7 @@ def test_reading_types_categories_and_fills_missing_ones(tmp_path):
 
 def test_a_mixture_for_each_category_draws_as_many_of_each(tables):
     train = tables[0][["x", "count", "sold"]]
-    rows, details, _ = mixture(train, 0)
+    rows, details, _ = mixture(train, train, 0)
     assert rows.sold.sum() == train.sold.sum()
     assert set(details["components"]) == {"False", "True"}
     assert f.two_sample_auc(train[["x", "sold"]], rows[["x", "sold"]]) < 0.6

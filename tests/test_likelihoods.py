@@ -16,7 +16,12 @@ from skvae import (
     StudentT,
 )
 from skvae.container import Container
-from skvae.likelihoods import Likelihoods, choose_families, models
+from skvae.likelihoods import (
+    Likelihoods,
+    choose_families,
+    marginal_log_prob,
+    models,
+)
 from skvae.table import Table
 
 N = 1000
@@ -146,3 +151,27 @@ def test_likelihoods_say_what_a_score_measures():
     lines = repr(found).splitlines()
     assert len(lines) == len(frame.columns)
     assert lines[0].split() == ["'counts'", "NegativeBinomial(size='column')", "probability"]
+
+
+@pytest.mark.parametrize("family", [NegativeBinomial(), Binned()])
+def test_held_out_log_densities_are_of_the_column_without_latents(family):
+    counts = RANDOM.poisson(4, N).astype(float)
+    field = Container.of(pd.DataFrame({"a": counts.astype(int)})).fields[0]
+    every = np.arange(0.0, 200.0)
+    p = np.exp(marginal_log_prob(family, field, counts, every))
+    # What is left is beyond the range, and single precision.
+    assert p.sum() == pytest.approx(1, abs=1e-4)
+    assert p @ every == pytest.approx(counts.mean(), rel=0.01)
+    # A mean of a log-density is at most that of the frequencies.
+    observed = np.bincount(counts.astype(int), minlength=200) / N
+    seen = observed > 0
+    gap = observed[seen] @ np.log(observed[seen] / p[seen])
+    assert 0 <= gap < 0.05
+
+
+def test_two_times_are_binned_and_a_rare_negative_is_seen():
+    times = pd.to_datetime(["2020-01-01", "2020-01-02"] * 30).astype("datetime64[s]")
+    assert chosen(pd.DataFrame({"t": times})) == [Binned()]
+    counts = RANDOM.poisson(3.0, 20_000)
+    counts[17] = -1
+    assert chosen(pd.DataFrame({"n": counts})) == [Binned()]
