@@ -26,8 +26,9 @@ PARAMETERS = """
         - floats of an array are Gaussian, with a mean and a scale that depend on z;
         - floats of a DataFrame are binned where one value makes up more than a fifth, where there
           are 20 rows or more for each distinct value, or where bins are ahead of a mixture of
-          normals on held-out rows by one standard error; else log-normal where none is negative
-          and zero is within four standard deviations, else Gaussian;
+          normals on held-out rows by one standard error. Else they are Gaussian, but where none
+          is negative and zero is within four standard deviations of the mean: there log-normal,
+          or binned if zeros occur;
         - times are binned, in steps of their greatest common divisor.
 
         ``likelihoods_`` says what was chosen. Learned scales have a lower bound, see

@@ -76,7 +76,7 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseVAE)
         -------
         X : ndarray or DataFrame of shape (n_samples, n_features)
             In the container, columns and units of the rows seen in ``fit``: means of numbers,
-            the likelier value of booleans.
+            the likeliest of categories and booleans.
 
         Raises
         ------
