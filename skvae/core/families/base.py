@@ -30,33 +30,40 @@ MIN_SCALE = 1e-3
 MAX_LOG_MEAN = 40.0
 
 
-class CellDistribution(Distribution, ABC):
-    """A distribution of single cells, event shape ``()``, drawn with an explicit generator."""
+Generator = torch.Generator | None
 
-    @abstractmethod
+
+class CellDistribution(Distribution, ABC):
+    """A distribution of single cells, event shape ``()``, drawn with an explicit generator.
+
+    Parameters
+    ----------
+    like : Tensor
+        A parameter: draws have its dtype and device.
+    batch_shape : torch.Size
+    """
+
+    def __init__(self, like: Tensor, batch_shape: torch.Size):
+        self._like = like
+        super().__init__(batch_shape, validate_args=False)
+
     def sample(  # type: ignore[override]
-        self,
-        sample_shape: torch.Size | tuple[int, ...] = (),
-        generator: torch.Generator | None = None,
+        self, sample_shape: torch.Size | tuple[int, ...] = (), generator: Generator = None
     ) -> Tensor:
         """Draw cells, (*sample_shape, *batch_shape)."""
-
-    def _uniform(self, sample_shape: torch.Size | tuple[int, ...], generator: Generator) -> Tensor:
-        like = self._like()
-        shape = self._extended_shape(torch.Size(sample_shape))
-        return torch.rand(shape, generator=generator, dtype=like.dtype, device=like.device)
-
-    def _normal(self, sample_shape: torch.Size | tuple[int, ...], generator: Generator) -> Tensor:
-        like = self._like()
-        shape = self._extended_shape(torch.Size(sample_shape))
-        return torch.randn(shape, generator=generator, dtype=like.dtype, device=like.device)
+        return self._sample(self._extended_shape(torch.Size(sample_shape)), generator)
 
     @abstractmethod
-    def _like(self) -> Tensor:
-        """Return a parameter, for its dtype and device."""
+    def _sample(self, shape: torch.Size, generator: Generator) -> Tensor:
+        """Draw cells of a shape that ends in the batch's."""
 
+    def _uniform(self, shape: torch.Size, generator: Generator) -> Tensor:
+        like = self._like
+        return torch.rand(shape, generator=generator, dtype=like.dtype, device=like.device)
 
-Generator = torch.Generator | None
+    def _normal(self, shape: torch.Size, generator: Generator) -> Tensor:
+        like = self._like
+        return torch.randn(shape, generator=generator, dtype=like.dtype, device=like.device)
 
 
 class Limits(NamedTuple):

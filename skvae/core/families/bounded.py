@@ -42,7 +42,7 @@ class LogNormalCell(CellDistribution):
 
     def __init__(self, loc: Tensor, log_scale: Tensor):
         self.normal = Normal(loc, log_scale)
-        super().__init__(loc.shape, validate_args=False)
+        super().__init__(loc, loc.shape)
 
     @property
     def mean(self) -> Tensor:
@@ -60,13 +60,8 @@ class LogNormalCell(CellDistribution):
         log_value = value.log()
         return self.normal.log_prob(log_value) - log_value
 
-    def sample(  # type: ignore[override]
-        self, sample_shape: torch.Size | tuple[int, ...] = (), generator: Generator = None
-    ) -> Tensor:
-        return positive(self.normal.sample(sample_shape, generator).exp())
-
-    def _like(self) -> Tensor:
-        return self.normal.loc
+    def _sample(self, shape: torch.Size, generator: Generator) -> Tensor:
+        return positive(self.normal._sample(shape, generator).exp())
 
 
 @dataclasses.dataclass
@@ -122,7 +117,7 @@ class GammaCell(CellDistribution):
 
     def __init__(self, log_mean: Tensor, log_shape: Tensor):
         self.log_mean, self.log_shape = log_mean, log_shape
-        super().__init__(log_mean.shape, validate_args=False)
+        super().__init__(log_mean, log_mean.shape)
 
     @property
     def mean(self) -> Tensor:
@@ -141,14 +136,9 @@ class GammaCell(CellDistribution):
         # k (log(x / m) - x / m) is at most -k; together with k log k - lgamma(k) it stays small.
         return k * (ratio - torch.expm1(ratio)) + _stirling(k, self.log_shape) - value.log()
 
-    def sample(  # type: ignore[override]
-        self, sample_shape: torch.Size | tuple[int, ...] = (), generator: Generator = None
-    ) -> Tensor:
-        k = self.log_shape.exp().expand(self._extended_shape(torch.Size(sample_shape)))
+    def _sample(self, shape: torch.Size, generator: Generator) -> Tensor:
+        k = self.log_shape.exp().expand(shape)
         return positive(standard_gamma(k, generator) / k * self.mean)
-
-    def _like(self) -> Tensor:
-        return self.log_mean
 
 
 def _stirling(k: Tensor, log_k: Tensor) -> Tensor:
@@ -214,7 +204,7 @@ class BetaCell(CellDistribution):
 
     def __init__(self, logit: Tensor, log_precision: Tensor):
         self.logit, self.log_precision = logit, log_precision
-        super().__init__(logit.shape, validate_args=False)
+        super().__init__(logit, logit.shape)
 
     @property
     def concentrations(self) -> tuple[Tensor, Tensor]:
@@ -246,17 +236,11 @@ class BetaCell(CellDistribution):
         constant = torch.lgamma(a + b) - torch.lgamma(a) - torch.lgamma(b)
         return constant + (a - 1.0) * value.log() + (b - 1.0) * torch.log1p(-value)
 
-    def sample(  # type: ignore[override]
-        self, sample_shape: torch.Size | tuple[int, ...] = (), generator: Generator = None
-    ) -> Tensor:
-        shape = self._extended_shape(torch.Size(sample_shape))
+    def _sample(self, shape: torch.Size, generator: Generator) -> Tensor:
         one, two = (log_standard_gamma(c.expand(shape), generator) for c in self.concentrations)
         tiny = torch.finfo(one.dtype).eps
         # one / (one + two), of which both may be too small for the dtype.
         return torch.sigmoid(one - two).clamp(tiny, 1.0 - tiny)
-
-    def _like(self) -> Tensor:
-        return self.logit
 
 
 @dataclasses.dataclass

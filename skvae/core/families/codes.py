@@ -23,7 +23,7 @@ class BernoulliLogits(CellDistribution):
 
     def __init__(self, logits: Tensor):
         self.logits = logits
-        super().__init__(logits.shape, validate_args=False)
+        super().__init__(logits, logits.shape)
 
     @property
     def mean(self) -> Tensor:
@@ -41,13 +41,8 @@ class BernoulliLogits(CellDistribution):
         # log sigmoid((2 x - 1) logit), stable for any logit.
         return logsigmoid((2.0 * value - 1.0) * self.logits)
 
-    def sample(  # type: ignore[override]
-        self, sample_shape: torch.Size | tuple[int, ...] = (), generator: Generator = None
-    ) -> Tensor:
-        return (self._uniform(sample_shape, generator) < self.mean).to(self.logits)
-
-    def _like(self) -> Tensor:
-        return self.logits
+    def _sample(self, shape: torch.Size, generator: Generator) -> Tensor:
+        return (self._uniform(shape, generator) < self.mean).to(self.logits)
 
 
 @dataclasses.dataclass
@@ -83,7 +78,7 @@ class CategoricalLogits(CellDistribution):
 
     def __init__(self, logits: Tensor):
         self.logits = logits
-        super().__init__(logits.shape[:-1], validate_args=False)
+        super().__init__(logits, logits.shape[:-1])
 
     @property
     def probs(self) -> Tensor:
@@ -108,19 +103,14 @@ class CategoricalLogits(CellDistribution):
         chosen = self.logits.expand(*shape, -1).gather(-1, codes).squeeze(-1)
         return chosen - torch.logsumexp(self.logits, -1)
 
-    def sample(  # type: ignore[override]
-        self, sample_shape: torch.Size | tuple[int, ...] = (), generator: Generator = None
-    ) -> Tensor:
+    def _sample(self, shape: torch.Size, generator: Generator) -> Tensor:
         # The cumulative probabilities, up to a factor, that a uniform number has passed.
         cumulative = self.probs.cumsum(-1)
-        u = self._uniform(sample_shape, generator) * cumulative[..., -1]
+        u = self._uniform(shape, generator) * cumulative[..., -1]
         return (u.unsqueeze(-1) >= cumulative[..., :-1]).sum(-1).to(self.logits)
 
     def _codes(self) -> Tensor:
         return torch.arange(self.logits.shape[-1]).to(self.logits)
-
-    def _like(self) -> Tensor:
-        return self.logits
 
 
 class Codes(Family):

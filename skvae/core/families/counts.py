@@ -34,7 +34,7 @@ class PoissonCell(CellDistribution):
 
     def __init__(self, log_rate: Tensor):
         self.log_rate = log_rate
-        super().__init__(log_rate.shape, validate_args=False)
+        super().__init__(log_rate, log_rate.shape)
 
     @property
     def mean(self) -> Tensor:
@@ -51,14 +51,9 @@ class PoissonCell(CellDistribution):
     def log_prob(self, value: Tensor) -> Tensor:
         return value * self.log_rate - self.log_rate.exp() - torch.lgamma(value + 1.0)
 
-    def sample(  # type: ignore[override]
-        self, sample_shape: torch.Size | tuple[int, ...] = (), generator: Generator = None
-    ) -> Tensor:
-        rate = self.mean.expand(self._extended_shape(torch.Size(sample_shape)))
+    def _sample(self, shape: torch.Size, generator: Generator) -> Tensor:
+        rate = self.mean.expand(shape)
         return torch.poisson(rate, generator=generator)
-
-    def _like(self) -> Tensor:
-        return self.log_rate
 
 
 class _Count(Family):
@@ -98,7 +93,7 @@ class NegativeBinomialCell(CellDistribution):
 
     def __init__(self, log_mean: Tensor, log_size: Tensor):
         self.log_mean, self.log_size = log_mean, log_size
-        super().__init__(log_mean.shape, validate_args=False)
+        super().__init__(log_mean, log_mean.shape)
 
     @property
     def mean(self) -> Tensor:
@@ -120,17 +115,12 @@ class NegativeBinomialCell(CellDistribution):
         zero = -size * torch.nn.functional.softplus(self.log_mean - self.log_size)
         return choose + zero + value * (self.log_mean - both)
 
-    def sample(  # type: ignore[override]
-        self, sample_shape: torch.Size | tuple[int, ...] = (), generator: Generator = None
-    ) -> Tensor:
-        size = self.log_size.exp().expand(self._extended_shape(torch.Size(sample_shape)))
+    def _sample(self, shape: torch.Size, generator: Generator) -> Tensor:
+        size = self.log_size.exp().expand(shape)
         rate = standard_gamma(size, generator) / size * self.mean
         # torch counts in 64-bit integers, which larger rates overflow.
         rate = rate.clamp_max(MAX_RATE)
         return torch.poisson(rate, generator=generator)
-
-    def _like(self) -> Tensor:
-        return self.log_mean
 
 
 @dataclasses.dataclass

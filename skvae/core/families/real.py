@@ -36,7 +36,7 @@ class Normal(CellDistribution):
 
     def __init__(self, loc: Tensor, log_scale: Tensor):
         self.loc, self.log_scale = loc, log_scale
-        super().__init__(loc.shape, validate_args=False)
+        super().__init__(loc, loc.shape)
 
     @property
     def mean(self) -> Tensor:
@@ -54,13 +54,8 @@ class Normal(CellDistribution):
         standard = (value - self.loc) * torch.exp(-self.log_scale)
         return -0.5 * standard.square() - self.log_scale - HALF_LOG_2PI
 
-    def sample(  # type: ignore[override]
-        self, sample_shape: torch.Size | tuple[int, ...] = (), generator: Generator = None
-    ) -> Tensor:
-        return self.loc + torch.exp(self.log_scale) * self._normal(sample_shape, generator)
-
-    def _like(self) -> Tensor:
-        return self.loc
+    def _sample(self, shape: torch.Size, generator: Generator) -> Tensor:
+        return self.loc + torch.exp(self.log_scale) * self._normal(shape, generator)
 
 
 class _Real(Family):
@@ -141,7 +136,7 @@ class T(CellDistribution):
 
     def __init__(self, loc: Tensor, log_scale: Tensor, log_df: Tensor):
         self.loc, self.log_scale, self.log_df = loc, log_scale, log_df
-        super().__init__(loc.shape, validate_args=False)
+        super().__init__(loc, loc.shape)
 
     @property
     def mean(self) -> Tensor:
@@ -163,18 +158,10 @@ class T(CellDistribution):
         constant = constant - 0.5 * (self.log_df + math.log(math.pi)) - self.log_scale
         return constant - 0.5 * (df + 1.0) * torch.log1p(square / df)
 
-    def sample(  # type: ignore[override]
-        self, sample_shape: torch.Size | tuple[int, ...] = (), generator: Generator = None
-    ) -> Tensor:
-        half = (0.5 * self.log_df.exp()).expand(self._extended_shape(torch.Size(sample_shape)))
+    def _sample(self, shape: torch.Size, generator: Generator) -> Tensor:
+        half = (0.5 * self.log_df.exp()).expand(shape)
         gamma = torch._standard_gamma(half, generator=generator) / half
-        return (
-            self.loc
-            + torch.exp(self.log_scale) * self._normal(sample_shape, generator) * gamma.rsqrt()
-        )
-
-    def _like(self) -> Tensor:
-        return self.loc
+        return self.loc + torch.exp(self.log_scale) * self._normal(shape, generator) * gamma.rsqrt()
 
 
 @dataclasses.dataclass
@@ -238,7 +225,7 @@ class Logistics(CellDistribution):
     def __init__(self, logits: Tensor, loc: Tensor, log_scale: Tensor):
         self.log_weight = torch.log_softmax(logits, -1)
         self.loc, self.log_scale = loc, log_scale
-        super().__init__(loc.shape[:-1], validate_args=False)
+        super().__init__(loc, loc.shape[:-1])
 
     @property
     def mean(self) -> Tensor:
@@ -268,10 +255,8 @@ class Logistics(CellDistribution):
     def log_prob(self, value: Tensor) -> Tensor:
         return torch.logsumexp(self.component_log_prob(self.standard(value)), -1)
 
-    def sample(  # type: ignore[override]
-        self, sample_shape: torch.Size | tuple[int, ...] = (), generator: Generator = None
-    ) -> Tensor:
-        u = self._uniform(sample_shape, generator).unsqueeze(-1)
+    def _sample(self, shape: torch.Size, generator: Generator) -> Tensor:
+        u = self._uniform(shape, generator).unsqueeze(-1)
         # The last cumulative weight may round to less than u.
         chosen = (u > self.log_weight.exp().cumsum(-1)).sum(-1, keepdim=True)
         chosen = chosen.clamp_max(self.loc.shape[-1] - 1)
@@ -280,11 +265,8 @@ class Logistics(CellDistribution):
             for part in (self.loc, self.log_scale)
         )
         tiny = torch.finfo(u.dtype).eps
-        v = self._uniform(sample_shape, generator).clamp(tiny, 1.0 - tiny)
+        v = self._uniform(shape, generator).clamp(tiny, 1.0 - tiny)
         return loc + torch.exp(log_scale) * torch.logit(v)
-
-    def _like(self) -> Tensor:
-        return self.loc
 
 
 @dataclasses.dataclass
