@@ -28,7 +28,8 @@ from .core import (
     StudentT,
 )
 from .density import VAEDensity
-from .result import LogLikelihood
+from .imputer import VAEImputer
+from .result import CompletionQuality, LogLikelihood
 from .transformer import VAETransformer
 
 __all__ = [
@@ -39,6 +40,7 @@ __all__ = [
     "Beta",
     "Binned",
     "Categorical",
+    "CompletionQuality",
     "CorrelatedNoise",
     "DefensiveProposal",
     "DiagonalGaussian",
@@ -58,6 +60,7 @@ __all__ = [
     "StandardNormal",
     "StudentT",
     "VAEDensity",
+    "VAEImputer",
     "VAETransformer",
     "__version__",
 ]

@@ -1,25 +1,23 @@
-"""BaseVAE: what every estimator shares - parameters, fit, device, randomness."""
+"""BaseVAE: what every estimator shares - parameters, fit, device."""
 
 from __future__ import annotations
 
 import copy
+import inspect
+import warnings
 from abc import ABC
-from collections.abc import Iterator
+from collections.abc import Callable
 from numbers import Integral, Real
 from typing import Any, ClassVar, Self
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
-from sklearn import get_config
 from sklearn.base import BaseEstimator
-from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 from torch import nn
 
 from .codecs import Float
-from .container import Container, as_frame, categorical_mask
+from .container import Container
 from .core.cells import Batch
 from .core.families import Family
 from .core.networks import ACTIVATIONS, CorrelatedNoise
@@ -29,15 +27,16 @@ from .core.priors import Prior
 from .core.proposals import Proposal
 from .core.recipe import recipes, resolve
 from .core.vae import VAE
+from .fitted import Fitted, random_stream
 from .fitting import Fit, Parts, Seeds
 from .likelihoods import Likelihoods, choose_families, models
-from .result import LogLikelihood
-from .scoring import Scoring, latent_use, posterior_mean
-from .table import Table, check_finite, check_rows, refuse_strings
+from .reading import read
+from .scoring import latent_use
+from .table import Table
 from .training import OPTIMIZERS, Trained
 
-#: Rows drawn or decoded at a time.
-CHUNK_ROWS = 10_000
+#: Rows whose use of the latents is measured.
+MAX_ROWS_OF_USE = 10_000
 #: Parameters that take a recipe, or its name.
 RECIPES = {
     "prior": Prior,
@@ -48,7 +47,7 @@ RECIPES = {
 }
 
 
-class BaseVAE(BaseEstimator, ABC):  # type: ignore[misc]
+class BaseVAE(Fitted, BaseEstimator, ABC):  # type: ignore[misc]
     """Parameters and machinery common to the estimators; each documents them in full."""
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
@@ -171,7 +170,8 @@ class BaseVAE(BaseEstimator, ABC):  # type: ignore[misc]
         Parameters
         ----------
         X : array-like or DataFrame of shape (n_samples, n_features)
-            Numbers, booleans, categories and times, without missing values, at least two rows.
+            Numbers, booleans, categories and times, at least two rows. Missing cells (NaN, None,
+            NA, null) are left out of the likelihood.
         y : Ignored
             Not used, present for API consistency by convention.
 
@@ -184,6 +184,11 @@ class BaseVAE(BaseEstimator, ABC):  # type: ignore[misc]
         ------
         ValueError, TypeError
             If a parameter or a column is not usable; the message says which and why.
+
+        Warns
+        -----
+        UserWarning
+            If a column has no observed value: it is left out of the model.
         """
         before = dict(vars(self))
         try:
@@ -198,21 +203,36 @@ class BaseVAE(BaseEstimator, ABC):  # type: ignore[misc]
         parts = self._parts()
         warm = self.vae_ if self.warm_start and hasattr(self, "vae_") else None
         seeds = Seeds(random_stream(self.random_state))
-        values, container = self._read(X, reset=warm is None, n_min=2)
+        values, container = read(self, X, None if warm is None else self.table_.container, n_min=2)
         if warm is None:
-            families = choose_families(self.likelihood, values, container, seeds.split)
-            table = Table.learn(values, container, models(families))
+            table, families = self._learn(values, container, seeds.split)
         else:
             table, families = self.table_, list(self.likelihoods_.values())
         cells, log_det = table.encode(values)
-        cells = cells.astype(np.float32)
+        rows = Batch.of(torch.as_tensor(cells.astype(np.float32)))
         fit = Fit(self, parts, table, families, seeds, resolve_device(self.device))
-        self._keep(fit, fit.run(cells, log_det, copy.deepcopy(warm)))
-        some_rows = cells[:: -(-len(cells) // CHUNK_ROWS)]
-        some = Batch(torch.as_tensor(some_rows, device=fit.device))
+        self._keep(fit, fit.run(rows, log_det, copy.deepcopy(warm)))
+        self._has_holes = np.isnan(values).any(0)
+        some = rows[:: -(-len(rows) // MAX_ROWS_OF_USE)].to(fit.device)
         self.active_units_, self.kl_per_unit_ = (
             use.cpu().numpy() for use in latent_use(self.vae_, some)
         )
+
+    def _learn(self, values: Float, container: Container, seed: int) -> tuple[Table, list[Family]]:
+        """Learn the columns of which a value was observed, and choose their families."""
+        families = choose_families(self.likelihood, values, container, seed)
+        empty = [
+            name for name, family in zip(container.names, families, strict=True) if family is None
+        ]
+        if len(empty) == len(families):
+            raise ValueError("X has no observed value: every cell is missing.")
+        if empty:
+            warnings.warn(
+                f"Columns {empty} have no observed value and are left out of the model.",
+                stacklevel=5,
+            )
+        table = Table.learn(values, container, models(families))
+        return table, [family for family in families if family is not None]
 
     def _parts(self) -> Parts:
         """Resolve names to recipes, and refuse what cannot work before training starts."""
@@ -242,233 +262,22 @@ class BaseVAE(BaseEstimator, ABC):  # type: ignore[misc]
         self.best_validation_score_ = fit.best_validation_score
         self._seeds = fit.seeds
         self._sample_stream = np.random.RandomState(fit.seeds.sampling)
-        self._n_features_out = vae.n_latent
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "vae_")
 
-    # ------------------------------------------------------------------ use
-
-    def score_samples(self, X: Any) -> NDArray[np.float64]:
-        """Return the log-likelihood of each row, by importance sampling.
-
-        ``log (1/K) sum_k p(x | z_k) p(z_k) / q(z_k)`` with K = ``n_draws`` draws from
-        ``proposal``: in expectation a lower bound of log p(x), tighter with more draws, whose
-        error :meth:`log_likelihood` tells. The draws of a row depend on the row and the fit
-        alone, so a score does not change with the order or the company of rows, nor from call to
-        call.
-
-        Parameters
-        ----------
-        X : array-like or DataFrame of shape (n_samples, n_features)
-
-        Returns
-        -------
-        log_likelihood : ndarray of shape (n_samples,)
-            Natural logarithms, in the units of X: a density over numbers (of integers that is a
-            probability) times the probability of categories and booleans. On the same X they
-            compare with ``GaussianMixture.score_samples``.
-
-        Raises
-        ------
-        ValueError, TypeError
-            If a value is not finite, or one that its column cannot have, as a category not seen in
-            ``fit``; the message names the column.
-
-        References
-        ----------
-        "Importance Weighted Autoencoders" (Burda et al., 2016).
-        """
-        rows, log_det = self._rows(X)
-        scores = self._scoring(self.n_draws, self.proposal).log_marginal(self.vae_, rows)
-        return scores.numpy() + log_det
-
-    def log_likelihood(
-        self, X: Any, *, n_draws: int | None = None, proposal: str | Proposal | None = None
-    ) -> LogLikelihood:
-        """Return the log-likelihood of each row with its standard error and diagnostics.
-
-        Parameters
-        ----------
-        X : array-like or DataFrame of shape (n_samples, n_features)
-        n_draws : int, default=None
-            Draws of z a row; None: the estimator's.
-        proposal : str or Proposal, default=None
-            Where they come from; None: the estimator's. ``"ais"`` is slow and trusts no
-            approximation of the posterior: the independent check.
-
-        Returns
-        -------
-        result : LogLikelihood
-            With ``value`` (what :meth:`score_samples` returns), ``standard_error``,
-            ``effective_sample_size``, ``pareto_k`` and ``elbo``, each of shape (n_samples,).
-
-        Warns
-        -----
-        UserWarning
-            If the weights of some rows have Pareto k > 0.7: a few draws decide their estimate,
-            and neither it nor its standard error can be trusted.
-
-        Raises
-        ------
-        ValueError
-            If a value is not finite, or a parameter is not usable.
-
-        References
-        ----------
-        "Importance Weighted Autoencoders" (Burda et al., 2016);
-        "Pareto Smoothed Importance Sampling" (Vehtari et al., 2024).
-
-        Examples
-        --------
-        >>> from sklearn.datasets import load_iris
-        >>> from skvae import VAEDensity
-        >>> X = load_iris().data
-        >>> density = VAEDensity(2, max_epochs=30, random_state=0).fit(X)
-        >>> result = density.log_likelihood(X[:3], n_draws=256)
-        >>> bool((result.standard_error < 0.2).all())
-        True
-        """
-        rows, log_det = self._rows(X)
-        scoring = self._scoring(
-            self.n_draws if n_draws is None else n_draws,
-            self.proposal if proposal is None else proposal,
-        )
-        found = {name: x.numpy() for name, x in scoring.estimate(self.vae_, rows).items()}
-        found["value"] += log_det
-        found["elbo"] += log_det
-        result = LogLikelihood(**found)
-        result.warn()
-        return result
-
-    def _scoring(self, n_draws: Any, proposal: Any) -> Scoring:
-        if not isinstance(n_draws, Integral) or n_draws < 1:
-            raise ValueError(f"n_draws must be an integer >= 1. Got {n_draws!r}.")
-        recipe = resolve(proposal, Proposal, "proposal")  # type: ignore[type-abstract]
-        recipe.validate()
-        return Scoring(
-            recipe,
-            int(n_draws),
-            self._seeds.scoring,
-            torch.device(self.device_),
-            2**20 * get_config()["working_memory"],
-        )
-
-    def score(self, X: Any, y: Any = None) -> float:
-        """Return the mean log-likelihood of the rows, nats per row in the units of X.
-
-        Parameters
-        ----------
-        X : array-like or DataFrame of shape (n_samples, n_features)
-        y : Ignored
-            Not used, present for API consistency by convention.
-
-        Returns
-        -------
-        score : float
-            The mean of :meth:`score_samples`.
-        """
-        return float(self.score_samples(X).mean())
-
-    @torch.no_grad()
-    def sample(self, n_samples: int = 1, random_state: Any = None) -> Any:
-        """Draw rows from the model: z from the prior, then x from p(x | z).
-
-        Parameters
-        ----------
-        n_samples : int, default=1
-            Number of rows.
-        random_state : int, RandomState instance or None, default=None
-            An int gives the same rows at every call. None continues the estimator's own stream
-            of random numbers: two calls differ, and an estimator fitted again with the same
-            ``random_state`` repeats them.
-
-        Returns
-        -------
-        X : ndarray or DataFrame of shape (n_samples, n_features)
-            In the container, columns, units and dtypes of the rows seen in ``fit``.
-        """
-        check_is_fitted(self)
-        if not isinstance(n_samples, Integral) or n_samples < 1:
-            raise ValueError(f"n_samples must be an integer >= 1. Got {n_samples!r}.")
-        stream = self._sample_stream if random_state is None else random_stream(random_state)
-        seed = int(stream.randint(2**31 - 1))
-        generator = torch.Generator(self.device_).manual_seed(seed)
-        cells = [self.vae_.sample(n, generator)[1].cpu() for n in chunk_sizes(int(n_samples))]
-        return self.table_.decode(torch.cat(cells).double().numpy(), np.random.RandomState(seed))
-
-    def _encode(self, X: Any) -> NDArray[np.float64]:
-        """Return the mean of q(z | x) for each row, (n, latent_dim)."""
-        return posterior_mean(self.vae_, self._rows(X)[0], torch.device(self.device_)).numpy()
-
-    @torch.no_grad()
-    def _decode(self, Z: NDArray[np.float64]) -> Any:
-        """Return the mean of p(x | z) for each latent vector, in the user's units."""
-        cells = self.vae_.cells
-        values = [
-            self.table_.expect(cells.by_column(self.vae_.decode(some.to(self.device_))))
-            for some in torch.as_tensor(Z, dtype=torch.float32).split(CHUNK_ROWS)
-        ]
-        return self.table_.container.rows(np.concatenate(values))
-
-    def _rows(self, X: Any) -> tuple[Batch, Float]:
-        """Return rows as cells, and their log-Jacobians (n,)."""
-        check_is_fitted(self)
-        values, _ = self._read(X, reset=False, n_min=1)
-        cells, log_det = self.table_.encode(values)
-        # Through float32, as in training: rows that differ by rounding alone (another unit of
-        # measure) are the same row, to the bit.
-        return Batch(torch.as_tensor(cells.astype(np.float32)).double()), log_det
-
-    def _read(self, X: Any, *, reset: bool, n_min: int) -> tuple[Float, Container]:
-        """Validate X and return its values and the container they came in."""
-        fitted = None if reset else self.table_.container
-        if as_frame(X) is not None or self._has_categories(fitted):
-            values, container = self._read_columns(X, fitted, n_min)
-        else:
-            refuse_strings(X)
-            values = validate_data(
-                self,
-                X,
-                reset=reset,
-                dtype=np.float64,
-                ensure_all_finite=False,
-                ensure_min_samples=n_min,
-            )
-            container = fitted or Container.of(X if hasattr(X, "dtype") else np.asarray(X))
-        check_finite(values, container, type(self).__name__)
-        return values, container
-
-    def _read_columns(
-        self, X: Any, fitted: Container | None, n_min: int
-    ) -> tuple[Float, Container]:
-        """Read a DataFrame, or an array with categories, column by column."""
-        if as_frame(X) is None:
-            X = check_array(X, dtype=None, ensure_all_finite=False, ensure_min_samples=n_min)
-        validate_data(self, X, reset=fitted is None, skip_check_array=True)
-        check_rows(len(X), n_min, type(self).__name__)
-        container = fitted or Container.of(X, categorical_mask(self.categorical_features, X))
-        return container.values(X), container
-
-    def _has_categories(self, container: Container | None) -> bool:
-        if container is None:
-            return not isinstance(self.categorical_features, str | None)
-        return any(field.is_category for field in container.fields)
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = True
+        return tags
 
 
-def random_stream(random_state: Any) -> np.random.RandomState:
-    """Return scikit-learn's random state, but for None a fresh one: the global stays as it is."""
-    return np.random.RandomState() if random_state is None else check_random_state(random_state)
-
-
-def chunk_sizes(n: int) -> Iterator[int]:
-    """Cut n rows into chunks.
-
-    >>> list(chunk_sizes(25_000))
-    [10000, 10000, 5000]
-    """
-    for start in range(0, n, CHUNK_ROWS):
-        yield min(CHUNK_ROWS, n - start)
+def with_common_parameters(init: Callable[..., None]) -> Callable[..., None]:
+    """Show, in the signature of an ``__init__`` that passes them on, what BaseVAE takes too."""
+    common = inspect.signature(BaseVAE.__init__).parameters.values()
+    own = [p for p in inspect.signature(init).parameters.values() if p.kind is p.KEYWORD_ONLY]
+    init.__signature__ = inspect.Signature([*common, *own])  # type: ignore[attr-defined]
+    return init
 
 
 def resolve_device(device: str | torch.device) -> torch.device:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import datetime
 from collections.abc import Callable, Hashable, Sequence
 from typing import Any
 
@@ -43,6 +44,29 @@ class Field:
         """Whether the column holds categories."""
         return self.role in ("category", "ordered")
 
+    def number(self, value: Any) -> float:
+        """Return the number that a value is read as.
+
+        Raises
+        ------
+        ValueError
+            If the column cannot have it.
+        """
+        if self.is_category and value in self.levels:
+            return float(self.levels.index(value))
+        try:
+            if self.is_category:
+                raise ValueError(f"known are {_some(self.levels)}")
+            return float(value) if self.clock is None else self.clock.tick(value)
+        except (TypeError, ValueError) as error:
+            raise ValueError(
+                f"Column {self.name!r} cannot have the value {value!r}: {error}."
+            ) from error
+
+    def value(self, number: float) -> Any:
+        """Return the value that is read as a number."""
+        return _write(self, np.array([number])).tolist()[0]
+
 
 class Container:
     """The columns of a table, and what they came in.
@@ -65,6 +89,11 @@ class Container:
     def names(self) -> list[Hashable]:
         """The names of the columns."""
         return [field.name for field in self.fields]
+
+    def subset(self, positions: Sequence[int]) -> Container:
+        """Return the container of some of the columns."""
+        dtypes = self.dtypes if self.backend is None else [self.dtypes[j] for j in positions]
+        return Container([self.fields[j] for j in positions], self.backend, dtypes)
 
     @classmethod
     def of(cls, X: Any, categorical: Sequence[bool] | None = None) -> Container:
@@ -122,6 +151,24 @@ class Container:
         values = np.empty((len(X), len(self.fields)))
         for j, (field, column) in enumerate(zip(self.fields, columns, strict=True)):
             values[:, j] = _read(field, column)
+        return values
+
+    def partial_values(self, X: Any) -> Float:
+        """Return the rows of a DataFrame as numbers, NaN for columns that it does not have.
+
+        Raises
+        ------
+        ValueError, TypeError
+            As :meth:`values`.
+        """
+        frame = as_frame(X)
+        assert frame is not None
+        native_names = list(frame.to_native().columns)
+        values = np.full((len(frame), len(self.fields)), np.nan)
+        for j, field in enumerate(self.fields):
+            if field.name in native_names:
+                label = frame.columns[native_names.index(field.name)]
+                values[:, j] = _read(field, frame.get_column(label))
         return values
 
     def rows(self, values: Float) -> Any:
@@ -234,6 +281,15 @@ class Clock:
             ticks = series.dt.timestamp(unit).to_numpy()  # type: ignore[arg-type]
         return ticks // {"s": 1_000, "D": 86_400_000}.get(self.unit, 1) - self.origin
 
+    def tick(self, time: Any) -> float:
+        """Return one time, a ``datetime``, ``timedelta`` or what NumPy reads as one, in units."""
+        if getattr(time, "tzinfo", None) is not None:
+            time = time.astimezone(datetime.UTC).replace(tzinfo=None)
+        elif self.zone is not None:
+            raise ValueError(f"the column's times are in the zone {self.zone}: give it one")
+        kind = np.timedelta64 if self.is_duration else np.datetime64
+        return float(kind(time, self.unit).astype(np.int64) - self.origin)
+
     def times(self, values: Float) -> NDArray[Any]:
         """Return the times of values."""
         kind = "timedelta64" if self.is_duration else "datetime64"
@@ -245,6 +301,8 @@ class Clock:
 
 def _learn(name: Hashable, series: nw.Series[Any], is_category: bool) -> Field:
     dtype = series.dtype
+    if isinstance(dtype, nw.Unknown):  # polars has a dtype for columns without a value
+        return Field(name)
     if isinstance(dtype, nw.Enum):
         return Field(name, "ordered", tuple(dtype.categories))
     if isinstance(dtype, nw.Categorical | nw.String) or is_category:
@@ -252,7 +310,7 @@ def _learn(name: Hashable, series: nw.Series[Any], is_category: bool) -> Field:
     if dtype.is_integer():
         return Field(name, "integer")
     if dtype.is_numeric():
-        return Field(name, "number")
+        return Field(name, "integer" if _hides_integers(series) else "number")
     if dtype == nw.Boolean:
         return Field(name, "boolean")
     if dtype.is_temporal() and dtype != nw.Time:
@@ -263,6 +321,15 @@ def _learn(name: Hashable, series: nw.Series[Any], is_category: bool) -> Field:
         f"Column {name!r} has dtype {dtype}, but columns must hold numbers, booleans, times or "
         "categories. Convert it or drop it."
     )
+
+
+def _hides_integers(series: nw.Series[Any]) -> bool:
+    """Whether a column of floats holds integers that are floats only because some are missing."""
+    values = series.cast(nw.Float64).to_numpy()
+    seen = values[~np.isnan(values)]
+    if len(seen) in (0, len(values)):
+        return False
+    return bool((np.abs(seen) < 2.0**53).all() and (seen == np.round(seen)).all())
 
 
 def _learn_objects(name: Hashable, values: list[Any]) -> Field:
@@ -309,6 +376,8 @@ def _read(field: Field, column: Any) -> Any:
     """Return the numbers of a column; missing values are NaN."""
     if not len(column):
         return np.empty(0)  # its dtype may be anybody's guess
+    if isinstance(column, nw.Series) and column.null_count() == len(column):
+        return np.full(len(column), np.nan)  # so may that of a column without a value
     if field.is_category:
         return _codes(field, column.to_list() if isinstance(column, nw.Series) else column.tolist())
     if not isinstance(column, nw.Series):
@@ -358,7 +427,9 @@ def _some(levels: Sequence[Any], n: int = 10) -> str:
 
 
 def _write(field: Field, values: Float) -> NDArray[Any]:
-    """Return a column of the user's kind."""
+    """Return a column of the user's kind; one that is NaN throughout has no values."""
+    if len(values) and np.isnan(values).all():
+        return np.full(len(values), None, dtype=object)
     if field.is_category:
         levels = np.empty(len(field.levels), dtype=object)
         levels[:] = field.levels
@@ -407,14 +478,18 @@ def _typed(
     kept = {
         label: dtype
         for (label, dtype), field, column in zip(dtypes.items(), fields, columns, strict=True)
-        if field.role != "integer" or (column.dtype.kind == "i" and _holds(dtype, column))
+        if field.role != "integer" or column.dtype == object or _holds(dtype, column)
     }
     return cast(kept)
 
 
 def _holds(dtype: Any, values: NDArray[Any]) -> bool:
-    """Whether a native integer dtype can hold integer values."""
+    """Whether the native dtype of a column of integers can hold values."""
     name = str(dtype).lower()
+    if "float" in name or "double" in name:  # because some integers were missing
+        return True
+    if values.dtype.kind != "i":
+        return False
     try:
         return _fits(values, np.dtype(name))
     except TypeError:

@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.mixture import GaussianMixture
 from torch import Tensor, nn
@@ -37,8 +36,6 @@ from .training import (
     default_max_epochs,
     train,
 )
-
-Cells32 = NDArray[np.float32]
 
 #: Below this many rows training ends with a second fit to all rows, held-out ones included.
 REFIT_ROWS = 2_000
@@ -106,25 +103,25 @@ class Fit:
         self.best_validation_score: float | None = None
         self.init = ""
 
-    def run(self, cells: Cells32, log_det: Float, warm: VAE | None = None) -> Trained:
-        """Train on cells (n, c) with log-Jacobians (n,), from a model of before or anew.
+    def run(self, rows: Batch, log_det: Float, warm: VAE | None = None) -> Trained:
+        """Train on rows with log-Jacobians (n,), from a model of before or anew.
 
         Returns what was kept.
         """
-        rows, held_out = self._split(cells, log_det)
+        inits = self._inits(warm, len(rows))
+        training, held_out = self._split(rows, log_det)
         if held_out is None:
             # Without rows to decide on, the start with a closed form is the safe one.
-            self.init = self._inits(warm, len(cells))[0]
-            return self._train(cells, self.init, warm)
-        inits = self._inits(warm, len(cells))
+            self.init = inits[0]
+            return self._train(rows, self.init, warm)
         self.init, trained = choose(
-            {init: self._train(rows, init, warm, held_out) for init in inits}
+            {init: self._train(training, init, warm, held_out) for init in inits}
         )
         self.validation_scores = trained.curve("valid_score")
         self.best_validation_score = trained.best_score
-        if warm is not None or len(cells) >= REFIT_ROWS:
+        if warm is not None or len(rows) >= REFIT_ROWS:
             return trained
-        return self._train(cells, self.init, n_epochs=trained.best_epoch)
+        return self._train(rows, self.init, n_epochs=trained.best_epoch)
 
     def _inits(self, warm: VAE | None, n_rows: int) -> list[str]:
         """Return the starts to try, the plainest first."""
@@ -150,11 +147,11 @@ class Fit:
         e = self.estimator
         return e.encoder is None and (e.decoder is None or isinstance(e.decoder, CorrelatedNoise))
 
-    def _split(self, cells: Cells32, log_det: Float) -> tuple[Cells32, HeldOut | None]:
+    def _split(self, rows: Batch, log_det: Float) -> tuple[Batch, HeldOut | None]:
         """Return training rows and held-out rows."""
-        wanted, n = self.estimator.early_stopping, len(cells)
+        wanted, n = self.estimator.early_stopping, len(rows)
         if not wanted or (wanted == "auto" and n < MIN_EARLY_STOPPING_ROWS):
-            return cells, None
+            return rows, None
         n_held_out = min(max(round(self.estimator.validation_fraction * n), 1), MAX_HELD_OUT)
         if n - n_held_out < 2:
             warnings.warn(
@@ -162,36 +159,37 @@ class Fit:
                 "to train on: training on all of them for max_epochs.",
                 stacklevel=5,
             )
-            return cells, None
+            return rows, None
         order = np.random.RandomState(self.seeds.split).permutation(n)
-        held_out = order[:n_held_out]
-        return cells[order[n_held_out:]], self._held_out(cells[held_out], log_det[held_out])
+        held_out, training = (torch.as_tensor(part) for part in np.split(order, [n_held_out]))
+        return rows[training], self._held_out(rows[held_out], log_det[held_out])
 
     def _train(
         self,
-        cells: Cells32,
+        rows: Batch,
         init: str,
         warm: VAE | None = None,
         held_out: HeldOut | None = None,
         n_epochs: int | None = None,
     ) -> Trained:
-        vae = self._build(cells, init) if warm is None else warm
-        objective = self.parts.objective.build(vae.to(self.device), len(cells))
+        vae = self._build(rows, init) if warm is None else warm
+        objective = self.parts.objective.build(vae.to(self.device), len(rows))
         return train(
             objective,
-            Batch(torch.as_tensor(cells, device=self.device)),
-            self._training(len(cells)),
+            rows.to(self.device),
+            self._training(len(rows)),
             self.seeds.training,
             held_out,
             n_epochs,
         )
 
-    def _build(self, cells: Cells32, init: str) -> VAE:
+    def _build(self, rows: Batch, init: str) -> VAE:
         """Build the model on the CPU, so that it starts alike on every device."""
-        e, rows = self.estimator, torch.as_tensor(cells).double()
+        e, precise = self.estimator, rows.to("cpu", torch.float64)
         vae = build_vae(
-            self._columns(rows),
+            self._columns(precise.with_nan()),
             e.latent_dim,
+            masked=rows.mask is not None,
             prior=self.parts.prior,
             posterior=self.parts.posterior,
             hidden_layer_sizes=tuple(e.hidden_layer_sizes),
@@ -202,17 +200,18 @@ class Fit:
             generator=torch.Generator().manual_seed(self.seeds.init),
         )
         if init == "linear":
-            start_linear(vae, linear_model(vae, rows))
+            share = None if rows.mask is None else rows.mask.double().mean(0)[vae.cells.owner]
+            start_linear(vae, linear_model(vae, precise), share)
             if self.parts.prior.starts_from_mixture and len(rows) >= vae.prior.n_components:
                 self._start_mixture(vae, rows)
         return vae
 
-    def _start_mixture(self, vae: VAE, rows: Tensor) -> None:
+    def _start_mixture(self, vae: VAE, rows: Batch) -> None:
         """Start the components of the prior from those of the latents of some rows.
 
         Draws of q(z | x) and not its means: what the prior has to cover.
         """
-        some = Batch(rows[:: -(-len(rows) // MAX_MIXTURE_ROWS)].float())
+        some = rows[:: -(-len(rows) // MAX_MIXTURE_ROWS)]
         generator = torch.Generator().manual_seed(self.seeds.init)
         shape = (len(some), vae.n_latent)
         with torch.no_grad():
@@ -228,8 +227,8 @@ class Fit:
         found = (mixture.weights_, mixture.means_, roots)
         vae.prior.start(*map(torch.as_tensor, found))
 
-    def _columns(self, rows: Tensor) -> list[Columns]:
-        """Group columns by family: one block for each that occurs.
+    def _columns(self, cells: Tensor) -> list[Columns]:
+        """Group columns (n, c), NaN where missing, by family: one block for each that occurs.
 
         Columns of codes share one only with those of a similar number of levels.
         """
@@ -242,7 +241,7 @@ class Fit:
             Columns.measure(
                 self.families[index[0]],
                 index,
-                rows[:, index],
+                cells[:, index],
                 resolution[index],
                 [n_levels[j] for j in index],
             )
@@ -259,11 +258,10 @@ class Fit:
             module: nn.Module = given()
         return module
 
-    def _held_out(self, cells: Cells32, log_det: Float) -> HeldOut:
-        rows = torch.as_tensor(cells)
-        keyed = KeyedNoise(self.seeds.scoring, rows.double(), MONITOR_DRAWS)
+    def _held_out(self, rows: Batch, log_det: Float) -> HeldOut:
+        keyed = KeyedNoise(self.seeds.scoring, rows.x.double(), MONITOR_DRAWS)
         noise = keyed.of()(self.estimator.latent_dim).float()
-        return HeldOut(Batch(rows.to(self.device)), noise.to(self.device), float(np.mean(log_det)))
+        return HeldOut(rows.to(self.device), noise.to(self.device), float(np.mean(log_det)))
 
     def _training(self, n_rows: int) -> Training:
         e = self.estimator

@@ -24,7 +24,7 @@ from .core.families import (
     Ordinal,
 )
 from .core.recipe import resolve
-from .table import Column, Model, Table, is_binary, learn_column
+from .table import Column, Model, Table, is_binary, learn_column, observed
 
 #: Share of rows with one and the same number above which it is an atom, for ``likelihood="auto"``.
 ATOM_SHARE = 0.2
@@ -76,9 +76,9 @@ def measure(column: Column, family: Family) -> str:
     return "density" if over is None else f"density; of a repeated value, probability over {over:g}"
 
 
-def models(families: list[Family]) -> list[Model]:
+def models(families: list[Family | None]) -> list[Model | None]:
     """Return what a table has to know of families."""
-    return [model(family) for family in families]
+    return [None if family is None else model(family) for family in families]
 
 
 def model(family: Family) -> Model:
@@ -89,14 +89,15 @@ def model(family: Family) -> Model:
 
 def choose_families(
     likelihood: Any, values: Float, container: Container, seed: int
-) -> list[Family]:
-    """Return the family of every column.
+) -> list[Family | None]:
+    """Return the family of every column, None for one without an observed value.
 
     Parameters
     ----------
     likelihood : str, Family or dict
         The estimator's parameter.
     values : ndarray of shape (n, c)
+        NaN where missing.
     container : Container
     seed : int
         Of the rows by which candidates are compared.
@@ -114,12 +115,15 @@ def choose_families(
                 f"likelihood names columns {unknown}, which X does not have. X has {names}."
             )
     some = np.random.RandomState(seed).permutation(len(values))[:MAX_ROWS]
-    families = []
+    families: list[Family | None] = []
     for j, field in enumerate(container.fields):
         wanted = likelihood.get(field.name, "auto") if isinstance(likelihood, dict) else likelihood
-        if isinstance(wanted, str) and wanted == "auto":
+        if np.isnan(values[:, j]).all():
+            families.append(None)
+        elif isinstance(wanted, str) and wanted == "auto":
             in_frame = container.backend is not None
-            families.append(choose(field, values[:, j], values[some, j], in_frame))
+            column, of_some = observed(values[:, j]), observed(values[some, j])
+            families.append(choose(field, column, of_some, in_frame))
         else:
             family = resolve(wanted, Family, "likelihood")  # type: ignore[type-abstract]
             family.validate()
@@ -189,7 +193,7 @@ def _ahead(one: Float, other: Float) -> bool:
 
 def marginal_log_prob(family: Family, field: Field, fit: Float, held_out: Float) -> Float:
     """Return log-densities of held-out values of a column by a family fitted without latents."""
-    column = learn_column(field, model(family), fit, Affine())
+    column = learn_column(0, field, model(family), fit, Affine())
     cells = torch.as_tensor(column.codec.encode(fit)[0]).unsqueeze(-1)
     columns = Columns.measure(
         family, [0], cells, torch.tensor([column.resolution]), [column.codec.n_levels]

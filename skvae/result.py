@@ -1,4 +1,4 @@
-"""LogLikelihood: an estimate of log p(x) that says how good it is."""
+"""Results that say how good they are: log-likelihoods, and completed rows."""
 
 from __future__ import annotations
 
@@ -52,5 +52,37 @@ class LogLikelihood:
                 f"{n_bad} of {len(self.value)} rows have Pareto k > {MAX_PARETO_K}: a few draws "
                 "decide their estimate, which may be far too low. Raise n_draws, use "
                 "proposal='defensive' or, to check a few rows, proposal='ais'.",
+                stacklevel=3,
+            )
+
+
+@dataclasses.dataclass(frozen=True)
+class CompletionQuality:
+    """How good the weighted draws are that completions of rows were chosen from.
+
+    Attributes
+    ----------
+    effective_sample_size : ndarray of shape (n_rows,)
+        How many draws from p(z | observed) itself the proposals are worth.
+    pareto_k : ndarray of shape (n_rows,)
+        Shape of the tail of the weights: good below 0.5, usable up to 0.7; NaN with fewer than
+        25 proposals, and for rows without a missing cell.
+    n_proposals : ndarray of int, shape (n_rows,)
+        Draws of z that were weighed; 0 for rows without a missing cell.
+    """
+
+    effective_sample_size: NDArray[np.float64]
+    pareto_k: NDArray[np.float64]
+    n_proposals: NDArray[np.int64]
+
+    def warn(self) -> None:
+        """Warn, once, of rows whose completions cannot be trusted."""
+        bad = self.pareto_k > MAX_PARETO_K
+        if bad.any():
+            least = self.effective_sample_size[bad].min()
+            warnings.warn(
+                f"{int(bad.sum())} of {len(bad)} rows have Pareto k > {MAX_PARETO_K}: few draws of "
+                f"z decide what they are completed by (effective sample size down to {least:.1f}). "
+                "Raise n_draws, loosen where=, or use proposal='ais' for a few rows.",
                 stacklevel=3,
             )

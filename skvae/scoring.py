@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import copy
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -12,8 +13,8 @@ from torch import Tensor
 from .core.cells import Batch
 from .core.importance import effective_sample_size, log_marginal, pareto_k, standard_error
 from .core.latent import active_units, kl_per_unit
-from .core.noise import KeyedNoise, Noise
-from .core.proposals import EncoderProposal, Proposal
+from .core.noise import FreshNoise, KeyedNoise, Noise
+from .core.proposals import EncoderProposal, PriorProposal, Proposal
 from .core.vae import VAE
 
 #: Rows are scored in tiles of at most this many, the last one padded, by at most this many draws
@@ -28,6 +29,10 @@ LIVE_ARRAYS = 8
 #: as there are draws enough for one call.
 CACHED_BYTES = 2**23
 MIN_CACHED_DRAWS = 8
+
+
+#: A function of log-weights, (K, n) -> (n,).
+Summary = Callable[[Tensor], Tensor]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -48,27 +53,33 @@ class Tile:
         rows = min(TILE_ROWS, _power_of_two(in_memory / max(draws, vae.n_latent)))
         return cls(rows, draws)
 
-    def cut(self, rows: Batch) -> Iterator[tuple[Batch, int]]:
-        """Cut rows into tiles, the last one padded; yield each with its true size."""
-        for start in range(0, len(rows), self.rows):
-            tile = rows[start : start + self.rows]
-            yield tile[torch.arange(self.rows).clamp_max(len(tile) - 1)], len(tile)
+    def padded(self, index: Tensor) -> Tensor:
+        """Return the positions of a tile's rows, the last one repeated until it is full."""
+        return index[torch.arange(self.rows).clamp_max(len(index) - 1)]
 
 
 def _power_of_two(x: float) -> int:
     return 2 ** max(int(x).bit_length() - 1, 0)
 
 
+class Weighted(NamedTuple):
+    """Draws of z for some rows, with their log-weights, on the CPU."""
+
+    index: Tensor  # which rows, (m,)
+    z: Tensor  # (K, m, d)
+    log_w: Tensor  # (K, m), float64
+
+
 @dataclasses.dataclass(frozen=True)
 class Scoring:
-    """How rows are scored.
+    """How rows are scored, and completed.
 
     Attributes
     ----------
     proposal : Proposal
     n_draws : int
-    seed : int
-        Of the keyed noise.
+    noise : callable
+        Rows (n, c) and a number of draws -> their noise: keyed, or fresh.
     device : torch.device
         Where the model is.
     working_memory : float
@@ -77,61 +88,81 @@ class Scoring:
 
     proposal: Proposal
     n_draws: int
-    seed: int
+    noise: Callable[[Tensor, int], KeyedNoise | FreshNoise]
     device: torch.device
     working_memory: float
 
     @torch.no_grad()
-    def log_w(self, vae: VAE, rows: Batch) -> Iterator[Tensor]:
-        """Yield the log-weights (n_draws, n) of one tile of rows after the other.
+    def draw(self, vae: VAE, rows: Batch) -> Iterator[Weighted]:
+        """Yield weighted draws of z for one tile of rows after the other.
 
-        Rows are on the CPU, in float64: that is the dtype in which densities are summed.
+        Rows are on the CPU, in float64: that is the dtype in which densities are summed. Those
+        without an observed cell have the prior for a posterior, and are drawn from it.
         """
         vae = precise(vae, self.device)
-        one_row = Tile(rows=1)
-        shape = one_row if self.proposal.row_by_row else Tile.within(vae, self.working_memory)
-        for tile, n in shape.cut(rows):
-            source = self.proposal.build(vae, place(tile, self.device))
-            log_w = [source(noise)[1].cpu() for noise in self._noises(tile, shape.draws)]
-            yield torch.cat(log_w)[:, :n].double()
+        empty = ~rows.observed.any(-1)
+        for proposal, which in ((self.proposal, ~empty), (PriorProposal(), empty)):
+            if which.any():
+                yield from self._draw(vae, rows, which.nonzero().squeeze(-1), proposal)
+
+    def _draw(self, vae: VAE, rows: Batch, index: Tensor, proposal: Proposal) -> Iterator[Weighted]:
+        shape = Tile(rows=1) if proposal.row_by_row else self.tile(vae)
+        for some in index.split(shape.rows):
+            tile = rows[shape.padded(some)]
+            source = proposal.build(vae, place(tile, self.device))
+            parts = [source(noise) for noise in self._noises(tile, shape.draws)]
+            z, log_w = (torch.cat([part[i].cpu() for part in parts]) for i in (0, 1))
+            yield Weighted(some, z[:, : len(some)], log_w[:, : len(some)].double())
+
+    def tile(self, vae: VAE) -> Tile:
+        """Return how many rows and draws of a model are handled at a time."""
+        return Tile.within(vae, self.working_memory)
 
     def _noises(self, tile: Batch, n_draws: int) -> Iterator[Noise]:
         """Return the noise of a tile, so many draws at a time."""
         dtype = place(tile, self.device).x.dtype
-        keyed = KeyedNoise(self.seed, tile.x, self.n_draws)
+        of_tile = self.noise(tile.x, self.n_draws)
         for start in range(0, self.n_draws, n_draws):
-            noise = keyed.of(slice(start, start + n_draws))
+            noise = of_tile.of(slice(start, start + n_draws))
             yield lambda n_noise, noise=noise: noise(n_noise).to(self.device, dtype)
+
+    def summarise(self, vae: VAE, rows: Batch, *functions: Summary) -> list[Tensor]:
+        """Return functions of the log-weights of every row, each (n,)."""
+        found = [rows.x.new_empty(len(rows), dtype=torch.float64) for _ in functions]
+        for index, _, log_w in self.draw(vae, rows):
+            for whole, function in zip(found, functions, strict=True):
+                whole[index] = function(log_w)
+        return found
 
     def log_marginal(self, vae: VAE, rows: Batch) -> Tensor:
         """Return the estimate of log p(cells), (n,)."""
-        return torch.cat([log_marginal(log_w) for log_w in self.log_w(vae, rows)])
+        return self.summarise(vae, rows, log_marginal)[0]
 
     def elbo(self, vae: VAE, rows: Batch) -> Tensor:
         """Return the evidence lower bound, (n,)."""
         encoder = dataclasses.replace(self, proposal=EncoderProposal(), n_draws=ELBO_DRAWS)
-        return torch.cat([log_w.mean(0) for log_w in encoder.log_w(vae, rows)])
+        return encoder.summarise(vae, rows, lambda log_w: log_w.mean(0))[0]
 
     def estimate(self, vae: VAE, rows: Batch) -> dict[str, Tensor]:
         """Return the estimate with everything that says how good it is, each (n,)."""
-        functions = {
+        functions: dict[str, Summary] = {
             "value": log_marginal,
             "standard_error": standard_error,
             "effective_sample_size": effective_sample_size,
             "pareto_k": pareto_k,
         }
-        parts = [
-            {name: f(log_w) for name, f in functions.items()} for log_w in self.log_w(vae, rows)
-        ]
-        found = {name: torch.cat([part[name] for part in parts]) for name in functions}
-        return {**found, "elbo": self.elbo(vae, rows)}
+        found = self.summarise(vae, rows, *functions.values())
+        return {**dict(zip(functions, found, strict=True)), "elbo": self.elbo(vae, rows)}
 
 
 @torch.no_grad()
 def posterior_mean(vae: VAE, rows: Batch, device: torch.device) -> Tensor:
     """Return the mean of q(z | x), (n, d)."""
-    vae = precise(vae, device)
-    means = [vae.posterior(place(tile, device)).mean[:n].cpu() for tile, n in Tile().cut(rows)]
+    vae, tile = precise(vae, device), Tile()
+    means = [
+        vae.posterior(place(rows[tile.padded(some)], device)).mean[: len(some)].cpu()
+        for some in torch.arange(len(rows)).split(tile.rows)
+    ]
     return torch.cat(means).double()
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from sklearn.preprocessing import StandardScaler
 
 from .bins import Bins
@@ -39,10 +40,13 @@ class Column:
 
     Attributes
     ----------
+    position : int
+        Among the columns of the user.
     resolution : float
         Smallest gap between distinct values, in cells; 0 for a constant column.
     """
 
+    position: int
     field: Field
     model: Model
     codec: Codec
@@ -57,66 +61,73 @@ class Column:
 class Table:
     """What is known of a table after seeing its training rows.
 
-    Use :meth:`learn` to make one. ``encode`` gives cells (one number each) and the log-Jacobian
-    that brings a density of cells back to the user's units; ``decode`` gives rows in the user's
-    container, columns and dtypes.
+    Use :meth:`learn` to make one. ``encode`` gives cells (one number each, NaN where missing) and
+    the log-Jacobian that brings a density of cells back to the user's units; ``decode`` gives
+    values, which the container has rows for. A column of which no value was observed has no cells.
     """
 
     def __init__(self, columns: Sequence[Column], container: Container):
         self.columns, self.container = list(columns), container
 
     @classmethod
-    def learn(cls, values: Float, container: Container, models: Sequence[Model]) -> Table:
-        """Learn columns from values (n, c) that came in ``container``.
+    def learn(cls, values: Float, container: Container, models: Sequence[Model | None]) -> Table:
+        """Learn columns from values (n, c) that came in ``container``; None for an empty one.
 
         Raises
         ------
         ValueError
             If a column does not hold what its likelihood needs.
         """
-        scaler = StandardScaler().fit(values)
-        standard = [
-            Affine(float(m), float(s)) for m, s in zip(scaler.mean_, scaler.scale_, strict=True)
+        known = [(j, model) for j, model in enumerate(models) if model is not None]
+        scaler = StandardScaler().fit(values[:, [j for j, _ in known]])
+        columns = [
+            learn_column(
+                j, container.fields[j], model, observed(values[:, j]), Affine(float(m), float(s))
+            )
+            for (j, model), m, s in zip(known, scaler.mean_, scaler.scale_, strict=True)
         ]
-        return cls(
-            [
-                learn_column(field, model, values[:, j], standard[j])
-                for j, (field, model) in enumerate(zip(container.fields, models, strict=True))
-            ],
-            container,
-        )
+        return cls(columns, container)
 
     def encode(self, values: Float) -> tuple[Float, Float]:
-        """Return cells (n, c) and the log-Jacobian of each row (n,).
+        """Return cells (n, c), NaN where missing, and the log-Jacobian of each row (n,).
 
         Raises
         ------
         ValueError
             If a column holds a value that its likelihood has no probability for.
         """
-        cells, log_det = np.empty(values.shape), np.zeros(len(values))
+        cells, log_det = np.full((len(values), len(self.columns)), np.nan), np.zeros(len(values))
         for j, column in enumerate(self.columns):
-            check_support(column.field, column.model, column.codec, values[:, j])
-            cells[:, j], of_column = column.codec.encode(values[:, j])
-            log_det += of_column
+            rows = np.flatnonzero(~np.isnan(values[:, column.position]))
+            of_column = values[rows, column.position]
+            check_support(column.field, column.model, column.codec, of_column, rows)
+            cells[rows, j], of_cells = column.codec.encode(of_column)
+            log_det[rows] += of_cells
         return cells, log_det
 
-    def decode(self, cells: Float, random: np.random.RandomState) -> Any:
-        """Return rows in the user's units, container, columns and dtypes.
+    def decode(self, cells: Float, random: np.random.RandomState) -> Float:
+        """Return values (n, columns of the user) in their units.
 
         What a cell leaves open, where in a bin a value is, is drawn from ``random``.
         """
         u = random.random_sample((len(self.columns), len(cells)))
-        return self.container.rows(
-            _join(c.codec.decode(cells[:, j], u[j]) for j, c in enumerate(self.columns))
+        return self._values(
+            column.codec.decode(cells[:, j], u[j]) for j, column in enumerate(self.columns)
         )
 
     def expect(self, distributions: Sequence[Any]) -> Float:
-        """Return means, and modes of categories, (n, c), of one distribution of cells a column."""
-        return _join(
-            c.codec.expect(distribution)
-            for c, distribution in zip(self.columns, distributions, strict=True)
+        """Return means, and modes of categories, of one distribution of cells a column."""
+        return self._values(
+            column.codec.expect(distribution)
+            for column, distribution in zip(self.columns, distributions, strict=True)
         )
+
+    def _values(self, columns: Iterable[Float]) -> Float:
+        """Join the values of the columns that have cells with NaN for the others."""
+        known = np.stack(list(columns), axis=1)
+        values = np.full((len(known), len(self.container.fields)), np.nan)
+        values[:, [column.position for column in self.columns]] = known
+        return values
 
     @property
     def n_levels(self) -> list[int]:
@@ -129,8 +140,15 @@ class Table:
         return np.array([column.resolution for column in self.columns])
 
 
-def learn_column(field: Field, model: Model, values: Float, standard: Affine) -> Column:
-    """Learn one column; ``standard`` standardises it."""
+def observed(values: Float) -> Float:
+    """Return the values of a column that are not missing."""
+    return values[~np.isnan(values)]
+
+
+def learn_column(
+    position: int, field: Field, model: Model, values: Float, standard: Affine
+) -> Column:
+    """Learn one column from its observed values; ``standard`` standardises it."""
     if field.is_category and model.kind not in OF_CATEGORIES:
         raise ValueError(
             f"Column {field.name!r} holds categories, which {model.likelihood} cannot model. Use "
@@ -139,17 +157,23 @@ def learn_column(field: Field, model: Model, values: Float, standard: Affine) ->
     codec = CODECS[model.kind](values, field, standard, model.options)
     check_support(field, model, codec, values)
     scale = codec.scale if isinstance(codec, Affine) else 1.0
-    return Column(field, model, codec, resolution(values) / scale)
+    return Column(position, field, model, codec, resolution(values) / scale)
 
 
-def check_support(field: Field, model: Model, codec: Codec, values: Float) -> None:
-    """Raise ValueError naming the first value of a column that its likelihood cannot have."""
+def check_support(
+    field: Field, model: Model, codec: Codec, values: Float, rows: NDArray[Any] | None = None
+) -> None:
+    """Raise ValueError naming the first value of a column that its likelihood cannot have.
+
+    Values came from these ``rows``; by default from the first ones.
+    """
     refused = codec.refuses(values)
     if refused.any():
-        row = int(refused.argmax())
+        first = int(refused.argmax())
+        row = first if rows is None else int(rows[first])
         raise ValueError(
             f"Column {field.name!r} has likelihood {model.likelihood}, which needs "
-            f"{codec.support}. Got {values[row]:g} in row {row}. Correct the row, or fit with "
+            f"{codec.support}. Got {values[first]:g} in row {row}. Correct the row, or fit with "
             f"likelihood={{{field.name!r}: 'gaussian'}} (or 'binned')."
         )
 
@@ -190,10 +214,6 @@ CODECS: dict[str, Callable[..., Codec]] = {
 OF_CATEGORIES = ("categorical", "ordinal")
 
 
-def _join(columns: Any) -> Float:
-    return np.stack(list(columns), axis=1)
-
-
 def is_binary(values: Float) -> bool:
     """Whether a column holds both 0 and 1 and nothing else."""
     return bool(np.isin(values, (0.0, 1.0)).all()) and np.ptp(values) == 1.0
@@ -203,51 +223,3 @@ def resolution(values: Float) -> float:
     """Return the smallest gap between distinct values; 0 if there is but one."""
     distinct = np.unique(values)
     return float(np.diff(distinct).min()) if len(distinct) > 1 else 0.0
-
-
-def check_rows(n_rows: int, n_min: int, estimator: str) -> None:
-    """Raise ValueError if there are too few rows, in scikit-learn's words."""
-    if n_rows < n_min:
-        raise ValueError(
-            f"Found array with {n_rows} sample(s) while a minimum of {n_min} is required by "
-            f"{estimator}."
-        )
-
-
-def refuse_strings(X: Any) -> None:
-    """Raise ValueError naming the column of the first string in an array of strings or objects."""
-    if not isinstance(X, np.ndarray) or X.dtype.kind not in "OSU" or X.ndim != 2:
-        return
-    for row, j in np.ndindex(X.shape):
-        if isinstance(X[row, j], str | bytes) and not is_number(X[row, j]):
-            raise ValueError(
-                f"Column {j} holds the string {str(X[row, j])!r} in row {row}, but columns of an "
-                f"array must be numeric. Name it in categorical_features=[{j}], or give a "
-                "DataFrame."
-            )
-
-
-def is_number(text: str | bytes) -> bool:
-    """Whether a string reads as a number."""
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
-
-
-def check_finite(values: Float, container: Container, estimator: str) -> None:
-    """Raise ValueError naming the column of the first value that is NaN or infinite."""
-    finite = np.isfinite(values)
-    if finite.all():
-        return
-    row, j = (int(i) for i in np.argwhere(~finite)[0])
-    what, way = (
-        ("NaN", "Missing values are not supported: impute them or drop the row.")
-        if np.isnan(values[row, j])
-        else ("infinity", "Drop the row or give the cell a finite value.")
-    )
-    raise ValueError(
-        f"Input X contains {what} in column {container.names[j]!r}, row {row}. {estimator} "
-        f"needs finite numbers. {way}"
-    )

@@ -51,6 +51,10 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseVAE)
     True
     """)
 
+    @property
+    def _n_features_out(self) -> int:
+        return self.vae_.n_latent
+
     def transform(self, X: Any) -> NDArray[np.float64]:
         """Return the mean of q(z | x) for each row.
 
@@ -85,8 +89,8 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseVAE)
         """
         check_is_fitted(self)
         Z = check_array(Z, dtype=np.float64)
-        if Z.shape[1] != self._n_features_out:
+        if Z.shape[1] != self.vae_.n_latent:
             raise ValueError(
-                f"Z has {Z.shape[1]} columns, but the model has latent_dim={self._n_features_out}."
+                f"Z has {Z.shape[1]} columns, but the model has latent_dim={self.vae_.n_latent}."
             )
         return self._decode(Z)

@@ -659,7 +659,7 @@ def test_digits_with_constant_pixels():
 @pytest.mark.parametrize(
     ("X", "error", "message"),
     [
-        (np.where(IRIS > 7.8, np.nan, IRIS), ValueError, r"contains NaN in column 0, row 131"),
+        (np.full((5, 2), np.nan), ValueError, r"every cell is missing"),
         (np.where(IRIS > 7.8, np.inf, IRIS), ValueError, r"contains infinity in column 0"),
         (IRIS[:1], ValueError, r"1 sample.*minimum of 2"),
         (np.array([["1", "b"], ["2", "d"]]), ValueError, r"Column 1 holds the string 'b' in row 0"),
@@ -735,7 +735,7 @@ def test_numbers_of_draws_are_checked():
 def test_a_failed_fit_leaves_the_fitted_model():
     density = quick().fit(IRIS)
     scores = density.score_samples(IRIS)
-    with pytest.raises(ValueError, match="NaN"):
+    with pytest.raises(ValueError, match="missing"):
         density.fit(np.full((5, 2), np.nan))
     assert_array_equal(density.score_samples(IRIS), scores)
 

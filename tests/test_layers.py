@@ -18,11 +18,16 @@ LAYERS = {
     "result": 1,
     "bins": 2,
     "table": 3,
+    "reading": 3,
     "likelihoods": 4,
+    "conditions": 4,
     "fitting": 5,
-    "base": 6,
-    "density": 7,
-    "transformer": 7,
+    "completion": 5,
+    "fitted": 6,
+    "base": 7,
+    "density": 8,
+    "imputer": 8,
+    "transformer": 8,
 }
 OF_THE_TABLE = ("codecs", "container", "bins", "table")
 ABOVE_CORE = {"sklearn", "skorch", "pandas", "polars", "narwhals", "numpy", "scipy", "joblib"}

@@ -37,7 +37,7 @@ from .families import (
     Poisson,
     StudentT,
 )
-from .importance import effective_sample_size, log_marginal, pareto_k, standard_error
+from .importance import effective_sample_size, log_marginal, pareto_k, resample, standard_error
 from .latent import active_units, kl_per_unit
 from .linear import FactorModel, factor_analysis, linear_model, start_linear
 from .networks import MLP, CorrelatedNoise
@@ -103,6 +103,7 @@ __all__ = [
     "linear_model",
     "log_marginal",
     "pareto_k",
+    "resample",
     "resolve",
     "standard_error",
     "start_linear",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -14,6 +15,9 @@ from .networks import Linear
 #: Encoder inputs are held within this many standard deviations: far beyond it a network's scales
 #: overflow, and a proposal so far out is no worse for being bounded. Densities are not clipped.
 FEATURE_LIMIT = 100.0
+#: Stands in a missing cell while its masked density is taken: every family has a finite one there,
+#: and so has the gradient, which a mask alone would not mend.
+ANY_CELL = 0.5
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,8 +38,23 @@ class Batch:
     mask: Tensor | None = None
     context: Tensor | None = None
 
+    @classmethod
+    def of(cls, cells: Tensor) -> Batch:
+        """Return rows of cells in which a missing one is NaN."""
+        missing = cells.isnan()
+        return cls(cells.nan_to_num(0.0), ~missing) if missing.any() else cls(cells)
+
     def __len__(self) -> int:
         return len(self.x)
+
+    @property
+    def observed(self) -> Tensor:
+        """Which cells are, (n, c) bool."""
+        return torch.ones_like(self.x, dtype=torch.bool) if self.mask is None else self.mask
+
+    def with_nan(self) -> Tensor:
+        """Return cells, NaN where missing, (n, c)."""
+        return self.x if self.mask is None else torch.where(self.mask, self.x, torch.nan)
 
     def __getitem__(self, rows: slice | Tensor) -> Batch:
         return Batch(
@@ -89,9 +108,12 @@ class Columns:
         resolution: Tensor | None = None,
         n_levels: Sequence[int] | None = None,
     ) -> Columns:
-        """Measure cells x (n, len(index)), in float64, whose resolution is 0 by default."""
+        """Measure cells x (n, len(index)), in float64, whose resolution is 0 by default.
+
+        A missing cell is NaN; every column has an observed one.
+        """
         columns = cls(family, index, n_levels)
-        columns.of = family.statistics(x, columns.valid)
+        columns.of = _statistics(family, x, columns.valid)
         resolution = torch.zeros_like(x[0]) if resolution is None else resolution
         columns.floor = family.floor(columns.of, resolution)
         return columns
@@ -117,6 +139,17 @@ class Columns:
             return self.family(block(of.center.new_zeros(0)))
 
 
+def _statistics(family: Family, x: Tensor, valid: Tensor) -> Statistics:
+    missing = x.isnan()
+    if not missing.any():
+        return family.statistics(x, valid)
+    parts = [
+        family.statistics(x[~missing[:, j], j : j + 1], valid[j : j + 1]) for j in range(len(valid))
+    ]
+    fields = [field.name for field in dataclasses.fields(Statistics)]
+    return Statistics(**{name: torch.cat([getattr(p, name) for p in parts]) for name in fields})
+
+
 def _standard_statistics(family: Family, valid: Tensor) -> Statistics:
     zero = torch.zeros(len(valid))
     features = family.features(zero, valid.shape[-1])
@@ -138,7 +171,7 @@ class Block(nn.Module):
         self.family = columns.family
         self.n_cells, self.n_levels = columns.valid.shape
         of, floor = columns.known()
-        self.of = of
+        self.columns = dataclasses.replace(columns, of=of, floor=floor)
         self.register_buffer("index", torch.as_tensor(list(columns.index)))
         self.register_buffer("valid", columns.valid)
         for name, value in (("center", of.center), ("spread", of.spread), ("floor", floor)):
@@ -199,12 +232,18 @@ class Block(nn.Module):
         return (self.family.features(x, self.n_levels) - self.center) / self.spread
 
     @torch.no_grad()
-    def start(self, loadings: Tensor, noise_scale: Tensor, n_hidden: int) -> None:
+    def start(
+        self, loadings: Tensor, noise_scale: Tensor, n_hidden: int, mean: Tensor | None = None
+    ) -> None:
         """Set the head to a linear model on z, which is the last part of the features.
 
-        Loadings (c, f, d) and the scale of the noise (c, f) are those of the features.
+        Loadings (c, f, d), the scale of the noise (c, f) and the mean (c, f) are those of the
+        standardised features, whose mean is 0 by default.
         """
-        linear = LinearStart(loadings, noise_scale, self.floor, self.of)
+        of, _ = self.columns.known()
+        if mean is not None:
+            of = of.moved(mean)
+        linear = LinearStart(loadings, noise_scale, self.floor, of)
         self.linear.weight.zero_()
         self.linear.bias.zero_()
         first = 0
@@ -283,14 +322,17 @@ class Cells(nn.Module):
 
         A column has one feature, or one for each of its levels.
         """
-        x = batch.x if batch.mask is None else torch.where(batch.mask, batch.x, 0.0)
-        features = self.plain_features(x).clamp(-FEATURE_LIMIT, FEATURE_LIMIT)
-        if batch.mask is not None:
-            features = torch.where(batch.mask[..., self.owner], features, 0.0)
+        features = self.masked_features(batch).clamp(-FEATURE_LIMIT, FEATURE_LIMIT)
         if not self.masked:
             return features
-        mask = torch.ones_like(x) if batch.mask is None else batch.mask.to(x)
-        return torch.cat([features, mask], -1)
+        return torch.cat([features, batch.observed.to(features)], -1)
+
+    def masked_features(self, batch: Batch) -> Tensor:
+        """Return the standardised features of rows, zero where missing, (n, f)."""
+        if batch.mask is None:
+            return self.plain_features(batch.x)
+        features = self.plain_features(torch.where(batch.mask, batch.x, ANY_CELL))
+        return torch.where(batch.mask[..., self.owner], features, 0.0)
 
     def plain_features(self, x: Tensor) -> Tensor:
         """Return the standardised features of observed cells x (n, c), (n, f)."""
@@ -318,8 +360,7 @@ class Cells(nn.Module):
         """Return log p(cell | z), zero where missing. -> (..., n, c), columns in table order."""
         x = batch.x
         if batch.mask is not None:
-            # A missing cell may hold anything; a NaN would come back in the gradient.
-            x = torch.where(batch.mask, x, 0.0)
+            x = torch.where(batch.mask, x, ANY_CELL)
         parts = [
             block.family(theta.to(x.dtype)).log_prob(self._take(x, block))
             for block, theta in zip(self.parts, thetas, strict=True)
@@ -359,12 +400,42 @@ class Cells(nn.Module):
 
     def by_column(self, thetas: list[Tensor]) -> list[CellDistribution]:
         """Return the distribution of every column, each of batch shape (...)."""
-        found = {
-            int(j): block.family(theta[..., i, :])
-            for block, theta in zip(self.parts, thetas, strict=True)
-            for i, j in enumerate(block.index)
-        }
-        return [found[j] for j in range(self.n_cells)]
+        return self._columns(
+            [
+                [block.family(theta[..., i, :]) for i in range(block.n_cells)]
+                for block, theta in zip(self.parts, thetas, strict=True)
+            ]
+        )
+
+    def average(self, thetas: list[Tensor], weight: Tensor) -> list[Tensor]:
+        """Return the weighted sum over draws of what is expected of every column.
+
+        Weights (K, n) and theta (K, n, c_block, p) a block -> (n, 1 or levels) a column: its mean,
+        or the probability of every level. Sums over some of the draws add up.
+        """
+        return self._columns(
+            [
+                torch.einsum("kn,kncl->ncl", weight, block.family(theta).summary).unbind(1)
+                for block, theta in zip(self.parts, thetas, strict=True)
+            ]
+        )
+
+    @torch.no_grad()
+    def sample_apart(self, n: int, generator: torch.Generator | None) -> tuple[Tensor, Tensor]:
+        """Draw cells (n, c) as if columns had nothing to do with each other, on the CPU, float64.
+
+        Also returns the log-probability of each cell, (n, c).
+        """
+        marginals = [block.columns.marginal() for block in self.parts]
+        parts = [marginal.sample((n,), generator) for marginal in marginals]
+        log_prob = [m.log_prob(x) for m, x in zip(marginals, parts, strict=True)]
+        order = self.order.cpu()
+        return torch.cat(parts, -1)[:, order], torch.cat(log_prob, -1)[:, order]
+
+    def _columns(self, of_blocks: Sequence[Sequence[Any]]) -> list[Any]:
+        """Bring what blocks have for each of their columns into the order of the table."""
+        found = [item for of_block in of_blocks for item in of_block]
+        return [found[i] for i in self.order]
 
     def _take(self, x: Tensor, block: Block) -> Tensor:
         return x if self.in_order else x[..., block.index]

@@ -54,6 +54,23 @@ def standard_error(log_w: Tensor) -> Tensor:
     return (excess.clamp_min(0.0) / (len(log_w) - 1)).sqrt()
 
 
+def resample(log_w: Tensor, n: int, generator: torch.Generator | None) -> Tensor:
+    """Choose n draws of each row with probabilities in proportion to w. (K, rows) -> (n, rows).
+
+    Independently, as indices along K: these draws are from the distribution weighed for.
+
+    References
+    ----------
+    "Using the SIR algorithm to simulate posterior distributions" (Rubin, 1988).
+    """
+    cumulative = torch.softmax(log_w, 0).cumsum(0).T.contiguous()  # (n_rows, K)
+    u = torch.rand(
+        (len(cumulative), n), generator=generator, dtype=log_w.dtype, device=log_w.device
+    )
+    chosen = torch.searchsorted(cumulative, u * cumulative[:, -1:], right=True)
+    return chosen.clamp_max(len(log_w) - 1).T
+
+
 def pareto_k(log_w: Tensor) -> Tensor:
     """Return the shape of a generalised Pareto tail fitted to the weights. (K, n) -> (n,).
 

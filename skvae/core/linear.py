@@ -8,30 +8,48 @@ a column, or an indicator for each of its levels.
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from .cells import Cells
+from .cells import Batch, Cells
 from .vae import VAE
 
 #: Rows whose features are held at a time.
 CHUNK_ROWS = 10_000
+#: With missing cells: rows that are looked at, and so many at a time; steps, and the gain in nats a
+#: row below which no more are made.
+MAX_EM_ROWS = 4_000
+EM_CHUNK_ROWS = 250
+MAX_EM_STEPS = 50
+EM_TOLERANCE = 1e-4
 
 
 class FactorModel(NamedTuple):
-    """x = W z + noise, on standardised features; W^T Psi^-1 W is diagonal."""
+    """x = mean + W z + noise, on standardised features; W^T Psi^-1 W is diagonal."""
 
     loadings: Tensor  # W, (c, d)
     noise_variance: Tensor  # diagonal of Psi, (c,)
+    mean: Tensor | None = None  # (c,), None: zero
 
-    def posterior(self) -> tuple[Tensor, Tensor]:
-        """Return A (d, c) and the variances S (d,) of q(z | x) = N(A x, S)."""
-        scaled = self.loadings / self.noise_variance.unsqueeze(-1)
-        eigenvalues = (self.loadings * scaled).sum(0)
+    def posterior(self, share: Tensor | float = 1.0) -> tuple[Tensor, Tensor]:
+        """Return A (d, c) and the variances S (d,) of q(z | x) = N(A (x - mean), S).
+
+        With a ``share`` (c,) of features observed, those for the mean precision of z.
+        """
+        precision = 1.0 / self.noise_variance
+        scaled = self.loadings * precision.unsqueeze(-1)
+        eigenvalues = (self.loadings.square() * (share * precision).unsqueeze(-1)).sum(0)
         variance = 1.0 / (1.0 + eigenvalues)
         return variance.unsqueeze(-1) * scaled.T, variance
+
+    def rotated(self, share: Tensor) -> FactorModel:
+        """Return the same model with W^T diag(share / Psi) W diagonal."""
+        precision = (share / self.noise_variance).unsqueeze(-1)
+        axes = torch.linalg.eigh(self.loadings.T @ (precision * self.loadings)).eigenvectors
+        return self._replace(loadings=self.loadings @ axes.flip(-1))
 
 
 def factor_analysis(
@@ -132,14 +150,38 @@ def _pad(loadings: Tensor, n_latent: int) -> Tensor:
 
 
 @torch.no_grad()
-def linear_model(vae: VAE, x: Tensor) -> FactorModel:
-    """Fit a factor model to the features of cells x (n, c), float64, on the model's own device.
+def linear_model(vae: VAE, batch: Batch) -> FactorModel:
+    """Fit a factor model to the features of rows, float64, on the model's own device.
+
+    With missing cells by expectation-maximisation, in which these alone are the latent data: each
+    step fits anew to the moments expected of complete rows, so that it takes few.
+
+    References
+    ----------
+    "Maximum Likelihood from Incomplete Data via the EM Algorithm" (Dempster et al., 1977).
+    """
+    model = _fit_moments(vae, feature_covariance(vae.cells, batch))
+    if batch.mask is None:
+        return model
+    some = batch[:: -(-len(batch) // MAX_EM_ROWS)]
+    x, seen = vae.cells.masked_features(some), some.observed[:, vae.cells.owner]
+    before = torch.tensor(-torch.inf)
+    for _ in range(MAX_EM_STEPS):
+        mean, covariance, log_likelihood = expected_moments(model, x, seen)
+        if log_likelihood - before < EM_TOLERANCE:
+            break
+        before = log_likelihood
+        model = _fit_moments(vae, covariance)._replace(mean=mean)
+    return model
+
+
+def _fit_moments(vae: VAE, covariance: Tensor) -> FactorModel:
+    """Fit a factor model to the covariance of all features (f, f).
 
     Indicators of levels add up to one, a covariance that factor analysis would fit without limit:
     with them all features, in units of their deviation, share one noise.
     """
     cells = vae.cells
-    covariance = feature_covariance(cells, x)
     if len(covariance) > cells.n_cells:
         deviation = covariance.diagonal().clamp_min(1e-12).sqrt()
         correlation = covariance / deviation / deviation.unsqueeze(-1)
@@ -149,27 +191,88 @@ def linear_model(vae: VAE, x: Tensor) -> FactorModel:
         )
     floor = torch.cat([block.floor / block.spread[:, 0] for block in cells.parts])
     isotropic = all(block.family.isotropic for block in cells.parts)
-    return factor_analysis(covariance, vae.n_latent, floor[cells.order].to(x), isotropic)
+    return factor_analysis(covariance, vae.n_latent, floor[cells.order].to(covariance), isotropic)
 
 
-def feature_covariance(cells: Cells, x: Tensor) -> Tensor:
-    """Return the second moments of the features of cells x (n, c), (f, f)."""
-    total = x.new_zeros(())
-    for rows in x.split(CHUNK_ROWS):
-        features = cells.plain_features(rows)
+def feature_covariance(cells: Cells, batch: Batch) -> Tensor:
+    """Return the second moments of the features of rows, (f, f); those of missing cells are 0."""
+    total = batch.x.new_zeros(())
+    for start in range(0, len(batch), CHUNK_ROWS):
+        features = cells.masked_features(batch[start : start + CHUNK_ROWS])
         total = total + features.T @ features
-    return total / len(x)
+    return total / len(batch)
+
+
+def expected_moments(model: FactorModel, x: Tensor, seen: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Return what is expected of complete rows, given their observed features.
+
+    Parameters
+    ----------
+    model : FactorModel
+    x : Tensor of shape (n, f)
+        Features; what they hold where they are not ``seen`` has no influence.
+    seen : Tensor of shape (n, f), bool
+
+    Returns
+    -------
+    mean : Tensor of shape (f,)
+    covariance : Tensor of shape (f, f)
+    log_likelihood : Tensor of shape ()
+        Mean over the rows of log p(observed features) under ``model``.
+    """
+    first, second, log_likelihood = (x.new_zeros(()) for _ in range(3))
+    for rows, of_rows in zip(x.split(EM_CHUNK_ROWS), seen.split(EM_CHUNK_ROWS), strict=True):
+        moments = _sums(model, rows, of_rows)
+        first, second, log_likelihood = (
+            total + more
+            for total, more in zip((first, second, log_likelihood), moments, strict=True)
+        )
+    mean = first / len(x)
+    return mean, second / len(x) - mean.outer(mean), log_likelihood / len(x)
+
+
+def _sums(model: FactorModel, x: Tensor, seen: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Return sums over rows: of E[x], of E[x x^T] and of log p(x_observed)."""
+    w, psi = model.loadings, model.noise_variance
+    mean = torch.zeros_like(psi) if model.mean is None else model.mean
+    residual = torch.where(seen, x - mean, 0.0)
+    pairs = (w.unsqueeze(-1) * w.unsqueeze(-2) / psi[:, None, None]).flatten(1)
+    eye = torch.eye(w.shape[1]).to(w)
+    root = torch.linalg.cholesky((seen.to(x) @ pairs).unflatten(-1, eye.shape) + eye)
+    projected = (residual / psi) @ w  # (n, d)
+    z = torch.cholesky_solve(projected.unsqueeze(-1), root).squeeze(-1)
+    filled = torch.where(seen, x, mean + z @ w.T)
+    # What stays unknown of missing features: by z, whose covariance is L^-T L^-1, and by noise.
+    spread = torch.linalg.solve_triangular(root, w.T.expand(len(x), -1, -1), upper=False)
+    spread = torch.where(seen.unsqueeze(1), 0.0, spread).flatten(0, 1)  # (n d, f)
+    second = filled.T @ filled + spread.T @ spread + torch.diag((~seen).sum(0) * psi)
+    square = (residual.square() / psi).sum() - (projected * z).sum()
+    log_det = 2.0 * root.diagonal(dim1=-2, dim2=-1).log().sum() + (seen * psi.log()).sum()
+    log_likelihood = -0.5 * (square + log_det + seen.sum() * math.log(2.0 * math.pi))
+    return filled.sum(0), second, log_likelihood
 
 
 @torch.no_grad()
-def start_linear(vae: VAE, model: FactorModel) -> None:
-    """Set a model to a factor model of its standardised features, which then is its density."""
-    split = vae.cells.split_features
-    noise_scale = model.noise_variance.sqrt()
+def start_linear(vae: VAE, model: FactorModel, share: Tensor | None = None) -> None:
+    """Set a model to a factor model of its standardised features, which then is its density.
+
+    The encoder's posterior is exact on complete rows. Of each feature a ``share`` (f,) may be
+    observed: it then has the covariance of rows with the mean precision.
+    """
+    cells, split = vae.cells, vae.cells.split_features
+    if share is not None:
+        model = model.rotated(share)
+    mean = torch.zeros_like(model.noise_variance) if model.mean is None else model.mean
     n_hidden = vae.decoder.body.n_hidden
-    for block, loadings, noise in zip(
-        vae.cells.parts, split(model.loadings), split(noise_scale), strict=True
-    ):
-        block.start(loadings, noise, n_hidden)
-    weight, variance = model.posterior()
-    vae.encoder.posterior.start(weight, 0.5 * variance.log(), vae.encoder.body.n_hidden)
+    parts = (split(x) for x in (model.loadings, model.noise_variance.sqrt(), mean))
+    for block, loadings, noise_scale, center in zip(cells.parts, *parts, strict=True):
+        block.start(loadings, noise_scale, n_hidden, center)
+    weight, variance = model.posterior(1.0 if share is None else share)
+    by_feature = weight * mean
+    bias = -by_feature.sum(1)
+    if cells.masked:
+        # Of a column that is missing, neither its features nor their means count.
+        of_mask = weight.new_zeros(len(weight), cells.n_cells)
+        weight = torch.cat([weight, -of_mask.index_add(1, cells.owner, by_feature)], 1)
+        bias = torch.zeros_like(bias)
+    vae.encoder.posterior.start(weight, bias, 0.5 * variance.log(), vae.encoder.body.n_hidden)

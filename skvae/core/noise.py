@@ -60,6 +60,32 @@ class KeyedNoise:
         return noise
 
 
+class FreshNoise:
+    """Noise that is new for every row, draw and call, for what is to be drawn and not scored.
+
+    Parameters
+    ----------
+    generator : torch.Generator
+        On the CPU.
+    rows : Tensor of shape (n, c)
+    n_draws : int
+        Draws of each row.
+    """
+
+    def __init__(self, generator: torch.Generator, rows: Tensor, n_draws: int):
+        self.generator, self.n_rows, self.n_draws = generator, len(rows), n_draws
+
+    def of(self, draws: slice = ALL) -> Noise:
+        """Return the noise of some draws."""
+        n_draws = len(range(self.n_draws)[draws])
+
+        def noise(n_noise: int) -> Tensor:
+            shape = (n_draws, self.n_rows, n_noise)
+            return torch.randn(shape, generator=self.generator, dtype=torch.float64)
+
+        return noise
+
+
 # The points of a call are the same for every tile of rows and of draws.
 @functools.lru_cache(maxsize=4)
 def _points(seed: int, n_draws: int, n_noise: int, quasi: bool) -> Tensor:

@@ -51,14 +51,15 @@ class PosteriorHead(nn.Module, ABC):
         return log_scale.clamp(-LOG_SCALE_LIMIT, LOG_SCALE_LIMIT)
 
     @torch.no_grad()
-    def start(self, weight: Tensor, log_scale: Tensor, n_hidden: int) -> None:
-        """Set the mean to ``weight`` (d, f) times the input part of the features."""
+    def start(self, weight: Tensor, bias: Tensor, log_scale: Tensor, n_hidden: int) -> None:
+        """Set the mean to ``weight`` (d, f) times the input part of the features, and a bias."""
         d = len(log_scale)
         self.linear.weight.zero_()
         self.linear.bias.zero_()
         self.linear.weight[:d, n_hidden : n_hidden + weight.shape[1]] = weight.to(
             self.linear.weight
         )
+        self.linear.bias[:d] = bias.to(self.linear.bias)
         self.linear.bias[d : 2 * d] = log_scale.to(self.linear.bias)
 
 

@@ -184,7 +184,7 @@ def test_a_masked_code_has_no_influence(hidden):
 def test_a_mixed_model_trains_from_its_linear_start_and_is_scored():
     x = coded_rows()
     vae = coded_model(x, float64=False)
-    start_linear(vae, fit_linear_model(vae, x))
+    start_linear(vae, fit_linear_model(vae, Batch(x)))
     module = IWAE(5).build(vae, len(x))
     optimizer = torch.optim.Adam(module.parameters(), lr=1e-2)
     generator = torch.Generator().manual_seed(0)
@@ -212,7 +212,7 @@ def test_a_linear_start_is_better_than_the_marginals(family):
     levels = None if family.kind == "positive" else [4, 3]
     columns = Columns.measure(family, [0, 1], x, n_levels=levels)
     vae = build_vae([columns], 1, generator=torch.Generator().manual_seed(0))
-    start_linear(vae, fit_linear_model(vae, x))
+    start_linear(vae, fit_linear_model(vae, Batch(x)))
     noise = torch.randn(500, len(x), 1, generator=torch.Generator().manual_seed(0)).double()
     with torch.no_grad():
         score = log_marginal(vae.double().draw(Batch(x), noise).log_w).mean()

@@ -57,6 +57,14 @@ class CellDistribution(Distribution, ABC):
     def _sample(self, shape: torch.Size, generator: Generator) -> Tensor:
         """Draw cells of a shape that ends in the batch's."""
 
+    @property
+    def summary(self) -> Tensor:
+        """What an average over draws of z is taken of, (..., r): the mean, r = 1.
+
+        Of codes the probability of every level.
+        """
+        return self.mean.unsqueeze(-1)
+
     def _uniform(self, shape: torch.Size, generator: Generator) -> Tensor:
         like = self._like
         return torch.rand(shape, generator=generator, dtype=like.dtype, device=like.device)
@@ -93,6 +101,10 @@ class Statistics:
     mean: Tensor
     variance: Tensor
     frequency: Tensor
+
+    def moved(self, by: Tensor) -> Statistics:
+        """Return those of features whose centers are elsewhere by so many scales, (c, f)."""
+        return dataclasses.replace(self, center=self.center + self.spread * by)
 
 
 @dataclasses.dataclass

@@ -70,7 +70,7 @@ class Bernoulli(Family):
     def start(self, linear: LinearStart) -> list[Start]:
         # First order in z: d logit = d mean / (mean (1 - mean)) = d mean / spread^2.
         of = linear.of
-        return [(linear.loadings / of.spread.unsqueeze(-1), torch.logit(of.center))]
+        return [(linear.loadings / of.spread.unsqueeze(-1), torch.logit(of.center, 1e-6))]
 
 
 class CategoricalLogits(CellDistribution):
@@ -88,6 +88,10 @@ class CategoricalLogits(CellDistribution):
     @property
     def mean(self) -> Tensor:
         return self.probs @ self._codes()
+
+    @property
+    def summary(self) -> Tensor:
+        return self.probs
 
     @property
     def mode(self) -> Tensor:

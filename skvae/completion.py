@@ -1,0 +1,202 @@
+"""Completion: the missing values of rows, drawn or expected given the observed ones."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+from functools import partial
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from .codecs import Float
+from .conditions import Condition, allowed
+from .core.cells import Batch
+from .core.completion import Expected, complete, expectation
+from .core.importance import effective_sample_size, pareto_k
+from .core.noise import FreshNoise
+from .core.vae import VAE
+from .result import MAX_PARETO_K, CompletionQuality
+from .scoring import Scoring, Weighted, place, precise
+from .table import Table
+
+Rows = NDArray[np.intp]
+
+#: Proposals a requested draw, at least; and how many times as many a row gets in the end whose
+#: weights are uneven.
+PROPOSALS_A_DRAW = 10
+MORE = 16
+#: Values tried for cells under a condition, a requested draw and at least; draws of z for each.
+TRIES_A_DRAW = 4
+MIN_TRIES = 64
+DRAWS_A_TRY = 8
+#: Rows of tries weighed at a time.
+MAX_TRIES = 8_192
+
+
+def as_rows(table: Table, values: Float) -> tuple[Batch, Float]:
+    """Return values as rows of cells, and their log-Jacobians (n,)."""
+    cells, log_det = table.encode(values)
+    # Through float32, as in training: rows that differ by rounding alone (another unit of
+    # measure) are the same row, to the bit.
+    return Batch.of(torch.as_tensor(cells.astype(np.float32)).double()), log_det
+
+
+@dataclasses.dataclass(frozen=True)
+class Completing:
+    """How rows are completed by a model.
+
+    Attributes
+    ----------
+    vae : VAE
+    table : Table
+    scoring : Scoring
+        Whose proposal and number of draws are used, and whose noise for what is expected.
+    seed : int
+        Of what is drawn.
+    """
+
+    vae: VAE
+    table: Table
+    scoring: Scoring
+    seed: int
+
+    @torch.no_grad()
+    def expect(self, values: Float) -> Float:
+        """Return values (n, c) with missing ones at their posterior mean, or mode."""
+        todo = self._incomplete(values)
+        completed = values.copy()
+        if len(todo):
+            rows, _ = as_rows(self.table, values[todo])
+            found = self.table.expect(self._expected(rows))
+            completed[todo] = np.where(np.isnan(values[todo]), found, values[todo])
+        return completed
+
+    def _expected(self, rows: Batch) -> list[Expected]:
+        vae, device = precise(self.vae, self.scoring.device), self.scoring.device
+        tile, order, parts = self.scoring.tile(self.vae), [], []
+        for index, z, log_w in self.scoring.draw(self.vae, rows):
+            batch = place(rows[index], device)
+            parts.append(expectation(vae, batch, z.to(batch.x), log_w.to(batch.x), tile.draws))
+            order.append(index)
+        back = torch.argsort(torch.cat(order))
+        return [
+            Expected(torch.cat([part.average.cpu() for part in of_column])[back])
+            for of_column in zip(*parts, strict=True)
+        ]
+
+    @torch.no_grad()
+    def complete(
+        self, values: Float, n_samples: int, conditions: list[Condition]
+    ) -> tuple[Float, CompletionQuality]:
+        """Return completed values (n * n_samples, c), and how good their weights are."""
+        for condition in conditions:
+            condition.check(values[:, condition.column.position])
+        completed = np.repeat(values, n_samples, axis=0)
+        ess, k = np.full((2, len(values)), np.nan)
+        n_proposals = np.zeros(len(values), dtype=np.int64)
+        drawing = Drawing(self, n_samples)
+        for drawn in drawing.run(values, self._incomplete(values), conditions):
+            where = (drawn.index[:, None] * n_samples + np.arange(n_samples)).ravel()
+            known = np.repeat(values[drawn.index], n_samples, axis=0)
+            completed[where] = np.where(np.isnan(known), drawn.values, known)
+            ess[drawn.index] = effective_sample_size(drawn.log_w).numpy()
+            k[drawn.index] = pareto_k(drawn.log_w).numpy()
+            n_proposals[drawn.index] = len(drawn.log_w)
+        return completed, CompletionQuality(ess, k, n_proposals)
+
+    def _incomplete(self, values: Float) -> Rows:
+        """Return the rows with a missing cell."""
+        known = [column.position for column in self.table.columns]
+        return np.flatnonzero(np.isnan(values[:, known]).any(1))
+
+
+class Drawn(NamedTuple):
+    """Values drawn for some rows."""
+
+    index: Rows  # which, (m,)
+    values: Float  # of all columns, the draws of a row together, (m * n_samples, c)
+    log_w: Tensor  # of the proposals they were chosen from, (K, m)
+
+
+class Drawing:
+    """One call of :meth:`Completing.complete`: its random streams, and how rows are drawn."""
+
+    def __init__(self, completing: Completing, n_samples: int):
+        self.of, self.n_samples = completing, n_samples
+        seed, device = completing.seed, completing.scoring.device
+        self.random = np.random.RandomState(seed)
+        self.noise = torch.Generator().manual_seed(seed)
+        self.cells = torch.Generator(device).manual_seed(seed)
+        self.vae = precise(completing.vae, device)
+
+    def run(self, values: Float, todo: Rows, conditions: list[Condition]) -> Iterator[Drawn]:
+        """Yield draws for rows; a row may come again, by more proposals."""
+        if conditions:
+            n_tries = max(TRIES_A_DRAW * self.n_samples, MIN_TRIES)
+            for some in in_chunks(todo, MAX_TRIES // n_tries):
+                yield self._under(conditions, values[some], n_tries, some)
+            return
+        n_draws = max(self.of.scoring.n_draws, PROPOSALS_A_DRAW * self.n_samples)
+        uneven = []
+        for drawn in self._round(values, todo, n_draws):
+            yield drawn
+            uneven.append(drawn.index[(pareto_k(drawn.log_w) > MAX_PARETO_K).numpy()])
+        if any(map(len, uneven)):
+            yield from self._round(values, np.concatenate(uneven), MORE * n_draws)
+
+    def _round(self, values: Float, todo: Rows, n_draws: int) -> Iterator[Drawn]:
+        rows, _ = as_rows(self.of.table, values[todo])
+        for index, z, log_w in self._weigh(rows, n_draws):
+            yield Drawn(todo[index.numpy()], self._draw(rows[index], z, log_w)[0], log_w)
+
+    def _weigh(self, rows: Batch, n_draws: int) -> Iterator[Weighted]:
+        """Yield fresh draws of z."""
+        scoring = dataclasses.replace(
+            self.of.scoring, n_draws=n_draws, noise=partial(FreshNoise, self.noise)
+        )
+        return scoring.draw(self.of.vae, rows)
+
+    def _draw(self, rows: Batch, z: Tensor, log_w: Tensor) -> tuple[Float, Tensor]:
+        """Return values (m * n_samples, c), and which draw of z each is from (n_samples, m)."""
+        batch = place(rows, self.of.scoring.device)
+        at_once = self.of.scoring.tile(self.vae).draws
+        cells, chosen = complete(
+            self.vae, batch, z.to(batch.x), log_w.to(batch.x), self.n_samples, self.cells, at_once
+        )
+        flat = cells.transpose(0, 1).flatten(0, 1).double().cpu()
+        return self.of.table.decode(flat.numpy(), self.random), chosen.cpu()
+
+    def _under(
+        self, conditions: list[Condition], values: Float, n_tries: int, index: Rows
+    ) -> Drawn:
+        """Draw for rows whose missing cells are under conditions.
+
+        These cells are tried at values v that are allowed, from a distribution r that has nothing
+        to do with the other columns; rows with them have weights p(x, v, z) / (q(z) r(v)).
+        """
+        n, table = len(values), self.of.table
+        tried, log_r = allowed(conditions, self.vae.cells, table, n * n_tries, self.random)
+        known = np.repeat(values, n_tries, axis=0)
+        tried[~np.isnan(known)] = np.nan
+        log_r = torch.as_tensor(np.where(np.isnan(tried), 0.0, log_r).sum(1))
+        rows, _ = as_rows(table, np.where(np.isnan(tried), known, tried))
+        z = torch.empty(DRAWS_A_TRY, len(rows), self.vae.n_latent, dtype=torch.float64)
+        log_w = torch.empty(DRAWS_A_TRY, len(rows), dtype=torch.float64)
+        for some, of_z, of_log_w in self._weigh(rows, DRAWS_A_TRY):
+            z[:, some], log_w[:, some] = of_z.double(), of_log_w - log_r[some]
+        # All draws for all tries of a row are proposals for it.
+        z, log_w = (x.unflatten(1, (n, n_tries)).transpose(1, 2).flatten(0, 1) for x in (z, log_w))
+        drawn, chosen = self._draw(rows[::n_tries], z, log_w)
+        of_try = (torch.arange(n) * n_tries + chosen % n_tries).T.flatten()
+        tried = tried[of_try]
+        return Drawn(index, np.where(np.isnan(tried), drawn, tried), log_w)
+
+
+def in_chunks(rows: Rows, size: int) -> Iterator[Rows]:
+    """Cut rows into chunks of at most so many, at least one."""
+    for start in range(0, len(rows), max(size, 1)):
+        yield rows[start : start + max(size, 1)]
