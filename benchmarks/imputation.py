@@ -39,7 +39,7 @@ from threadpoolctl import threadpool_limits
 
 from benchmarks.common import RESULTS, arguments, load, write_result
 from benchmarks.holes import MECHANISMS, codes, is_category
-from benchmarks.imputers import filled, peer
+from benchmarks.imputers import filled, fit_peer
 from benchmarks.synthetic import small
 from skvae import VAEImputer
 
@@ -84,7 +84,7 @@ def by_peer(
 ) -> tuple[pd.DataFrame, dict[str, float]]:
     """Return test rows without holes, and seconds."""
     start = time.perf_counter()
-    imputer = peer(method, train, seed, quick).fit(codes(train, train))
+    imputer = fit_peer(method, train, seed, quick)
     fitted = time.perf_counter()
     completed = filled(test, imputer.transform(codes(test, train)), train)
     return completed, seconds(start, fitted)
