@@ -196,8 +196,9 @@ def merged(runs: list[dict[str, Any]]) -> list[dict[str, Any]]:
 def summary(runs: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
     """Return means and standard errors over masks, and how methods compare, for each table.
 
-    The verdict over all mechanisms pairs every mask of every mechanism. The masks of one seed share
-    a split, so that its standard error is somewhat too small.
+    A comparison is over the masks that every method took, but for methods that took none. The
+    verdict pairs every mask of every mechanism; the masks of one seed share a split, so that its
+    standard error is somewhat too small.
     """
     frame = pd.DataFrame(runs).reindex(columns=[*KEY, *MEASURES])
     tables: dict[str, dict[str, Any]] = {}
@@ -218,7 +219,7 @@ def summary(runs: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
 def measured(rows: pd.DataFrame) -> dict[str, Any]:
     """Return the means of all measures and their standard errors; None where there is none."""
     found = {measure: mean_and_error(rows[measure].astype(float)) for measure in MEASURES}
-    return {k: v for k, v in found.items() if v is not None} | {"masks": len(rows)}
+    return {k: v for k, v in found.items() if v is not None} | {"masks": int(rows["error"].count())}
 
 
 def mean_and_error(values: pd.Series) -> list[float | None] | None:
@@ -245,6 +246,7 @@ def comparison(rows: pd.DataFrame, method: str) -> dict[str, Any] | None:
         "best_other": other,
         "difference": difference,
         "standard_error": uncertain,
+        "pairs": len(errors),
         "best_or_within_one": difference <= (uncertain or 0.0),
     }
 
@@ -276,7 +278,7 @@ def verdict(row: dict[str, Any]) -> str:
     """Return a comparison as text."""
     difference = cell([row["difference"], row["standard_error"]])
     best = "  best or within one standard error" if row["best_or_within_one"] else ""
-    return f"{row['error']:7.3f}  {difference} from {row['best_other']}{best}"
+    return f"{row['error']:7.3f}  {difference} from {row['best_other']}, {row['pairs']} pairs{best}"
 
 
 def main() -> None:
@@ -298,7 +300,9 @@ def main() -> None:
     )
     for i, rows in enumerate(finished, 1):
         runs += rows
-        found = ", ".join(f"{row['method']} {row.get('error', float('nan')):.3f}" for row in rows)
+        found = ", ".join(
+            f"{row['method']} {row.get('refused') or format(row['error'], '.3f')}" for row in rows
+        )
         print(f"{i}/{len(cases)} {rows[0]['table']}, {rows[0]['mechanism']}, "
               f"mask {rows[0]['seed']}: {found}", flush=True)  # fmt: skip
     runs = runs if options.quick else merged(runs)
