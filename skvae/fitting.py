@@ -200,8 +200,7 @@ class Fit:
             generator=torch.Generator().manual_seed(self.seeds.init),
         )
         if init == "linear":
-            share = None if rows.mask is None else rows.mask.double().mean(0)[vae.cells.owner]
-            start_linear(vae, linear_model(vae, precise), share)
+            start_linear(vae, linear_model(vae, precise), precise)
             if self.parts.prior.starts_from_mixture and len(rows) >= vae.prior.n_components:
                 self._start_mixture(vae, rows)
         return vae

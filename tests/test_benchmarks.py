@@ -29,6 +29,7 @@ from skvae.table import resolution  # noqa: E402
         "scoring_speed",
         "synthetic",
         "continuous",
+        "imputation",
     ],
 )
 def test_benchmark_runs(name):

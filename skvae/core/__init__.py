@@ -22,6 +22,7 @@ True
 from .ais import bidirectional
 from .build import build_vae
 from .cells import Batch, Cells, Columns
+from .completion import Expected, complete, expectation
 from .families import (
     Bernoulli,
     Beta,
@@ -74,6 +75,7 @@ __all__ = [
     "DiagonalGaussian",
     "Draw",
     "EncoderProposal",
+    "Expected",
     "FactorModel",
     "Family",
     "FullGaussian",
@@ -97,7 +99,9 @@ __all__ = [
     "active_units",
     "bidirectional",
     "build_vae",
+    "complete",
     "effective_sample_size",
+    "expectation",
     "factor_analysis",
     "kl_per_unit",
     "linear_model",

@@ -136,7 +136,7 @@ class Columns:
         of, _ = self.known()
         block.start(of.center.unsqueeze(-1)[..., :0], torch.ones_like(of.center), 0)
         with torch.no_grad():
-            return self.family(block(of.center.new_zeros(0)))
+            return self.family(block(of.center.new_zeros(0).double()))
 
 
 def _statistics(family: Family, x: Tensor, valid: Tensor) -> Statistics:

@@ -25,6 +25,8 @@ MAX_EM_ROWS = 4_000
 EM_CHUNK_ROWS = 250
 MAX_EM_STEPS = 50
 EM_TOLERANCE = 1e-4
+#: Of the encoder's regression on inputs, some of which may be constant.
+RIDGE = 1e-6
 
 
 class FactorModel(NamedTuple):
@@ -34,22 +36,17 @@ class FactorModel(NamedTuple):
     noise_variance: Tensor  # diagonal of Psi, (c,)
     mean: Tensor | None = None  # (c,), None: zero
 
-    def posterior(self, share: Tensor | float = 1.0) -> tuple[Tensor, Tensor]:
-        """Return A (d, c) and the variances S (d,) of q(z | x) = N(A (x - mean), S).
-
-        With a ``share`` (c,) of features observed, those for the mean precision of z.
-        """
-        precision = 1.0 / self.noise_variance
-        scaled = self.loadings * precision.unsqueeze(-1)
-        eigenvalues = (self.loadings.square() * (share * precision).unsqueeze(-1)).sum(0)
+    def posterior(self) -> tuple[Tensor, Tensor]:
+        """Return A (d, c) and the variances S (d,) of q(z | x) = N(A (x - mean), S)."""
+        scaled = self.loadings / self.noise_variance.unsqueeze(-1)
+        eigenvalues = (self.loadings * scaled).sum(0)
         variance = 1.0 / (1.0 + eigenvalues)
         return variance.unsqueeze(-1) * scaled.T, variance
 
-    def rotated(self, share: Tensor) -> FactorModel:
-        """Return the same model with W^T diag(share / Psi) W diagonal."""
-        precision = (share / self.noise_variance).unsqueeze(-1)
-        axes = torch.linalg.eigh(self.loadings.T @ (precision * self.loadings)).eigenvectors
-        return self._replace(loadings=self.loadings @ axes.flip(-1))
+    @property
+    def center(self) -> Tensor:
+        """The mean, (c,)."""
+        return torch.zeros_like(self.noise_variance) if self.mean is None else self.mean
 
 
 def factor_analysis(
@@ -163,7 +160,7 @@ def linear_model(vae: VAE, batch: Batch) -> FactorModel:
     model = _fit_moments(vae, feature_covariance(vae.cells, batch))
     if batch.mask is None:
         return model
-    some = batch[:: -(-len(batch) // MAX_EM_ROWS)]
+    some = _some(batch)
     x, seen = vae.cells.masked_features(some), some.observed[:, vae.cells.owner]
     before = torch.tensor(-torch.inf)
     for _ in range(MAX_EM_STEPS):
@@ -234,45 +231,67 @@ def expected_moments(model: FactorModel, x: Tensor, seen: Tensor) -> tuple[Tenso
 def _sums(model: FactorModel, x: Tensor, seen: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Return sums over rows: of E[x], of E[x x^T] and of log p(x_observed)."""
     w, psi = model.loadings, model.noise_variance
-    mean = torch.zeros_like(psi) if model.mean is None else model.mean
-    residual = torch.where(seen, x - mean, 0.0)
-    pairs = (w.unsqueeze(-1) * w.unsqueeze(-2) / psi[:, None, None]).flatten(1)
-    eye = torch.eye(w.shape[1]).to(w)
-    root = torch.linalg.cholesky((seen.to(x) @ pairs).unflatten(-1, eye.shape) + eye)
-    projected = (residual / psi) @ w  # (n, d)
-    z = torch.cholesky_solve(projected.unsqueeze(-1), root).squeeze(-1)
-    filled = torch.where(seen, x, mean + z @ w.T)
+    z, root, projected = _posterior_of(model, x, seen)
+    filled = torch.where(seen, x, model.center + z @ w.T)
     # What stays unknown of missing features: by z, whose covariance is L^-T L^-1, and by noise.
     spread = torch.linalg.solve_triangular(root, w.T.expand(len(x), -1, -1), upper=False)
     spread = torch.where(seen.unsqueeze(1), 0.0, spread).flatten(0, 1)  # (n d, f)
     second = filled.T @ filled + spread.T @ spread + torch.diag((~seen).sum(0) * psi)
+    residual = torch.where(seen, x - model.center, 0.0)
     square = (residual.square() / psi).sum() - (projected * z).sum()
     log_det = 2.0 * root.diagonal(dim1=-2, dim2=-1).log().sum() + (seen * psi.log()).sum()
     log_likelihood = -0.5 * (square + log_det + seen.sum() * math.log(2.0 * math.pi))
     return filled.sum(0), second, log_likelihood
 
 
+def _posterior_of(model: FactorModel, x: Tensor, seen: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Return the posterior of z of each row given what is seen of it.
+
+    Its mean (n, d), the root L of its precision L L^T (n, d, d), and that times the mean (n, d).
+    """
+    w, psi = model.loadings, model.noise_variance
+    pairs = (w.unsqueeze(-1) * w.unsqueeze(-2) / psi[:, None, None]).flatten(1)
+    eye = torch.eye(w.shape[1]).to(w)
+    root = torch.linalg.cholesky((seen.to(x) @ pairs).unflatten(-1, eye.shape) + eye)
+    projected = (torch.where(seen, x - model.center, 0.0) / psi) @ w
+    return torch.cholesky_solve(projected.unsqueeze(-1), root).squeeze(-1), root, projected
+
+
 @torch.no_grad()
-def start_linear(vae: VAE, model: FactorModel, share: Tensor | None = None) -> None:
+def start_linear(vae: VAE, model: FactorModel, batch: Batch | None = None) -> None:
     """Set a model to a factor model of its standardised features, which then is its density.
 
-    The encoder's posterior is exact on complete rows. Of each feature a ``share`` (f,) may be
-    observed: it then has the covariance of rows with the mean precision.
+    The encoder is the exact posterior of complete rows. Of a ``batch`` of rows with missing cells
+    it is the best linear approximation.
     """
     cells, split = vae.cells, vae.cells.split_features
-    if share is not None:
-        model = model.rotated(share)
-    mean = torch.zeros_like(model.noise_variance) if model.mean is None else model.mean
     n_hidden = vae.decoder.body.n_hidden
-    parts = (split(x) for x in (model.loadings, model.noise_variance.sqrt(), mean))
+    parts = (split(x) for x in (model.loadings, model.noise_variance.sqrt(), model.center))
     for block, loadings, noise_scale, center in zip(cells.parts, *parts, strict=True):
         block.start(loadings, noise_scale, n_hidden, center)
-    weight, variance = model.posterior(1.0 if share is None else share)
-    by_feature = weight * mean
-    bias = -by_feature.sum(1)
-    if cells.masked:
-        # Of a column that is missing, neither its features nor their means count.
-        of_mask = weight.new_zeros(len(weight), cells.n_cells)
-        weight = torch.cat([weight, -of_mask.index_add(1, cells.owner, by_feature)], 1)
-        bias = torch.zeros_like(bias)
+    if batch is None or batch.mask is None:
+        weight, variance = model.posterior()
+        bias = -weight @ model.center
+    else:
+        weight, bias, variance = _linear_encoder(vae, model, _some(batch))
     vae.encoder.posterior.start(weight, bias, 0.5 * variance.log(), vae.encoder.body.n_hidden)
+
+
+def _linear_encoder(vae: VAE, model: FactorModel, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
+    """Regress the posterior means of rows on what the encoder sees of them.
+
+    Returns a weight (d, inputs), a bias (d,) and the mean of the posteriors' variances, (d,).
+    """
+    cells = vae.cells
+    z, root, _ = _posterior_of(model, cells.masked_features(batch), batch.observed[:, cells.owner])
+    inputs = cells.features(batch)
+    design = torch.cat([inputs, torch.ones_like(inputs[:, :1])], 1)
+    gram = design.T @ design / len(design)
+    gram.diagonal().add_(RIDGE)
+    solved = torch.linalg.solve(gram, design.T @ z / len(design))  # (inputs + 1, d)
+    variance = torch.cholesky_inverse(root).diagonal(dim1=-2, dim2=-1).mean(0)
+    return solved[:-1].T, solved[-1], variance
+
+
+def _some(batch: Batch) -> Batch:
+    return batch[:: -(-len(batch) // MAX_EM_ROWS)]
