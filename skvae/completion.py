@@ -15,20 +15,26 @@ from torch import Tensor
 from .codecs import Float
 from .conditions import Condition, allowed
 from .core.cells import Batch
-from .core.completion import Expected, complete, expectation
+from .core.completion import complete, expectation
 from .core.importance import effective_sample_size, pareto_k
 from .core.noise import FreshNoise
 from .core.vae import VAE
-from .result import MAX_PARETO_K, CompletionQuality
+from .result import CompletionQuality
 from .scoring import Scoring, Weighted, place, precise
 from .table import Table
 
 Rows = NDArray[np.intp]
 
-#: Proposals a requested draw, at least; and how many times as many a row gets in the end whose
-#: weights are uneven.
+#: Proposals a requested draw, at least; and the effective sample size, a requested draw and at
+#: least, below which a row gets so many times as many.
 PROPOSALS_A_DRAW = 10
+SUFFICIENT_A_DRAW = 2
+SUFFICIENT = 16
 MORE = 16
+#: The same for expectations, whose squared error is that of a draw over the effective sample size:
+#: draws for each that a score has.
+EXPECTED_DRAWS = 4
+SUFFICIENT_TO_EXPECT = 64
 #: Values tried for cells under a condition, a requested draw and at least; draws of z for each.
 TRIES_A_DRAW = 4
 MIN_TRIES = 64
@@ -67,26 +73,28 @@ class Completing:
     @torch.no_grad()
     def expect(self, values: Float) -> Float:
         """Return values (n, c) with missing ones at their posterior mean, or mode."""
-        todo = self._incomplete(values)
-        completed = values.copy()
-        if len(todo):
-            rows, _ = as_rows(self.table, values[todo])
-            found = self.table.expect(self._expected(rows))
-            completed[todo] = np.where(np.isnan(values[todo]), found, values[todo])
+        completed, todo = values.copy(), self._incomplete(values)
+        for n_draws in (EXPECTED_DRAWS, EXPECTED_DRAWS * MORE):
+            uneven = [np.empty(0, dtype=np.intp)]
+            for index, found, ess in self._expected(values, todo, n_draws):
+                known = values[index]
+                completed[index] = np.where(np.isnan(known), found, known)
+                uneven.append(index[ess < SUFFICIENT_TO_EXPECT])
+            todo = np.concatenate(uneven)
         return completed
 
-    def _expected(self, rows: Batch) -> list[Expected]:
-        vae, device = precise(self.vae, self.scoring.device), self.scoring.device
-        tile, order, parts = self.scoring.tile(self.vae), [], []
-        for index, z, log_w in self.scoring.draw(self.vae, rows):
-            batch = place(rows[index], device)
-            parts.append(expectation(vae, batch, z.to(batch.x), log_w.to(batch.x), tile.draws))
-            order.append(index)
-        back = torch.argsort(torch.cat(order))
-        return [
-            Expected(torch.cat([part.average.cpu() for part in of_column])[back])
-            for of_column in zip(*parts, strict=True)
-        ]
+    def _expected(
+        self, values: Float, todo: Rows, n_draws: int
+    ) -> Iterator[tuple[Rows, Float, Float]]:
+        """Yield rows, what is expected of all their columns, and effective sample sizes."""
+        rows, _ = as_rows(self.table, values[todo])
+        scoring = dataclasses.replace(self.scoring, n_draws=n_draws * self.scoring.n_draws)
+        vae, at_once = precise(self.vae, scoring.device), scoring.tile(self.vae).draws
+        for index, z, log_w in scoring.draw(self.vae, rows):
+            batch = place(rows[index], scoring.device)
+            found = expectation(vae, batch, z.to(batch.x), log_w.to(batch.x), at_once)
+            ess = effective_sample_size(log_w).numpy()
+            yield todo[index.numpy()], self.table.expect(found), ess
 
     @torch.no_grad()
     def complete(
@@ -106,7 +114,7 @@ class Completing:
             ess[drawn.index] = effective_sample_size(drawn.log_w).numpy()
             k[drawn.index] = pareto_k(drawn.log_w).numpy()
             n_proposals[drawn.index] = len(drawn.log_w)
-        return completed, CompletionQuality(ess, k, n_proposals)
+        return completed, CompletionQuality(ess, k, n_proposals, n_samples)
 
     def _incomplete(self, values: Float) -> Rows:
         """Return the rows with a missing cell."""
@@ -134,21 +142,25 @@ class Drawing:
         self.vae = precise(completing.vae, device)
 
     def run(self, values: Float, todo: Rows, conditions: list[Condition]) -> Iterator[Drawn]:
-        """Yield draws for rows; a row may come again, by more proposals."""
+        """Yield draws for rows; one whose weights are uneven comes again, by more proposals."""
+        sufficient = max(SUFFICIENT_A_DRAW * self.n_samples, SUFFICIENT)
+        for times in (1, MORE):
+            uneven = [np.empty(0, dtype=np.intp)]
+            for drawn in self._round(values, todo, times, conditions):
+                yield drawn
+                few = effective_sample_size(drawn.log_w) < sufficient
+                uneven.append(drawn.index[few.numpy()])
+            todo = np.concatenate(uneven)
+
+    def _round(
+        self, values: Float, todo: Rows, times: int, conditions: list[Condition]
+    ) -> Iterator[Drawn]:
         if conditions:
-            n_tries = max(TRIES_A_DRAW * self.n_samples, MIN_TRIES)
+            n_tries = times * max(TRIES_A_DRAW * self.n_samples, MIN_TRIES)
             for some in in_chunks(todo, MAX_TRIES // n_tries):
                 yield self._under(conditions, values[some], n_tries, some)
             return
-        n_draws = max(self.of.scoring.n_draws, PROPOSALS_A_DRAW * self.n_samples)
-        uneven = []
-        for drawn in self._round(values, todo, n_draws):
-            yield drawn
-            uneven.append(drawn.index[(pareto_k(drawn.log_w) > MAX_PARETO_K).numpy()])
-        if any(map(len, uneven)):
-            yield from self._round(values, np.concatenate(uneven), MORE * n_draws)
-
-    def _round(self, values: Float, todo: Rows, n_draws: int) -> Iterator[Drawn]:
+        n_draws = times * max(self.of.scoring.n_draws, PROPOSALS_A_DRAW * self.n_samples)
         rows, _ = as_rows(self.of.table, values[todo])
         for index, z, log_w in self._weigh(rows, n_draws):
             yield Drawn(todo[index.numpy()], self._draw(rows[index], z, log_w)[0], log_w)
@@ -156,7 +168,7 @@ class Drawing:
     def _weigh(self, rows: Batch, n_draws: int) -> Iterator[Weighted]:
         """Yield fresh draws of z."""
         scoring = dataclasses.replace(
-            self.of.scoring, n_draws=n_draws, noise=partial(FreshNoise, self.noise)
+            self.of.scoring, n_draws=n_draws, noise=partial(FreshNoise, self.noise), pad=False
         )
         return scoring.draw(self.of.vae, rows)
 

@@ -369,7 +369,8 @@ def _distinct(values: list[Any]) -> tuple[Any, ...]:
 
 
 def _is_missing(value: Any) -> bool:
-    return value is None or value != value or type(value).__name__ in ("NAType", "NaTType")
+    # Whether NA differs from itself is NA.
+    return value is None or type(value).__name__ in ("NAType", "NaTType") or value != value
 
 
 def _read(field: Field, column: Any) -> Any:

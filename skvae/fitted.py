@@ -205,7 +205,7 @@ class Fitted:
 
         Draws of z from ``proposal``, new ones for every row and at least ten for each of
         ``n_samples``, are resampled by their weights p(x_observed, z) / q(z), and missing cells
-        drawn given z. Rows whose weights are uneven get more of them.
+        drawn given z. Rows whose effective sample size is small get more of them.
 
         Parameters
         ----------
@@ -235,7 +235,8 @@ class Fitted:
         Warns
         -----
         UserWarning
-            If some rows have Pareto k > 0.7 after more proposals: few of them decide the draws.
+            If some rows have Pareto k > 0.7 after more proposals, and an effective sample size
+            below half of these and below 100 a completion: few decide the draws.
 
         Raises
         ------

@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 
 #: Above it an importance-weighted estimate is of no practical use (Vehtari et al., 2024).
 MAX_PARETO_K = 0.7
+#: So many effective draws for each that is chosen are plenty, whatever the tail of the weights.
+PLENTY_A_DRAW = 100
 
 
 @dataclasses.dataclass(frozen=True)
@@ -69,15 +71,21 @@ class CompletionQuality:
         25 proposals, and for rows without a missing cell.
     n_proposals : ndarray of int, shape (n_rows,)
         Draws of z that were weighed; 0 for rows without a missing cell.
+    n_samples : int
+        Completions of each row.
     """
 
     effective_sample_size: NDArray[np.float64]
     pareto_k: NDArray[np.float64]
     n_proposals: NDArray[np.int64]
+    n_samples: int = 1
 
     def warn(self) -> None:
         """Warn, once, of rows whose completions cannot be trusted."""
-        bad = self.pareto_k > MAX_PARETO_K
+        # Whatever the tail looks like, even weights and plenty of draws are good to choose from.
+        plenty = PLENTY_A_DRAW * self.n_samples
+        good = self.effective_sample_size > np.minimum(0.5 * self.n_proposals, plenty)
+        bad = (self.pareto_k > MAX_PARETO_K) & ~good
         if bad.any():
             least = self.effective_sample_size[bad].min()
             warnings.warn(

@@ -84,6 +84,8 @@ class Scoring:
         Where the model is.
     working_memory : float
         Bytes.
+    pad : bool
+        Whether the last tile is filled up, so that no row's score depends on how many there are.
     """
 
     proposal: Proposal
@@ -91,6 +93,7 @@ class Scoring:
     noise: Callable[[Tensor, int], KeyedNoise | FreshNoise]
     device: torch.device
     working_memory: float
+    pad: bool = True
 
     @torch.no_grad()
     def draw(self, vae: VAE, rows: Batch) -> Iterator[Weighted]:
@@ -108,7 +111,7 @@ class Scoring:
     def _draw(self, vae: VAE, rows: Batch, index: Tensor, proposal: Proposal) -> Iterator[Weighted]:
         shape = Tile(rows=1) if proposal.row_by_row else self.tile(vae)
         for some in index.split(shape.rows):
-            tile = rows[shape.padded(some)]
+            tile = rows[shape.padded(some) if self.pad else some]
             source = proposal.build(vae, place(tile, self.device))
             parts = [source(noise) for noise in self._noises(tile, shape.draws)]
             z, log_w = (torch.cat([part[i].cpu() for part in parts]) for i in (0, 1))
