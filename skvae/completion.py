@@ -111,9 +111,9 @@ class Completing:
             where = (drawn.index[:, None] * n_samples + np.arange(n_samples)).ravel()
             known = np.repeat(values[drawn.index], n_samples, axis=0)
             completed[where] = np.where(np.isnan(known), drawn.values, known)
-            ess[drawn.index] = effective_sample_size(drawn.log_w).numpy()
-            k[drawn.index] = pareto_k(drawn.log_w).numpy()
-            n_proposals[drawn.index] = len(drawn.log_w)
+            of_rows = drawn.quality(n_samples)
+            ess[drawn.index], k[drawn.index] = of_rows.effective_sample_size, of_rows.pareto_k
+            n_proposals[drawn.index] = of_rows.n_proposals
         return completed, CompletionQuality(ess, k, n_proposals, n_samples)
 
     def _incomplete(self, values: Float) -> Rows:
@@ -128,6 +128,11 @@ class Drawn(NamedTuple):
     index: Rows  # which, (m,)
     values: Float  # of all columns, the draws of a row together, (m * n_samples, c)
     log_w: Tensor  # of the proposals they were chosen from, (K, m)
+
+    def quality(self, n_samples: int) -> CompletionQuality:
+        """Return how good the weights are."""
+        ess, k = (f(self.log_w).numpy() for f in (effective_sample_size, pareto_k))
+        return CompletionQuality(ess, k, np.full(len(k), len(self.log_w)), n_samples)
 
 
 class Drawing:
@@ -148,8 +153,9 @@ class Drawing:
             uneven = [np.empty(0, dtype=np.intp)]
             for drawn in self._round(values, todo, times, conditions):
                 yield drawn
-                few = effective_sample_size(drawn.log_w) < sufficient
-                uneven.append(drawn.index[few.numpy()])
+                quality = drawn.quality(self.n_samples)
+                few = quality.effective_sample_size < sufficient
+                uneven.append(drawn.index[few | quality.decided_by_few])
             todo = np.concatenate(uneven)
 
     def _round(

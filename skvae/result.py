@@ -80,12 +80,18 @@ class CompletionQuality:
     n_proposals: NDArray[np.int64]
     n_samples: int = 1
 
+    @property
+    def decided_by_few(self) -> NDArray[np.bool_]:
+        """Rows whose weights have a tail so heavy that few draws decide, (n_rows,).
+
+        Pareto k > 0.7, but for rows with weights that are even, or draws that are plenty.
+        """
+        enough = np.minimum(0.5 * self.n_proposals, PLENTY_A_DRAW * self.n_samples)
+        return (self.pareto_k > MAX_PARETO_K) & ~(self.effective_sample_size > enough)
+
     def warn(self) -> None:
         """Warn, once, of rows whose completions cannot be trusted."""
-        # Whatever the tail looks like, even weights and plenty of draws are good to choose from.
-        plenty = PLENTY_A_DRAW * self.n_samples
-        good = self.effective_sample_size > np.minimum(0.5 * self.n_proposals, plenty)
-        bad = (self.pareto_k > MAX_PARETO_K) & ~good
+        bad = self.decided_by_few
         if bad.any():
             least = self.effective_sample_size[bad].min()
             warnings.warn(
