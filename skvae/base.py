@@ -81,6 +81,9 @@ class BaseVAE(Fitted, BaseEstimator, ABC):  # type: ignore[misc]
         "verbose": ["verbose"],
     }
 
+    #: Whether numbers of all kinds are Gaussian where the likelihood is "auto".
+    _smooth: ClassVar[bool] = False
+
     def __init__(
         self,
         latent_dim: int = 16,
@@ -213,6 +216,8 @@ class BaseVAE(Fitted, BaseEstimator, ABC):  # type: ignore[misc]
         fit = Fit(self, parts, table, families, seeds, resolve_device(self.device))
         self._keep(fit, fit.run(rows, log_det, copy.deepcopy(warm)))
         self._has_holes = np.isnan(values).any(0)
+        with np.errstate(all="ignore"):
+            self._range = np.fmin.reduce(values), np.fmax.reduce(values)  # NaN of an empty column
         some = rows[:: -(-len(rows) // MAX_ROWS_OF_USE)].to(fit.device)
         self.active_units_, self.kl_per_unit_ = (
             use.cpu().numpy() for use in latent_use(self.vae_, some)
@@ -220,7 +225,7 @@ class BaseVAE(Fitted, BaseEstimator, ABC):  # type: ignore[misc]
 
     def _learn(self, values: Float, container: Container, seed: int) -> tuple[Table, list[Family]]:
         """Learn the columns of which a value was observed, and choose their families."""
-        families = choose_families(self.likelihood, values, container, seed)
+        families = choose_families(self.likelihood, values, container, seed, self._smooth)
         empty = [
             name for name, family in zip(container.names, families, strict=True) if family is None
         ]

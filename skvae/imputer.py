@@ -55,8 +55,13 @@ class VAEImputer(TransformerMixin, BaseVAE):  # type: ignore[misc]  # noqa: D101
 
     Notes
     -----
+    ``likelihood="auto"`` has one meaning of its own here: numbers and times of all kinds are
+    Gaussian, with a mean and a scale that depend on z. Bins, which the other estimators give
+    columns with repeated values, draw such columns better, but guess worse.
+
     Rows come back in the container they came in: a DataFrame stays one, with its dtypes and index,
-    whatever ``set_output`` was not asked for. Imputed integers are means, and so may be fractions.
+    unless ``set_output`` asks for another. Imputed numbers are within the range seen in ``fit``.
+    Means of integers may be fractions; drawn integers are whole.
 
     Values are taken to be missing at random: what is missing may depend on observed cells, but not
     on what it would have been.
@@ -88,6 +93,8 @@ class VAEImputer(TransformerMixin, BaseVAE):  # type: ignore[misc]  # noqa: D101
         "add_indicator": ["boolean"],
         "keep_empty_features": ["boolean"],
     }
+
+    _smooth: ClassVar[bool] = True
 
     @with_common_parameters
     def __init__(
@@ -125,10 +132,9 @@ class VAEImputer(TransformerMixin, BaseVAE):  # type: ignore[misc]  # noqa: D101
         check_is_fitted(self)
         values, _ = read(self, X, self.table_.container)
         if self.sample_posterior:
-            filled, quality = self._complete(values, 1, None)
-            quality.warn()
+            filled = self._draw(values, 1, None)
         else:
-            filled = self._expect(values)
+            filled = self._in_range(self._expect(values), values)
         return with_index_of(X, self._with_indicator(self._rows_of(filled), values))
 
     def sample_imputations(
@@ -163,8 +169,7 @@ class VAEImputer(TransformerMixin, BaseVAE):  # type: ignore[misc]  # noqa: D101
         check_is_fitted(self)
         n_imputations = positive_integer(n_imputations, "n_imputations")
         values, _ = read(self, X, self.table_.container)
-        filled, quality = self._complete(values, n_imputations, random_state)
-        quality.warn()
+        filled = self._draw(values, n_imputations, random_state)
         tables = (self._rows_of(filled[i::n_imputations]) for i in range(n_imputations))
         return [with_index_of(X, table) for table in tables]
 
@@ -199,6 +204,19 @@ class VAEImputer(TransformerMixin, BaseVAE):  # type: ignore[misc]  # noqa: D101
     @property
     def _n_features_out(self) -> int:
         return len(self._kept) + len(self._indicated)
+
+    def _draw(self, values: Float, n_samples: int, random_state: Any) -> Float:
+        """Return values (n * n_samples, c) with missing ones drawn."""
+        filled, quality = self._complete(values, n_samples, random_state)
+        quality.warn()
+        roles = [field.role for field in self.table_.container.fields]
+        whole = np.isin(roles, ["integer", "time"])
+        filled[:, whole] = np.round(filled[:, whole])
+        return self._in_range(filled, np.repeat(values, n_samples, axis=0))
+
+    def _in_range(self, filled: Float, values: Float) -> Float:
+        """Hold filled values within the range of the training rows."""
+        return np.where(np.isnan(values), filled.clip(*self._range), values)
 
     def _rows_of(self, filled: Float) -> Any:
         """Return the kept columns of completed values as rows."""

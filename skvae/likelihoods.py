@@ -88,7 +88,7 @@ def model(family: Family) -> Model:
 
 
 def choose_families(
-    likelihood: Any, values: Float, container: Container, seed: int
+    likelihood: Any, values: Float, container: Container, seed: int, smooth: bool = False
 ) -> list[Family | None]:
     """Return the family of every column, None for one without an observed value.
 
@@ -101,6 +101,8 @@ def choose_families(
     container : Container
     seed : int
         Of the rows by which candidates are compared.
+    smooth : bool
+        Whether numbers of all kinds are Gaussian where the likelihood is "auto".
 
     Raises
     ------
@@ -123,7 +125,7 @@ def choose_families(
         elif isinstance(wanted, str) and wanted == "auto":
             in_frame = container.backend is not None
             column, of_some = observed(values[:, j]), observed(values[some, j])
-            families.append(choose(field, column, of_some, in_frame))
+            families.append(choose(field, column, of_some, in_frame, smooth))
         else:
             family = resolve(wanted, Family, "likelihood")  # type: ignore[type-abstract]
             family.validate()
@@ -131,16 +133,20 @@ def choose_families(
     return families
 
 
-def choose(field: Field, values: Float, some: Float, in_frame: bool) -> Family:
+def choose(
+    field: Field, values: Float, some: Float, in_frame: bool, smooth: bool = False
+) -> Family:
     """Return the family of a column by what it holds; ``some`` of its values decide close calls."""
     if field.role == "boolean":
         return Bernoulli()
     if field.is_category:
         return Ordinal() if field.role == "ordered" else Categorical()
+    if field.role != "time" and is_binary(values):
+        return Bernoulli()
+    if smooth:
+        return Gaussian()
     if field.role == "time":
         return Binned()
-    if is_binary(values):
-        return Bernoulli()
     if field.role == "integer":
         return _choose_integer(field, values, some)
     if not in_frame:

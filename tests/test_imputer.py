@@ -101,7 +101,7 @@ def test_sample_posterior_draws_in_transform():
     imputer = quick(sample_posterior=True).fit(HOLES)
     one, other = imputer.transform(HOLES), imputer.transform(HOLES)
     hidden = np.isnan(HOLES)
-    assert (one[hidden] != other[hidden]).all()
+    assert (one[hidden] != other[hidden]).mean() > 0.9  # some are held to the range
     assert_array_equal(one[~hidden], other[~hidden])
     assert_array_equal(clone(imputer).fit(HOLES).transform(HOLES), one)
 
@@ -175,3 +175,30 @@ def test_bad_input_is_named():
         imputer.sample_imputations(HOLES, 0)
     with pytest.raises(ValueError, match="infinity in column 2, row 0"):
         imputer.transform([[1.0, 2.0, np.inf, 3.0]])
+
+
+def test_numbers_are_gaussian_unless_named():
+    frame = mixed()
+    imputer = quick().fit(frame)
+    found = {name: type(family).__name__ for name, family in imputer.likelihoods_.items()}
+    assert found == {
+        "length": "Gaussian",
+        "count": "Gaussian",
+        "colour": "Categorical",
+        "size": "Ordinal",
+        "name": "Categorical",
+        "sold": "Bernoulli",
+        "day": "Gaussian",
+        "age": "Gaussian",
+    }
+    named = quick(likelihood={"count": "binned"}).fit(frame)
+    assert type(named.likelihoods_["count"]).__name__ == "Binned"
+    assert type(named.likelihoods_["age"]).__name__ == "Gaussian"
+
+
+def test_drawn_numbers_are_in_range_and_whole_where_they_were():
+    frame = mixed()
+    table = quick().fit(frame).sample_imputations(frame.assign(count=None, age=None), 1)[0]
+    for name in ("count", "age"):
+        assert table[name].between(frame[name].min(), frame[name].max()).all()
+        assert (table[name] == table[name].round()).all()

@@ -1,0 +1,140 @@
+"""Rows of Adult completed from half of their columns, beside real rows.
+
+A VAEDensity at defaults is fitted to the published training rows. Of half of the test rows a random
+half of the columns is given, the others are drawn from p(missing | given); a classifier is then to
+tell the completed rows from the other half of the test rows (0.5: it cannot). Controls: the missing
+cells of rows taken from other rows at random, each column apart (the given half alone is right), and
+from the training row that is nearest in the given columns (hot deck). One thread.
+"""
+
+from __future__ import annotations
+
+import time
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from sklearn.neighbors import NearestNeighbors
+from threadpoolctl import threadpool_limits
+
+from benchmarks.common import arguments, write_result
+from benchmarks.fidelity import two_sample_auc
+from benchmarks.holes import codes
+from benchmarks.synthetic import is_discrete, read, small
+from skvae import VAEDensity
+
+#: A given half, and the training rows, to rows completed.
+Complete = Callable[[pd.DataFrame, pd.DataFrame, np.random.Generator], pd.DataFrame]
+
+
+def shuffled(given: pd.DataFrame, train: pd.DataFrame, generator: np.random.Generator) -> Any:
+    """Complete with cells of random training rows, each column apart."""
+    rows = pd.DataFrame(
+        {
+            name: train[name].iloc[generator.integers(len(train), size=len(given))].array
+            for name in train
+        }
+    )
+    return rows.assign(**{name: given[name] for name in given})
+
+
+def hot_deck(given: pd.DataFrame, train: pd.DataFrame, generator: np.random.Generator) -> Any:
+    """Complete with the cells of the training row that is nearest in the given columns."""
+    like = train[list(given)]
+    nearest = NearestNeighbors(n_neighbors=1).fit(codes(like, like))
+    index = nearest.kneighbors(codes(given, like), return_distance=False)[:, 0]
+    return train.iloc[index].reset_index(drop=True).assign(**{n: given[n] for n in given})
+
+
+def measure(
+    complete: Complete, train: pd.DataFrame, halves: list[pd.DataFrame], seed: int
+) -> dict[str, float]:
+    """Complete one half of the test rows from half of their columns; compare with the other."""
+    generator = np.random.default_rng(seed)
+    names = generator.permutation(train.columns)[: len(train.columns) // 2]
+    given = halves[0][[name for name in train if name in set(names)]]
+    start = time.perf_counter()
+    rows = complete(given, train, generator)[list(train)]
+    spent = time.perf_counter() - start
+    for name in given:
+        assert (rows[name].to_numpy() == given[name].to_numpy()).all(), name
+    return {
+        "given": sorted(names),
+        "two_sample_auc": two_sample_auc(halves[1], rows),
+        "rows_a_second": len(rows) / spent,
+    }
+
+
+def main() -> None:
+    """Run everything and write the result."""
+    parser = arguments(__doc__.splitlines()[0])
+    parser.add_argument("--halves", type=int, default=5, help="random halves of the columns")
+    options = parser.parse_args()
+    if options.data is None and not options.quick:
+        parser.error("--data: the folder of the tables is needed, unless --quick")
+    torch.set_num_threads(1)
+    train, test = small() if options.quick else read(options.data, "adult")
+    categories = {n: "category" for n in train if is_discrete(train[n])}
+    train, test = train.astype(categories), test.astype(categories)
+    order = np.random.default_rng(0).permutation(len(test))
+    halves = [test.iloc[rows].reset_index(drop=True) for rows in np.array_split(order, 2)]
+    with threadpool_limits(1):
+        start = time.perf_counter()
+        model = VAEDensity(random_state=0, **({"max_epochs": 3} if options.quick else {})).fit(
+            train
+        )
+        seconds = time.perf_counter() - start
+        qualities = []
+
+        def ours(given: pd.DataFrame, train: pd.DataFrame, generator: np.random.Generator) -> Any:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", UserWarning)
+                rows, quality = model.sample_conditional(
+                    given, random_state=int(generator.integers(2**31)), return_quality=True
+                )
+            qualities.append(quality)
+            return rows
+
+        ways = {"VAEDensity": ours, "hot deck": hot_deck, "shuffled": shuffled}
+        seeds = range(1 if options.quick else options.halves)
+        runs = [
+            {"way": way, "seed": seed, **measure(complete, train, halves, seed)}
+            for seed in seeds
+            for way, complete in ways.items()
+        ]
+        unconditional = two_sample_auc(halves[1], model.sample(len(halves[0]), random_state=0))
+        real = two_sample_auc(*halves)
+    means = {
+        way: {
+            m: float(np.mean([run[m] for run in runs if run["way"] == way]))
+            for m in ("two_sample_auc", "rows_a_second")
+        }
+        for way in ways
+    }
+    means["VAEDensity"] |= {
+        "decided_by_few": float(np.mean([q.decided_by_few.mean() for q in qualities])),
+        "median_effective_sample_size": float(
+            np.median(np.concatenate([q.effective_sample_size for q in qualities]))
+        ),
+        "more_proposals": float(
+            np.mean(np.concatenate([q.n_proposals > model.n_draws for q in qualities]))
+        ),
+        "fit_seconds": seconds,
+    }
+    result = {
+        "means": means,
+        "drawn rows, nothing given": {"two_sample_auc": unconditional},
+        "real rows": {"two_sample_auc": real},
+        "rows": len(halves[0]),
+        "runs": runs,
+    }
+    for name, row in (*means.items(), *((k, result[k]) for k in list(result)[1:3])):
+        print(name, {k: round(v, 4) for k, v in row.items()})
+    write_result("completion", result, options.quick)
+
+
+if __name__ == "__main__":
+    main()
