@@ -1,10 +1,10 @@
 """Rows of Adult completed from half of their columns, beside real rows.
 
 A VAEDensity at defaults is fitted to the published training rows. Of half of the test rows a random
-half of the columns is given, the others are drawn from p(missing | given); a classifier is then to
-tell the completed rows from the other half of the test rows (0.5: it cannot). Controls: the missing
-cells of rows taken from other rows at random, each column apart (the given half alone is right), and
-from the training row that is nearest in the given columns (hot deck). One thread.
+half of the columns is given, the others are drawn from p(missing | given); a classifier then is to
+tell completed rows from the other half of the test rows (0.5: it cannot). Controls: missing cells
+from random training rows, each column apart (so that the given half alone is right), and from the
+training row that is nearest in the given columns (hot deck). One thread.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from benchmarks.common import arguments, write_result
 from benchmarks.fidelity import two_sample_auc
 from benchmarks.holes import codes
 from benchmarks.synthetic import is_discrete, read, small
-from skvae import VAEDensity
+from skvae import CompletionQuality, VAEDensity
 
 #: A given half, and the training rows, to rows completed.
 Complete = Callable[[pd.DataFrame, pd.DataFrame, np.random.Generator], pd.DataFrame]
@@ -51,7 +51,7 @@ def hot_deck(given: pd.DataFrame, train: pd.DataFrame, generator: np.random.Gene
 
 def measure(
     complete: Complete, train: pd.DataFrame, halves: list[pd.DataFrame], seed: int
-) -> dict[str, float]:
+) -> dict[str, Any]:
     """Complete one half of the test rows from half of their columns; compare with the other."""
     generator = np.random.default_rng(seed)
     names = generator.permutation(train.columns)[: len(train.columns) // 2]
@@ -68,6 +68,50 @@ def measure(
     }
 
 
+def fitted(train: pd.DataFrame, quick: bool) -> tuple[VAEDensity, float]:
+    """Return a model and the seconds of its training."""
+    start = time.perf_counter()
+    model = VAEDensity(random_state=0, **({"max_epochs": 3} if quick else {})).fit(train)
+    return model, time.perf_counter() - start
+
+
+def by_model(model: VAEDensity, qualities: list[CompletionQuality]) -> Complete:
+    """Return how a model completes rows; how good its proposals were is added to ``qualities``."""
+
+    def complete(given: pd.DataFrame, train: pd.DataFrame, generator: np.random.Generator) -> Any:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)
+            rows, quality = model.sample_conditional(
+                given, random_state=int(generator.integers(2**31)), return_quality=True
+            )
+        qualities.append(quality)
+        return rows
+
+    return complete
+
+
+def summary(
+    runs: list[dict[str, Any]], qualities: list[CompletionQuality], n_draws: int
+) -> dict[str, dict[str, float]]:
+    """Return means over the halves of the columns, and how good the model's proposals were."""
+    means = {
+        way: {
+            m: float(np.mean([run[m] for run in runs if run["way"] == way]))
+            for m in ("two_sample_auc", "rows_a_second")
+        }
+        for way in dict.fromkeys(run["way"] for run in runs)
+    }
+    sizes = np.concatenate([q.effective_sample_size for q in qualities])
+    again = np.concatenate([q.n_proposals > n_draws for q in qualities])
+    few = np.concatenate([q.decided_by_few for q in qualities])
+    means["VAEDensity"] |= {
+        "median_effective_sample_size": float(np.median(sizes)),
+        "given_more_proposals": float(again.mean()),
+        "decided_by_few": float(few.mean()),
+    }
+    return means
+
+
 def main() -> None:
     """Run everything and write the result."""
     parser = arguments(__doc__.splitlines()[0])
@@ -76,63 +120,37 @@ def main() -> None:
     if options.data is None and not options.quick:
         parser.error("--data: the folder of the tables is needed, unless --quick")
     torch.set_num_threads(1)
-    train, test = small() if options.quick else read(options.data, "adult")
-    categories = {n: "category" for n in train if is_discrete(train[n])}
-    train, test = train.astype(categories), test.astype(categories)
+    tables = small() if options.quick else read(options.data, "adult")
+    train, test = (t.astype({n: "category" for n in t if is_discrete(t[n])}) for t in tables)
     order = np.random.default_rng(0).permutation(len(test))
     halves = [test.iloc[rows].reset_index(drop=True) for rows in np.array_split(order, 2)]
+    qualities: list[CompletionQuality] = []
     with threadpool_limits(1):
-        start = time.perf_counter()
-        model = VAEDensity(random_state=0, **({"max_epochs": 3} if options.quick else {})).fit(
-            train
-        )
-        seconds = time.perf_counter() - start
-        qualities = []
-
-        def ours(given: pd.DataFrame, train: pd.DataFrame, generator: np.random.Generator) -> Any:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore", UserWarning)
-                rows, quality = model.sample_conditional(
-                    given, random_state=int(generator.integers(2**31)), return_quality=True
-                )
-            qualities.append(quality)
-            return rows
-
-        ways = {"VAEDensity": ours, "hot deck": hot_deck, "shuffled": shuffled}
-        seeds = range(1 if options.quick else options.halves)
+        model, seconds = fitted(train, options.quick)
+        ways = {
+            "VAEDensity": by_model(model, qualities),
+            "hot deck": hot_deck,
+            "shuffled": shuffled,
+        }
         runs = [
             {"way": way, "seed": seed, **measure(complete, train, halves, seed)}
-            for seed in seeds
+            for seed in range(1 if options.quick else options.halves)
             for way, complete in ways.items()
         ]
-        unconditional = two_sample_auc(halves[1], model.sample(len(halves[0]), random_state=0))
-        real = two_sample_auc(*halves)
-    means = {
-        way: {
-            m: float(np.mean([run[m] for run in runs if run["way"] == way]))
-            for m in ("two_sample_auc", "rows_a_second")
-        }
-        for way in ways
-    }
-    means["VAEDensity"] |= {
-        "decided_by_few": float(np.mean([q.decided_by_few.mean() for q in qualities])),
-        "median_effective_sample_size": float(
-            np.median(np.concatenate([q.effective_sample_size for q in qualities]))
-        ),
-        "more_proposals": float(
-            np.mean(np.concatenate([q.n_proposals > model.n_draws for q in qualities]))
-        ),
-        "fit_seconds": seconds,
-    }
+        drawn = model.sample(len(halves[0]), random_state=0)
+        nothing_given, real = two_sample_auc(halves[1], drawn), two_sample_auc(*halves)
+    means = summary(runs, qualities, model.n_draws)
+    for name, row in means.items():
+        print(name, {k: round(v, 4) for k, v in row.items()})
+    print(f"drawn rows, nothing given: {nothing_given:.4f}; real rows: {real:.4f}")
     result = {
         "means": means,
-        "drawn rows, nothing given": {"two_sample_auc": unconditional},
-        "real rows": {"two_sample_auc": real},
+        "two_sample_auc_nothing_given": nothing_given,
+        "two_sample_auc_real_rows": real,
         "rows": len(halves[0]),
+        "fit_seconds": seconds,
         "runs": runs,
     }
-    for name, row in (*means.items(), *((k, result[k]) for k in list(result)[1:3])):
-        print(name, {k: round(v, 4) for k, v in row.items()})
     write_result("completion", result, options.quick)
 
 

@@ -30,6 +30,7 @@ from skvae.table import resolution  # noqa: E402
         "synthetic",
         "continuous",
         "imputation",
+        "completion",
     ],
 )
 def test_benchmark_runs(name):
