@@ -20,21 +20,24 @@ from .core.importance import effective_sample_size, pareto_k
 from .core.noise import FreshNoise
 from .core.vae import VAE
 from .result import CompletionQuality
-from .scoring import Scoring, Weighted, place, precise
+from .scoring import Scoring, place, precise
 from .table import Table
 
 Rows = NDArray[np.intp]
 
 #: Proposals a requested draw, at least; and the effective sample size, a requested draw and at
-#: least, below which a row gets so many times as many.
+#: least, below which a row gets more.
 PROPOSALS_A_DRAW = 10
 SUFFICIENT_A_DRAW = 2
 SUFFICIENT = 16
-MORE = 16
 #: The same for expectations, whose squared error is that of a draw over the effective sample size:
 #: draws for each that a score has.
 EXPECTED_DRAWS = 4
 SUFFICIENT_TO_EXPECT = 64
+#: What more a row gets: so many times as many proposals, at least, and rounds that adapt to them.
+MORE = 4
+MIN_MORE = 1_024
+ROUNDS = 3
 #: Values tried for cells under a condition, a requested draw and at least; draws of z for each.
 TRIES_A_DRAW = 4
 MIN_TRIES = 64
@@ -73,10 +76,11 @@ class Completing:
     @torch.no_grad()
     def expect(self, values: Float) -> Float:
         """Return values (n, c) with missing ones at their posterior mean, or mode."""
-        completed, todo = values.copy(), self._incomplete(values)
-        for n_draws in (EXPECTED_DRAWS, EXPECTED_DRAWS * MORE):
+        completed, todo = values.copy(), self.incomplete(values)
+        n_draws = EXPECTED_DRAWS * self.scoring.n_draws
+        for scoring in rounds(self.scoring, n_draws):
             uneven = [np.empty(0, dtype=np.intp)]
-            for index, found, ess in self._expected(values, todo, n_draws):
+            for index, found, ess in self._expected(values, todo, scoring):
                 known = values[index]
                 completed[index] = np.where(np.isnan(known), found, known)
                 uneven.append(index[ess < SUFFICIENT_TO_EXPECT])
@@ -84,11 +88,10 @@ class Completing:
         return completed
 
     def _expected(
-        self, values: Float, todo: Rows, n_draws: int
+        self, values: Float, todo: Rows, scoring: Scoring
     ) -> Iterator[tuple[Rows, Float, Float]]:
         """Yield rows, what is expected of all their columns, and effective sample sizes."""
         rows, _ = as_rows(self.table, values[todo])
-        scoring = dataclasses.replace(self.scoring, n_draws=n_draws * self.scoring.n_draws)
         vae, at_once = precise(self.vae, scoring.device), scoring.tile(self.vae).draws
         for index, z, log_w in scoring.draw(self.vae, rows):
             batch = place(rows[index], scoring.device)
@@ -107,7 +110,7 @@ class Completing:
         ess, k = np.full((2, len(values)), np.nan)
         n_proposals = np.zeros(len(values), dtype=np.int64)
         drawing = Drawing(self, n_samples)
-        for drawn in drawing.run(values, self._incomplete(values), conditions):
+        for drawn in drawing.run(values, self.incomplete(values), conditions):
             where = (drawn.index[:, None] * n_samples + np.arange(n_samples)).ravel()
             known = np.repeat(values[drawn.index], n_samples, axis=0)
             completed[where] = np.where(np.isnan(known), drawn.values, known)
@@ -116,7 +119,7 @@ class Completing:
             n_proposals[drawn.index] = of_rows.n_proposals
         return completed, CompletionQuality(ess, k, n_proposals, n_samples)
 
-    def _incomplete(self, values: Float) -> Rows:
+    def incomplete(self, values: Float) -> Rows:
         """Return the rows with a missing cell."""
         known = [column.position for column in self.table.columns]
         return np.flatnonzero(np.isnan(values[:, known]).any(1))
@@ -142,41 +145,34 @@ class Drawing:
         self.of, self.n_samples = completing, n_samples
         seed, device = completing.seed, completing.scoring.device
         self.random = np.random.RandomState(seed)
-        self.noise = torch.Generator().manual_seed(seed)
+        noise = partial(FreshNoise, torch.Generator().manual_seed(seed))
+        self.scoring = dataclasses.replace(completing.scoring, noise=noise, pad=False)
         self.cells = torch.Generator(device).manual_seed(seed)
         self.vae = precise(completing.vae, device)
 
     def run(self, values: Float, todo: Rows, conditions: list[Condition]) -> Iterator[Drawn]:
         """Yield draws for rows; one whose weights are uneven comes again, by more proposals."""
         sufficient = max(SUFFICIENT_A_DRAW * self.n_samples, SUFFICIENT)
-        for times in (1, MORE):
+        n_draws = max(self.of.scoring.n_draws, PROPOSALS_A_DRAW * self.n_samples)
+        n_tries = max(TRIES_A_DRAW * self.n_samples, MIN_TRIES)
+        for times, scoring in zip((1, MORE), rounds(self.scoring, n_draws), strict=True):
             uneven = [np.empty(0, dtype=np.intp)]
-            for drawn in self._round(values, todo, times, conditions):
+            if conditions:
+                found = self._under(conditions, values, todo, times * n_tries)
+            else:
+                found = self._known(values, todo, scoring)
+            for drawn in found:
                 yield drawn
                 quality = drawn.quality(self.n_samples)
                 few = quality.effective_sample_size < sufficient
                 uneven.append(drawn.index[few | quality.decided_by_few])
             todo = np.concatenate(uneven)
 
-    def _round(
-        self, values: Float, todo: Rows, times: int, conditions: list[Condition]
-    ) -> Iterator[Drawn]:
-        if conditions:
-            n_tries = times * max(TRIES_A_DRAW * self.n_samples, MIN_TRIES)
-            for some in in_chunks(todo, MAX_TRIES // n_tries):
-                yield self._under(conditions, values[some], n_tries, some)
-            return
-        n_draws = times * max(self.of.scoring.n_draws, PROPOSALS_A_DRAW * self.n_samples)
+    def _known(self, values: Float, todo: Rows, scoring: Scoring) -> Iterator[Drawn]:
+        """Draw for rows of which nothing is known but their observed cells."""
         rows, _ = as_rows(self.of.table, values[todo])
-        for index, z, log_w in self._weigh(rows, n_draws):
+        for index, z, log_w in scoring.draw(self.of.vae, rows):
             yield Drawn(todo[index.numpy()], self._draw(rows[index], z, log_w)[0], log_w)
-
-    def _weigh(self, rows: Batch, n_draws: int) -> Iterator[Weighted]:
-        """Yield fresh draws of z."""
-        scoring = dataclasses.replace(
-            self.of.scoring, n_draws=n_draws, noise=partial(FreshNoise, self.noise), pad=False
-        )
-        return scoring.draw(self.of.vae, rows)
 
     def _draw(self, rows: Batch, z: Tensor, log_w: Tensor) -> tuple[Float, Tensor]:
         """Return values (m * n_samples, c), and which draw of z each is from (n_samples, m)."""
@@ -189,13 +185,19 @@ class Drawing:
         return self.of.table.decode(flat.numpy(), self.random), chosen.cpu()
 
     def _under(
-        self, conditions: list[Condition], values: Float, n_tries: int, index: Rows
-    ) -> Drawn:
+        self, conditions: list[Condition], values: Float, todo: Rows, n_tries: int
+    ) -> Iterator[Drawn]:
         """Draw for rows whose missing cells are under conditions.
 
         These cells are tried at values v that are allowed, from a distribution r that has nothing
         to do with the other columns; rows with them have weights p(x, v, z) / (q(z) r(v)).
         """
+        for some in in_chunks(todo, MAX_TRIES // n_tries):
+            yield self._tried(conditions, values[some], n_tries, some)
+
+    def _tried(
+        self, conditions: list[Condition], values: Float, n_tries: int, index: Rows
+    ) -> Drawn:
         n, table = len(values), self.of.table
         tried, log_r = allowed(conditions, self.vae.cells, table, n * n_tries, self.random)
         known = np.repeat(values, n_tries, axis=0)
@@ -204,7 +206,8 @@ class Drawing:
         rows, _ = as_rows(table, np.where(np.isnan(tried), known, tried))
         z = torch.empty(DRAWS_A_TRY, len(rows), self.vae.n_latent, dtype=torch.float64)
         log_w = torch.empty(DRAWS_A_TRY, len(rows), dtype=torch.float64)
-        for some, of_z, of_log_w in self._weigh(rows, DRAWS_A_TRY):
+        scoring = dataclasses.replace(self.scoring, n_draws=DRAWS_A_TRY)
+        for some, of_z, of_log_w in scoring.draw(self.of.vae, rows):
             z[:, some], log_w[:, some] = of_z.double(), of_log_w - log_r[some]
         # All draws for all tries of a row are proposals for it.
         z, log_w = (x.unflatten(1, (n, n_tries)).transpose(1, 2).flatten(0, 1) for x in (z, log_w))
@@ -212,6 +215,15 @@ class Drawing:
         of_try = (torch.arange(n) * n_tries + chosen % n_tries).T.flatten()
         tried = tried[of_try]
         return Drawn(index, np.where(np.isnan(tried), drawn, tried), log_w)
+
+
+def rounds(scoring: Scoring, n_draws: int) -> tuple[Scoring, Scoring]:
+    """Return how rows are weighed at first, and how those whose weights are uneven."""
+    more = max(MORE * n_draws, MIN_MORE)
+    return (
+        dataclasses.replace(scoring, n_draws=n_draws),
+        dataclasses.replace(scoring, n_draws=more, rounds=ROUNDS),
+    )
 
 
 def in_chunks(rows: Rows, size: int) -> Iterator[Rows]:

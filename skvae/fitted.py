@@ -205,7 +205,8 @@ class Fitted:
 
         Draws of z from ``proposal``, new ones for every row and at least ten for each of
         ``n_samples``, are resampled by their weights p(x_observed, z) / q(z), and missing cells
-        drawn given z. Rows whose effective sample size is small get more of them.
+        drawn given z. Rows whose effective sample size is small get more of them, by proposals
+        adapted to the first.
 
         Parameters
         ----------
@@ -247,7 +248,8 @@ class Fitted:
         References
         ----------
         "MIWAE: Deep Generative Modelling and Imputation of Incomplete Data Sets" (Mattei and
-        Frellsen, 2019).
+        Frellsen, 2019); "Adaptive Importance Sampling in Monte Carlo Integration" (Oh and Berger,
+        1992).
 
         Examples
         --------

@@ -14,7 +14,7 @@ from .core.cells import Batch
 from .core.importance import effective_sample_size, log_marginal, pareto_k, standard_error
 from .core.latent import active_units, kl_per_unit
 from .core.noise import FreshNoise, KeyedNoise, Noise
-from .core.proposals import EncoderProposal, PriorProposal, Proposal
+from .core.proposals import EncoderProposal, PriorProposal, Proposal, Source, adapted
 from .core.vae import VAE
 
 #: Rows are scored in tiles of at most this many, the last one padded, by at most this many draws
@@ -86,6 +86,8 @@ class Scoring:
         Bytes.
     pad : bool
         Whether the last tile is filled up, so that no row's score depends on how many there are.
+    rounds : int
+        How often to draw again, each time by proposals adapted to the draws before.
     """
 
     proposal: Proposal
@@ -94,6 +96,7 @@ class Scoring:
     device: torch.device
     working_memory: float
     pad: bool = True
+    rounds: int = 0
 
     @torch.no_grad()
     def draw(self, vae: VAE, rows: Batch) -> Iterator[Weighted]:
@@ -112,10 +115,15 @@ class Scoring:
         shape = Tile(rows=1) if proposal.row_by_row else self.tile(vae)
         for some in index.split(shape.rows):
             tile = rows[shape.padded(some) if self.pad else some]
-            source = proposal.build(vae, place(tile, self.device))
-            parts = [source(noise) for noise in self._noises(tile, shape.draws)]
-            z, log_w = (torch.cat([part[i].cpu() for part in parts]) for i in (0, 1))
-            yield Weighted(some, z[:, : len(some)], log_w[:, : len(some)].double())
+            batch = place(tile, self.device)
+            noises = list(self._noises(tile, shape.draws))
+            z, log_w = _joined(proposal.build(vae, batch), noises)
+            for _ in range(self.rounds):
+                again = _joined(adapted(vae, batch, z, log_w), noises)
+                better = effective_sample_size(again[1]) > effective_sample_size(log_w)
+                z = torch.where(better.unsqueeze(-1), again[0], z)
+                log_w = torch.where(better, again[1], log_w)
+            yield Weighted(some, z[:, : len(some)].cpu(), log_w[:, : len(some)].cpu().double())
 
     def tile(self, vae: VAE) -> Tile:
         """Return how many rows and draws of a model are handled at a time."""
@@ -156,6 +164,12 @@ class Scoring:
         }
         found = self.summarise(vae, rows, *functions.values())
         return {**dict(zip(functions, found, strict=True)), "elbo": self.elbo(vae, rows)}
+
+
+def _joined(source: Source, noises: list[Noise]) -> tuple[Tensor, Tensor]:
+    """Return the draws of all noises, one after the other."""
+    z, log_w = zip(*map(source, noises), strict=True)
+    return torch.cat(z), torch.cat(log_w)
 
 
 @torch.no_grad()

@@ -12,12 +12,16 @@ from torch import Tensor
 
 from .ais import Annealing, annealed
 from .cells import Batch
-from .distributions import LatentDistribution, Mixture
+from .distributions import LatentDistribution, Mixture, StudentT
+from .importance import effective_sample_size
 from .laplace import laplace
 from .networks import Features
 from .noise import Noise
 from .recipe import Recipe
 from .vae import VAE
+
+#: Degrees of freedom of an adapted proposal: tails for what the draws so far have missed.
+ADAPTED_DF = 8.0
 
 #: Draws for the rows it was made for: noise -> z (K, n, d) and log-weights (K, n).
 Source = Callable[[Noise], tuple[Tensor, Tensor]]
@@ -117,6 +121,42 @@ def _mixture(vae: VAE, batch: Batch, share: float) -> Mixture:
             f"with torch.func, which failed: {error} Use proposal='encoder'."
         ) from error
     return Mixture(found.distribution, q, torch.where(found.converged, share, 0.0).to(batch.x))
+
+
+def adapted(vae: VAE, batch: Batch, z: Tensor, log_w: Tensor) -> Source:
+    """Return draws of a Student-t with the mean and covariance of weighted draws.
+
+    A posterior that is skewed, or wider than at its mode, is met step by step. With few effective
+    draws the covariance leans on that of the draws without their weights.
+
+    Parameters
+    ----------
+    vae : VAE
+    batch : Batch
+    z : Tensor of shape (K, n, d)
+    log_w : Tensor of shape (K, n)
+
+    References
+    ----------
+    "Adaptive Importance Sampling in Monte Carlo Integration" (Oh and Berger, 1992).
+    """
+    d = z.shape[-1]
+    weight = torch.softmax(log_w, 0)
+    mean = torch.einsum("kn,knd->nd", weight, z)
+    trust = effective_sample_size(log_w)
+    trust = (trust / (trust + d))[:, None, None]
+    covariance = trust * _spread(z, mean, weight) + (1.0 - trust) * _spread(
+        z, z.mean(0), torch.full_like(weight, 1.0 / len(z))
+    )
+    floor = 1e-6 * covariance.diagonal(dim1=-2, dim2=-1).mean(-1)[:, None, None]
+    root = torch.linalg.cholesky_ex(covariance + floor * torch.eye(d).to(z)).L
+    precision_tril = torch.linalg.cholesky_ex(torch.cholesky_inverse(root)).L
+    return draws_from(StudentT(mean, precision_tril, ADAPTED_DF), vae, batch)
+
+
+def _spread(z: Tensor, mean: Tensor, weight: Tensor) -> Tensor:
+    apart = z - mean
+    return torch.einsum("kn,kni,knj->nij", weight, apart, apart)
 
 
 @dataclasses.dataclass
