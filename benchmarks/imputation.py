@@ -48,7 +48,7 @@ QUICK_TABLES = ("small numbers", "small")
 FILES = {"wine_quality": "wine_quality_red", "adult": "adult", "vote": "vote",
          "banknote": "banknote", "letter": "letter"}  # fmt: skip
 LEFT_OUT = {"adult": ["split"], "banknote": ["class"], "letter": ["class"]}
-MOST_ROWS = 5_000
+MOST_ROWS = 3_000
 BASE, OURS = "mean", "VAEImputer"
 METHODS = (BASE, "KNN", "ridge", "trees", OURS)
 KEY = ("table", "mechanism", "seed", "method")
@@ -57,7 +57,7 @@ DRAWS = 19
 
 
 def read(folder: Path | None, name: str) -> pd.DataFrame:
-    """Return a table of floats and categories, at most 5,000 rows of it."""
+    """Return a table of floats and categories, at most 3,000 rows of it."""
     table = raw(folder, name)
     if len(table) > MOST_ROWS:
         rows = np.random.default_rng(0).choice(len(table), MOST_ROWS, replace=False)
