@@ -1,4 +1,4 @@
-"""Write README's tables from ``results/likelihood.json`` and ``results/synthetic.json``."""
+"""Write README's tables from the files in ``results``."""
 
 from __future__ import annotations
 
@@ -13,6 +13,13 @@ from benchmarks.common import RESULTS
 README = Path(__file__).parent.parent / "README.md"
 END = "<!-- end of table -->"
 TABLES = ("breast_cancer", "wine", "digits")
+IMPUTERS = {
+    "mean": "mean, mode",
+    "KNN": "KNNImputer",
+    "ridge": "IterativeImputer, BayesianRidge",
+    "trees": "IterativeImputer, ExtraTreesRegressor",
+    "VAEImputer": "VAEImputer",
+}
 SYNTHETIC = ("VAEDensity", "VAEDensity, mixture prior", "GaussianMixture", "shuffled columns")
 
 
@@ -47,9 +54,21 @@ def synthetic(result: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
+def imputation(result: dict[str, Any]) -> str:
+    """Return a Markdown table of errors in hidden cells, means over masks and mechanisms."""
+    tables = result["tables"]
+    names = [name.replace("_", " ") for name in tables]
+    lines = ["| | " + " | ".join(names) + " |", "|---|" + "---|" * len(tables)]
+    for method, label in IMPUTERS.items():
+        cells = (f"{rows['verdict'][method]['error']:.3f}" for rows in tables.values())
+        lines.append(f"| {label} | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
 QUOTED: dict[str, Callable[[dict[str, Any]], str]] = {
     "likelihood": likelihood,
     "synthetic": synthetic,
+    "imputation": imputation,
 }
 
 
