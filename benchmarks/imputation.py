@@ -287,11 +287,12 @@ def main() -> None:
     parser.add_argument("--tables", nargs="+", choices=TABLES, default=list(TABLES))
     parser.add_argument("--mechanisms", nargs="+", choices=MECHANISMS, default=list(MECHANISMS))
     parser.add_argument("--methods", nargs="+", choices=METHODS, default=list(METHODS))
-    parser.add_argument("--masks", type=int, default=5)
+    parser.add_argument("--masks", type=int, default=5, help="seeds of masks, from --first on")
+    parser.add_argument("--first", type=int, default=0)
     options = parser.parse_args()
     if options.data is None and not options.quick and set(options.tables) != {"breast_cancer"}:
         parser.error("--data: the folder of the tables is needed, unless --quick")
-    cases = list(product(options.tables, options.mechanisms, range(options.masks)))
+    cases = list(product(options.tables, options.mechanisms, range(options.first, options.masks)))
     if options.quick:
         cases = [(name, "MCAR 30 %", 0) for name in QUICK_TABLES]
     runs: list[dict[str, Any]] = []
