@@ -54,6 +54,10 @@ def conditions(where: Mapping[Hashable, Any], table: Table) -> list[Condition]:
     ValueError, TypeError
         If a column is unknown, or a condition is neither a range nor a set.
     """
+    if not isinstance(where, Mapping):
+        raise TypeError(
+            f"where must be a dict of conditions by column, as {{'age': (30, 40)}}. Got {where!r}."
+        )
     columns = {column.name: column for column in table.columns}
     unknown = [name for name in where if name not in columns]
     if unknown:

@@ -445,6 +445,11 @@ def test_conditions_that_make_no_sense_are_refused(of_mixed, where, message):
         of_mixed.sample_conditional(None, 5, where=where)
 
 
+def test_conditions_come_by_column(of_mixed):
+    with pytest.raises(TypeError, match=r"where must be a dict .* Got \['count'\]"):
+        of_mixed.sample_conditional(None, where=["count"])
+
+
 def test_an_observed_cell_may_not_contradict_a_condition(of_mixed):
     rows = pd.DataFrame({"colour": ["red", "green"]})
     with pytest.raises(ValueError, match=r"Column 'colour' is 'green' in row 1.*rules out"):
