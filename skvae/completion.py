@@ -34,10 +34,9 @@ SUFFICIENT = 16
 #: draws for each that a score has.
 EXPECTED_DRAWS = 4
 SUFFICIENT_TO_EXPECT = 64
-#: What more a row gets: so many times as many proposals, at least, and rounds that adapt to them.
-MORE = 4
-MIN_MORE = 1_024
-ROUNDS = 3
+#: What a row gets at first and then, as long as its weights are uneven: so many times as many
+#: proposals, at least so many, and rounds that adapt to them.
+STAGES = ((1, 1, 0), (4, 256, 1), (16, 1_024, 3))
 #: Values tried for cells under a condition, a requested draw and at least; draws of z for each.
 TRIES_A_DRAW = 4
 MIN_TRIES = 64
@@ -78,7 +77,7 @@ class Completing:
         """Return values (n, c) with missing ones at their posterior mean, or mode."""
         completed, todo = values.copy(), self.incomplete(values)
         n_draws = EXPECTED_DRAWS * self.scoring.n_draws
-        for scoring in rounds(self.scoring, n_draws):
+        for _, scoring in stages(self.scoring, n_draws):
             uneven = [np.empty(0, dtype=np.intp)]
             for index, found, ess in self._expected(values, todo, scoring):
                 known = values[index]
@@ -151,11 +150,11 @@ class Drawing:
         self.vae = precise(completing.vae, device)
 
     def run(self, values: Float, todo: Rows, conditions: list[Condition]) -> Iterator[Drawn]:
-        """Yield draws for rows; one whose weights are uneven comes again, by more proposals."""
+        """Yield draws for rows; those whose weights are uneven come again, by more proposals."""
         sufficient = max(SUFFICIENT_A_DRAW * self.n_samples, SUFFICIENT)
         n_draws = max(self.of.scoring.n_draws, PROPOSALS_A_DRAW * self.n_samples)
         n_tries = max(TRIES_A_DRAW * self.n_samples, MIN_TRIES)
-        for times, scoring in zip((1, MORE), rounds(self.scoring, n_draws), strict=True):
+        for times, scoring in stages(self.scoring, n_draws):
             uneven = [np.empty(0, dtype=np.intp)]
             if conditions:
                 found = self._under(conditions, values, todo, times * n_tries)
@@ -217,13 +216,14 @@ class Drawing:
         return Drawn(index, np.where(np.isnan(tried), drawn, tried), log_w)
 
 
-def rounds(scoring: Scoring, n_draws: int) -> tuple[Scoring, Scoring]:
-    """Return how rows are weighed at first, and how those whose weights are uneven."""
-    more = max(MORE * n_draws, MIN_MORE)
-    return (
-        dataclasses.replace(scoring, n_draws=n_draws),
-        dataclasses.replace(scoring, n_draws=more, rounds=ROUNDS),
-    )
+def stages(scoring: Scoring, n_draws: int) -> Iterator[tuple[int, Scoring]]:
+    """Yield how rows are weighed at first, and how those are whose weights are uneven.
+
+    Also by how much there are more proposals.
+    """
+    for times, at_least, rounds in STAGES:
+        more = max(times * n_draws, at_least)
+        yield times, dataclasses.replace(scoring, n_draws=more, rounds=rounds)
 
 
 def in_chunks(rows: Rows, size: int) -> Iterator[Rows]:
