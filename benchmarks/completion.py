@@ -2,9 +2,9 @@
 
 A VAEDensity at defaults is fitted to the published training rows. Of 2,000 test rows a random half
 of the columns is given, the others are drawn from p(missing | given); a classifier then is to tell
-completed rows from 2,000 other test rows (0.5: it cannot). Controls: missing cells
-from random training rows, each column apart (so that the given half alone is right), and from the
-training row that is nearest in the given columns (hot deck). One thread; seconds are processor time.
+completed rows from 2,000 other test rows (0.5: it cannot). Controls: missing cells from random
+training rows, each column apart (so that the given half alone is right), and from the training row
+that is nearest in the given columns (hot deck). One thread, seconds of processor time.
 """
 
 from __future__ import annotations

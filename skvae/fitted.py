@@ -40,8 +40,6 @@ class Fitted:
     n_draws: int
     proposal: str | Proposal
 
-    # ------------------------------------------------------------------ use
-
     def score_samples(self, X: Any) -> NDArray[np.float64]:
         """Return the log-likelihood of each row, by importance sampling.
 
