@@ -18,7 +18,7 @@ from sklearn.model_selection import train_test_split
 
 from skvae import VAEDensity
 
-N_SHOWN, N_DRAWS = 10, 4
+N_SHOWN, N_DRAWS, N_MANY = 10, 4, 20
 
 
 def images(options):
@@ -31,7 +31,7 @@ def images(options):
     with np.load(options.mnist) as file:
         train, test = (file[name].reshape(-1, 784) / 255 for name in ("X_train", "X_test"))
     # Ink or none, as they were drawn.
-    return (train[:20_000] > 0.5).astype(float), (test[:500] > 0.5).astype(float), 28
+    return (train[:10_000] > 0.5).astype(float), (test[:200] > 0.5).astype(float), 28
 
 
 def model(options):
@@ -43,7 +43,7 @@ def model(options):
         32,
         likelihood="bernoulli",
         hidden_layer_sizes=(256, 256),
-        max_epochs=quick.get("max_epochs", 60),
+        max_epochs=quick.get("max_epochs", 40),
         random_state=0,
     )
 
@@ -79,14 +79,13 @@ def main():
         upper[:N_SHOWN], N_DRAWS, random_state=0, return_quality=True
     )
     draws = several.reshape(N_SHOWN, N_DRAWS, -1).swapaxes(0, 1)
-    mean = density.sample_conditional(upper[:N_SHOWN], 200, random_state=1)
-    mean = mean.reshape(N_SHOWN, 200, -1).mean(1)
     print(f"effective sample sizes: {np.round(quality.effective_sample_size).astype(int)}")
-    one = density.sample_conditional(upper, 50, random_state=2).reshape(len(test), 50, -1)
+    many = density.sample_conditional(upper, N_MANY, random_state=1)
+    mean = many.reshape(len(test), N_MANY, -1).mean(1)
     forest = ExtraTreesRegressor(100, min_samples_leaf=3, random_state=0, n_jobs=1)
     forest.fit(train[:5_000][:, ~lower], train[:5_000][:, lower])
     for name, found in (
-        ("mean of 50 draws", one.mean(1)[:, lower]),
+        (f"mean of {N_MANY} draws", mean[:, lower]),
         ("extremely randomised trees", forest.predict(test[:, ~lower])),
         ("mean image", np.broadcast_to(train.mean(0)[lower], test[:, lower].shape)),
     ):
@@ -96,7 +95,7 @@ def main():
     shown += [(f"draw {i + 1}", rows) for i, rows in enumerate(draws)]
     name = "inpainted" if options.mnist is None else "inpainted_mnist"
     folder = Path("output" if options.quick else "docs/images")
-    draw([*shown, ("mean", mean)], height, folder / f"{name}.png")
+    draw([*shown, ("mean", mean[:N_SHOWN])], height, folder / f"{name}.png")
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ from torch import nn
 
 from .codecs import Float
 from .container import Container
-from .core.cells import Batch
+from .core.batch import Batch
 from .core.families import Family
 from .core.networks import ACTIVATIONS, CorrelatedNoise
 from .core.objectives import Objective

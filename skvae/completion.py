@@ -14,7 +14,7 @@ from torch import Tensor
 
 from .codecs import Float
 from .conditions import Condition, allowed
-from .core.cells import Batch
+from .core.batch import Batch
 from .core.completion import complete, expectation
 from .core.importance import effective_sample_size, pareto_k
 from .core.noise import FreshNoise

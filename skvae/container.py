@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import datetime
 from collections.abc import Callable, Hashable, Sequence
 from typing import Any
 
@@ -11,7 +10,7 @@ import narwhals as nw
 import numpy as np
 from numpy.typing import NDArray
 
-Float = NDArray[np.float64]
+from .clock import Clock, Float
 
 #: What a column can hold. Categories are read as their numbers, times as the units passed since
 #: the first of them.
@@ -230,70 +229,6 @@ def categorical_mask(given: Any, X: Any) -> list[bool]:
             f"{names or n} columns."
         )
     return [j in positions for j in range(n)]
-
-
-# ---------------------------------------------------------------------- times
-
-
-@dataclasses.dataclass(frozen=True)
-class Clock:
-    """How a column of times is read: as whole units since its first time.
-
-    Attributes
-    ----------
-    unit : {"ns", "us", "ms", "s", "D"}
-        The column's own.
-    origin : int
-        The first time, in units.
-    zone : str or None
-    is_duration : bool
-    """
-
-    unit: str
-    origin: int
-    zone: str | None
-    is_duration: bool
-
-    @classmethod
-    def of(cls, series: nw.Series[Any]) -> Clock:
-        """Learn from a column of times."""
-        dtype = series.dtype
-        clock = cls(
-            getattr(dtype, "time_unit", "D"),
-            0,
-            getattr(dtype, "time_zone", None),
-            isinstance(dtype, nw.Duration),
-        )
-        ticks = clock.ticks(series.drop_nulls())
-        return dataclasses.replace(clock, origin=int(ticks.min()) if len(ticks) else 0)
-
-    def ticks(self, series: nw.Series[Any]) -> NDArray[Any]:
-        """Return times as units since the origin."""
-        # Neither seconds nor days can be asked for: milliseconds can.
-        unit = self.unit if self.unit in ("ns", "us") else "ms"
-        if self.is_duration:
-            # narwhals counts them by way of floats of seconds, which are a unit off.
-            passed = series.to_numpy().astype(f"timedelta64[{unit}]")
-            ticks = passed.astype(np.int64)
-            if np.isnat(passed).any():
-                ticks = np.where(np.isnat(passed), np.nan, ticks)
-        else:
-            ticks = series.dt.timestamp(unit).to_numpy()  # type: ignore[arg-type]
-        return ticks // {"s": 1_000, "D": 86_400_000}.get(self.unit, 1) - self.origin
-
-    def tick(self, time: Any) -> float:
-        """Return one time, a ``datetime``, ``timedelta`` or what NumPy reads as one, in units."""
-        if getattr(time, "tzinfo", None) is not None:
-            time = time.astimezone(datetime.UTC).replace(tzinfo=None)
-        elif self.zone is not None:
-            raise ValueError(f"the column's times are in the zone {self.zone}: give it one")
-        kind = np.timedelta64 if self.is_duration else np.datetime64
-        return float(kind(time, self.unit).astype(np.int64) - self.origin)
-
-    def times(self, values: Float) -> NDArray[Any]:
-        """Return the times of values."""
-        kind = "timedelta64" if self.is_duration else "datetime64"
-        return (np.round(values).astype(np.int64) + self.origin).astype(f"{kind}[{self.unit}]")
 
 
 # ---------------------------------------------------------------- one column

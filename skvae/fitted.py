@@ -17,7 +17,7 @@ from sklearn.utils.validation import check_is_fitted
 from .codecs import Float
 from .completion import Completing, as_rows
 from .conditions import conditions
-from .core.cells import Batch
+from .core.batch import Batch
 from .core.noise import KeyedNoise
 from .core.proposals import Proposal
 from .core.recipe import resolve

@@ -14,8 +14,9 @@ from sklearn.mixture import GaussianMixture
 from torch import Tensor, nn
 
 from .codecs import Float
+from .core.batch import Batch
 from .core.build import build_vae
-from .core.cells import Batch, Columns
+from .core.cells import Columns
 from .core.families import Family
 from .core.linear import linear_model, start_linear
 from .core.networks import CorrelatedNoise

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from .core.cells import Batch
+from .core.batch import Batch
 from .core.importance import effective_sample_size, log_marginal, pareto_k, standard_error
 from .core.latent import active_units, kl_per_unit
 from .core.noise import FreshNoise, KeyedNoise, Noise

@@ -16,7 +16,7 @@ from threadpoolctl import threadpool_limits
 from torch import Tensor, nn
 from tqdm.auto import tqdm
 
-from .core.cells import Batch
+from .core.batch import Batch
 from .core.networks import set_generator
 from .core.objectives import ObjectiveModule
 

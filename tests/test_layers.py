@@ -11,12 +11,13 @@ ROOT = Path(skvae.__file__).parent
 FILES = sorted(ROOT.rglob("*.py"))
 LAYERS = {
     "core": 0,
+    "clock": 1,
     "codecs": 1,
-    "container": 1,
     "training": 1,
     "scoring": 1,
     "result": 1,
     "bins": 2,
+    "container": 2,
     "table": 3,
     "reading": 3,
     "likelihoods": 4,
@@ -29,7 +30,7 @@ LAYERS = {
     "imputer": 8,
     "transformer": 8,
 }
-OF_THE_TABLE = ("codecs", "container", "bins", "table")
+OF_THE_TABLE = ("clock", "codecs", "container", "bins", "table")
 ABOVE_CORE = {"sklearn", "skorch", "pandas", "polars", "narwhals", "numpy", "scipy", "joblib"}
 
 

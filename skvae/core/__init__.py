@@ -20,8 +20,9 @@ True
 """
 
 from .ais import bidirectional
+from .batch import Batch
 from .build import build_vae
-from .cells import Batch, Cells, Columns
+from .cells import Cells, Columns
 from .completion import Expected, complete, expectation
 from .families import (
     Bernoulli,

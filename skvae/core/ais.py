@@ -15,7 +15,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from .cells import Batch
+from .batch import Batch
 from .importance import log_marginal
 from .noise import Noise
 from .vae import VAE

@@ -1,4 +1,4 @@
-"""Cells: a batch of rows as blocks of cells, one block per family; the mask of observed cells."""
+"""Cells: the columns of a table as blocks of cells, one block per family."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from .batch import Batch
 from .families import CellDistribution, Family, Limits, LinearStart, Sharing, Statistics
 from .networks import Linear
 
@@ -18,62 +19,6 @@ FEATURE_LIMIT = 100.0
 #: Stands in a missing cell while its masked density is taken: every family has a finite one there,
 #: and so has the gradient, which a mask alone would not mend.
 ANY_CELL = 0.5
-
-
-@dataclasses.dataclass(frozen=True)
-class Batch:
-    """Rows for a model.
-
-    Attributes
-    ----------
-    x : Tensor of shape (n, c)
-        One number a cell. Its dtype is the one in which densities are summed.
-    mask : Tensor of shape (n, c), bool, or None
-        True where a cell is observed. None: all are.
-    context : Tensor of shape (n, m) or None
-        What is conditioned on: columns or labels.
-    """
-
-    x: Tensor
-    mask: Tensor | None = None
-    context: Tensor | None = None
-
-    @classmethod
-    def of(cls, cells: Tensor) -> Batch:
-        """Return rows of cells in which a missing one is NaN."""
-        missing = cells.isnan()
-        return cls(cells.nan_to_num(0.0), ~missing) if missing.any() else cls(cells)
-
-    def __len__(self) -> int:
-        return len(self.x)
-
-    @property
-    def observed(self) -> Tensor:
-        """Which cells are, (n, c) bool."""
-        return torch.ones_like(self.x, dtype=torch.bool) if self.mask is None else self.mask
-
-    def with_nan(self) -> Tensor:
-        """Return cells, NaN where missing, (n, c)."""
-        return self.x if self.mask is None else torch.where(self.mask, self.x, torch.nan)
-
-    def __getitem__(self, rows: slice | Tensor) -> Batch:
-        return Batch(
-            self.x[rows],
-            None if self.mask is None else self.mask[rows],
-            None if self.context is None else self.context[rows],
-        )
-
-    def to(self, device: torch.device | str, dtype: torch.dtype | None = None) -> Batch:
-        """Move everything to a device; x and context also to a dtype."""
-
-        def move(numbers: Tensor) -> Tensor:
-            return numbers.to(device, dtype or numbers.dtype)
-
-        return Batch(
-            move(self.x),
-            None if self.mask is None else self.mask.to(device),
-            None if self.context is None else move(self.context),
-        )
 
 
 @dataclasses.dataclass

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from .cells import Batch
+from .batch import Batch
 from .importance import resample
 from .vae import VAE
 

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.func import grad, vjp, vmap
 
-from .cells import Batch
+from .batch import Batch
 from .distributions import StudentT
 from .vae import VAE
 

@@ -14,7 +14,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from .cells import Batch, Cells
+from .batch import Batch
+from .cells import Cells
 from .vae import VAE
 
 #: Rows whose features are held at a time.

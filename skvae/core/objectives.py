@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.distributions import kl_divergence
 
-from .cells import Batch
+from .batch import Batch
 from .importance import log_marginal
 from .recipe import Recipe
 from .vae import VAE

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from .ais import Annealing, annealed
-from .cells import Batch
+from .batch import Batch
 from .distributions import LatentDistribution, Mixture, StudentT
 from .importance import effective_sample_size
 from .laplace import laplace

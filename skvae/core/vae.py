@@ -7,7 +7,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from .cells import Batch, Cells
+from .batch import Batch
+from .cells import Cells
 from .distributions import LatentDistribution, PriorDistribution
 from .networks import MLP, Features
 from .posteriors import PosteriorHead
