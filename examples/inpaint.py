@@ -18,7 +18,7 @@ from sklearn.model_selection import train_test_split
 
 from skvae import VAEDensity
 
-N_SHOWN, N_DRAWS, N_MANY = 10, 4, 20
+N_SHOWN, N_DRAWS, N_MANY = 10, 4, 10
 
 
 def images(options):
@@ -27,11 +27,12 @@ def images(options):
         # Pixels are integers from 0 to 16: spread evenly over their step they have a density.
         X = load_digits().data
         X = (X + np.random.default_rng(0).uniform(size=X.shape)) / 17
-        return *train_test_split(X, test_size=0.2, random_state=0), 8
+        train, test = train_test_split(X, test_size=0.2, random_state=0)
+        return train, test[:100], 8
     with np.load(options.mnist) as file:
         train, test = (file[name].reshape(-1, 784) / 255 for name in ("X_train", "X_test"))
     # Ink or none, as they were drawn.
-    return (train[:10_000] > 0.5).astype(float), (test[:200] > 0.5).astype(float), 28
+    return (train[:6_000] > 0.5).astype(float), (test[:50] > 0.5).astype(float), 28
 
 
 def model(options):
@@ -43,7 +44,8 @@ def model(options):
         32,
         likelihood="bernoulli",
         hidden_layer_sizes=(256, 256),
-        max_epochs=quick.get("max_epochs", 40),
+        init="random",
+        max_epochs=quick.get("max_epochs", 30),
         random_state=0,
     )
 
