@@ -208,7 +208,7 @@ class VAEImputer(TransformerMixin, BaseVAE):  # type: ignore[misc]  # noqa: D101
     def _draw(self, values: Float, n_samples: int, random_state: Any) -> Float:
         """Return values (n * n_samples, c) with missing ones drawn."""
         filled, quality = self._complete(values, n_samples, random_state)
-        quality.warn()
+        quality.warn(stacklevel=4)
         roles = [field.role for field in self.table_.container.fields]
         whole = np.isin(roles, ["integer", "time"])
         filled[:, whole] = np.round(filled[:, whole])

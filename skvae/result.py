@@ -89,7 +89,7 @@ class CompletionQuality:
         enough = np.minimum(0.5 * self.n_proposals, PLENTY_A_DRAW * self.n_samples)
         return (self.pareto_k > MAX_PARETO_K) & ~(self.effective_sample_size > enough)
 
-    def warn(self) -> None:
+    def warn(self, stacklevel: int = 3) -> None:
         """Warn, once, of rows whose completions cannot be trusted."""
         bad = self.decided_by_few
         if bad.any():
@@ -98,5 +98,5 @@ class CompletionQuality:
                 f"{int(bad.sum())} of {len(bad)} rows have Pareto k > {MAX_PARETO_K}: few draws of "
                 f"z decide what they are completed by (effective sample size down to {least:.1f}). "
                 "Raise n_draws, loosen where=, or use proposal='ais' for a few rows.",
-                stacklevel=3,
+                stacklevel=stacklevel,
             )

@@ -362,8 +362,9 @@ def test_ten_proposals_at_least_for_every_draw():
 def test_uneven_weights_are_warned_of():
     density = quick(proposal="prior", max_epochs=60).fit(IRIS)
     X = np.where(np.arange(4) == 3, np.nan, IRIS) + np.eye(4)[0] * 3.0
-    with pytest.warns(UserWarning, match=r"rows have Pareto k > 0\.7.*effective sample size"):
+    with pytest.warns(UserWarning, match=r"rows have Pareto k > 0\.7.*effective sample") as found:
         density.sample_conditional(X, random_state=0)
+    assert found[0].filename == __file__
 
 
 def test_global_random_state_is_left_alone():
