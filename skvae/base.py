@@ -18,7 +18,6 @@ from torch import nn
 
 from .codecs import Float
 from .container import Container
-from .core.batch import Batch
 from .core.families import Family
 from .core.networks import ACTIVATIONS, CorrelatedNoise
 from .core.objectives import Objective
@@ -30,7 +29,7 @@ from .core.vae import VAE
 from .fitted import Fitted, random_stream
 from .fitting import Fit, Parts, Seeds
 from .likelihoods import Likelihoods, choose_families, models
-from .reading import read
+from .reading import as_rows, read
 from .scoring import latent_use
 from .table import Table
 from .training import OPTIMIZERS, Trained
@@ -211,13 +210,12 @@ class BaseVAE(Fitted, BaseEstimator, ABC):  # type: ignore[misc]
             table, families = self._learn(values, container, seeds.split)
         else:
             table, families = self.table_, list(self.likelihoods_.values())
-        cells, log_det = table.encode(values)
-        rows = Batch.of(torch.as_tensor(cells.astype(np.float32)))
+        rows, log_det = as_rows(table, values)
+        rows = rows.to("cpu", torch.float32)
         fit = Fit(self, parts, table, families, seeds, resolve_device(self.device))
         self._keep(fit, fit.run(rows, log_det, copy.deepcopy(warm)))
         self._has_holes = np.isnan(values).any(0)
-        with np.errstate(all="ignore"):
-            self._range = np.fmin.reduce(values), np.fmax.reduce(values)  # NaN of an empty column
+        self._range = np.fmin.reduce(values), np.fmax.reduce(values)  # NaN of an empty column
         some = rows[:: -(-len(rows) // MAX_ROWS_OF_USE)].to(fit.device)
         self.active_units_, self.kl_per_unit_ = (
             use.cpu().numpy() for use in latent_use(self.vae_, some)

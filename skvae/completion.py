@@ -19,8 +19,9 @@ from .core.completion import complete, expectation
 from .core.importance import effective_sample_size, pareto_k
 from .core.noise import FreshNoise
 from .core.vae import VAE
+from .reading import as_rows
 from .result import CompletionQuality
-from .scoring import Scoring, place, precise
+from .scoring import Scoring, place
 from .table import Table
 
 Rows = NDArray[np.intp]
@@ -45,14 +46,6 @@ DRAWS_A_TRY = 8
 MAX_TRIES = 8_192
 
 
-def as_rows(table: Table, values: Float) -> tuple[Batch, Float]:
-    """Return values as rows of cells, and their log-Jacobians (n,)."""
-    cells, log_det = table.encode(values)
-    # Through float32, as in training: rows that differ by rounding alone (another unit of
-    # measure) are the same row, to the bit.
-    return Batch.of(torch.as_tensor(cells.astype(np.float32)).double()), log_det
-
-
 @dataclasses.dataclass(frozen=True)
 class Completing:
     """How rows are completed by a model.
@@ -60,6 +53,7 @@ class Completing:
     Attributes
     ----------
     vae : VAE
+        In the dtype to score with, see :func:`skvae.scoring.precise`.
     table : Table
     scoring : Scoring
         Whose proposal and number of draws are used, and whose noise for what is expected.
@@ -91,10 +85,10 @@ class Completing:
     ) -> Iterator[tuple[Rows, Float, Float]]:
         """Yield rows, what is expected of all their columns, and effective sample sizes."""
         rows, _ = as_rows(self.table, values[todo])
-        vae, at_once = precise(self.vae, scoring.device), scoring.tile(self.vae).draws
+        at_once = scoring.tile(self.vae).draws
         for index, z, log_w in scoring.draw(self.vae, rows):
             batch = place(rows[index], scoring.device)
-            found = expectation(vae, batch, z.to(batch.x), log_w.to(batch.x), at_once)
+            found = expectation(self.vae, batch, z.to(batch.x), log_w.to(batch.x), at_once)
             ess = effective_sample_size(log_w).numpy()
             yield todo[index.numpy()], self.table.expect(found), ess
 
@@ -113,9 +107,9 @@ class Completing:
             where = (drawn.index[:, None] * n_samples + np.arange(n_samples)).ravel()
             known = np.repeat(values[drawn.index], n_samples, axis=0)
             completed[where] = np.where(np.isnan(known), drawn.values, known)
-            of_rows = drawn.quality(n_samples)
-            ess[drawn.index], k[drawn.index] = of_rows.effective_sample_size, of_rows.pareto_k
-            n_proposals[drawn.index] = of_rows.n_proposals
+            ess[drawn.index] = drawn.quality.effective_sample_size
+            k[drawn.index] = drawn.quality.pareto_k
+            n_proposals[drawn.index] = drawn.quality.n_proposals
         return completed, CompletionQuality(ess, k, n_proposals, n_samples)
 
     def incomplete(self, values: Float) -> Rows:
@@ -129,12 +123,7 @@ class Drawn(NamedTuple):
 
     index: Rows  # which, (m,)
     values: Float  # of all columns, the draws of a row together, (m * n_samples, c)
-    log_w: Tensor  # of the proposals they were chosen from, (K, m)
-
-    def quality(self, n_samples: int) -> CompletionQuality:
-        """Return how good the weights are."""
-        ess, k = (f(self.log_w).numpy() for f in (effective_sample_size, pareto_k))
-        return CompletionQuality(ess, k, np.full(len(k), len(self.log_w)), n_samples)
+    quality: CompletionQuality  # of the proposals they were chosen from
 
 
 class Drawing:
@@ -147,7 +136,6 @@ class Drawing:
         noise = partial(FreshNoise, torch.Generator().manual_seed(seed))
         self.scoring = dataclasses.replace(completing.scoring, noise=noise, pad=False)
         self.cells = torch.Generator(device).manual_seed(seed)
-        self.vae = precise(completing.vae, device)
 
     def run(self, values: Float, todo: Rows, conditions: list[Condition]) -> Iterator[Drawn]:
         """Yield draws for rows; those whose weights are uneven come again, by more proposals."""
@@ -162,24 +150,28 @@ class Drawing:
                 found = self._known(values, todo, scoring)
             for drawn in found:
                 yield drawn
-                quality = drawn.quality(self.n_samples)
-                few = quality.effective_sample_size < sufficient
-                uneven.append(drawn.index[few | quality.decided_by_few])
+                few = drawn.quality.effective_sample_size < sufficient
+                uneven.append(drawn.index[few | drawn.quality.decided_by_few])
             todo = np.concatenate(uneven)
 
     def _known(self, values: Float, todo: Rows, scoring: Scoring) -> Iterator[Drawn]:
         """Draw for rows of which nothing is known but their observed cells."""
         rows, _ = as_rows(self.of.table, values[todo])
         for index, z, log_w in scoring.draw(self.of.vae, rows):
-            yield Drawn(todo[index.numpy()], self._draw(rows[index], z, log_w)[0], log_w)
+            drawn, _ = self._draw(rows[index], z, log_w)
+            yield Drawn(todo[index.numpy()], drawn, self._quality(log_w))
+
+    def _quality(self, log_w: Tensor) -> CompletionQuality:
+        """Return how good weights (K, m) are to choose from."""
+        ess, k = (f(log_w).numpy() for f in (effective_sample_size, pareto_k))
+        return CompletionQuality(ess, k, np.full(len(k), len(log_w)), self.n_samples)
 
     def _draw(self, rows: Batch, z: Tensor, log_w: Tensor) -> tuple[Float, Tensor]:
         """Return values (m * n_samples, c), and which draw of z each is from (n_samples, m)."""
         batch = place(rows, self.of.scoring.device)
-        at_once = self.of.scoring.tile(self.vae).draws
-        cells, chosen = complete(
-            self.vae, batch, z.to(batch.x), log_w.to(batch.x), self.n_samples, self.cells, at_once
-        )
+        vae, z, log_w = self.of.vae, z.to(batch.x), log_w.to(batch.x)
+        at_once = self.of.scoring.tile(vae).draws
+        cells, chosen = complete(vae, batch, z, log_w, self.n_samples, self.cells, at_once)
         flat = cells.transpose(0, 1).flatten(0, 1).double().cpu()
         return self.of.table.decode(flat.numpy(), self.random), chosen.cpu()
 
@@ -197,23 +189,23 @@ class Drawing:
     def _tried(
         self, conditions: list[Condition], values: Float, n_tries: int, index: Rows
     ) -> Drawn:
-        n, table = len(values), self.of.table
-        tried, log_r = allowed(conditions, self.vae.cells, table, n * n_tries, self.random)
+        n, table, vae = len(values), self.of.table, self.of.vae
+        tried, log_r = allowed(conditions, vae.cells, table, n * n_tries, self.random)
         known = np.repeat(values, n_tries, axis=0)
         tried[~np.isnan(known)] = np.nan
         log_r = torch.as_tensor(np.where(np.isnan(tried), 0.0, log_r).sum(1))
         rows, _ = as_rows(table, np.where(np.isnan(tried), known, tried))
-        z = torch.empty(DRAWS_A_TRY, len(rows), self.vae.n_latent, dtype=torch.float64)
+        z = torch.empty(DRAWS_A_TRY, len(rows), vae.n_latent, dtype=torch.float64)
         log_w = torch.empty(DRAWS_A_TRY, len(rows), dtype=torch.float64)
         scoring = dataclasses.replace(self.scoring, n_draws=DRAWS_A_TRY)
-        for some, of_z, of_log_w in scoring.draw(self.of.vae, rows):
+        for some, of_z, of_log_w in scoring.draw(vae, rows):
             z[:, some], log_w[:, some] = of_z.double(), of_log_w - log_r[some]
         # All draws for all tries of a row are proposals for it.
         z, log_w = (x.unflatten(1, (n, n_tries)).transpose(1, 2).flatten(0, 1) for x in (z, log_w))
         drawn, chosen = self._draw(rows[::n_tries], z, log_w)
         of_try = (torch.arange(n) * n_tries + chosen % n_tries).T.flatten()
         tried = tried[of_try]
-        return Drawn(index, np.where(np.isnan(tried), drawn, tried), log_w)
+        return Drawn(index, np.where(np.isnan(tried), drawn, tried), self._quality(log_w))
 
 
 def stages(scoring: Scoring, n_draws: int) -> Iterator[tuple[int, Scoring]]:

@@ -111,22 +111,10 @@ def allowed(
     ValueError
         If nothing drawn is allowed.
     """
-    found: list[list[tuple[Float, Float]]] = [[] for _ in conditions]
-    index = {column.position: j for j, column in enumerate(table.columns)}
-    generator = torch.Generator().manual_seed(int(random.randint(2**31 - 1)))
-    for _ in range(MAX_ROUNDS):
-        drawn, log_prob = cells.sample_apart(DRAWN_CELLS, generator)
-        of_round = table.decode(drawn.numpy(), random)
-        for of_condition, condition in zip(found, conditions, strict=True):
-            position = condition.column.position
-            ok = condition.allows(of_round[:, position])
-            of_condition.append((of_round[ok, position], log_prob.numpy()[ok, index[position]]))
-        if min(sum(len(v) for v, _ in of_condition) for of_condition in found) >= n:
-            break
-    values, log_r = np.full((n, len(table.container.fields)), np.nan), np.zeros((n, 1))
+    found = _draw_allowed(conditions, cells, table, n, random)
+    values = np.full((n, len(table.container.fields)), np.nan)
     log_r = np.zeros_like(values)
-    for of_condition, condition in zip(found, conditions, strict=True):
-        chosen, of_chosen = (np.concatenate(part) for part in zip(*of_condition, strict=True))
+    for condition, (chosen, of_chosen) in zip(conditions, found, strict=True):
         if not len(chosen):
             raise ValueError(
                 f"where={{{condition.column.name!r}: {condition.given!r}}}: none of "
@@ -137,3 +125,28 @@ def allowed(
         position = condition.column.position
         values[:, position], log_r[:, position] = chosen[pick], of_chosen[pick]
     return values, log_r
+
+
+def _draw_allowed(
+    conditions: list[Condition], cells: Cells, table: Table, n: int, random: np.random.RandomState
+) -> list[tuple[Float, Float]]:
+    """Draw until each condition has allowed n values, or long enough.
+
+    Returns these values, and their log-probabilities, for each condition.
+    """
+    found: list[list[tuple[Float, Float]]] = [[] for _ in conditions]
+    index = {column.position: j for j, column in enumerate(table.columns)}
+    generator = torch.Generator().manual_seed(int(random.randint(2**31 - 1)))
+    for _ in range(MAX_ROUNDS):
+        drawn, log_prob = cells.sample_apart(DRAWN_CELLS, generator)
+        values = table.decode(drawn.numpy(), random)
+        for of_condition, condition in zip(found, conditions, strict=True):
+            position = condition.column.position
+            ok = condition.allows(values[:, position])
+            of_condition.append((values[ok, position], log_prob.numpy()[ok, index[position]]))
+        if min(sum(len(v) for v, _ in of_condition) for of_condition in found) >= n:
+            break
+    return [
+        (np.concatenate([v for v, _ in parts]), np.concatenate([lp for _, lp in parts]))
+        for parts in found
+    ]

@@ -15,16 +15,16 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from .codecs import Float
-from .completion import Completing, as_rows
+from .completion import Completing
 from .conditions import conditions
 from .core.batch import Batch
 from .core.noise import KeyedNoise
 from .core.proposals import Proposal
 from .core.recipe import resolve
 from .core.vae import VAE
-from .reading import read, read_partial
+from .reading import as_rows, read, read_partial
 from .result import CompletionQuality, LogLikelihood
-from .scoring import Scoring, posterior_mean
+from .scoring import Scoring, posterior_mean, precise
 from .table import Table
 
 #: Rows drawn or decoded at a time.
@@ -279,16 +279,16 @@ class Fitted:
         self, values: Float, n_samples: int, random_state: Any, where: Any = None
     ) -> tuple[Float, CompletionQuality]:
         """Return values (n_rows * n_samples, c) without holes."""
-        seed = self._draw_seed(random_state)
-        completing = Completing(
-            self.vae_, self.table_, self._scoring(self.n_draws, self.proposal), seed
-        )
+        completing = self._completing(self._draw_seed(random_state))
         return completing.complete(values, n_samples, conditions(where or {}, self.table_))
 
     def _expect(self, values: Float) -> Float:
         """Return values (n, c) with missing ones at their posterior mean or mode."""
+        return self._completing(0).expect(values)
+
+    def _completing(self, seed: int) -> Completing:
         scoring = self._scoring(self.n_draws, self.proposal)
-        return Completing(self.vae_, self.table_, scoring, 0).expect(values)
+        return Completing(precise(self.vae_, scoring.device), self.table_, scoring, seed)
 
     def _draw_seed(self, random_state: Any) -> int:
         """Return a seed: of the estimator's own stream, or of the one given."""

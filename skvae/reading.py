@@ -1,14 +1,17 @@
-"""Reading: a user's X, checked, as numbers."""
+"""Reading: a user's X, checked, as numbers and as rows of cells."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import numpy as np
+import torch
 from sklearn.utils.validation import check_array, validate_data
 
 from .codecs import Float
 from .container import Container, as_frame, categorical_mask
+from .core.batch import Batch
+from .table import Table
 
 
 def read(
@@ -76,6 +79,16 @@ def read_partial(estimator: Any, X: Any, fitted: Container) -> Float:
     values = fitted.partial_values(X)
     check_finite(values, fitted, type(estimator).__name__)
     return values
+
+
+def as_rows(table: Table, values: Float) -> tuple[Batch, Float]:
+    """Return values as rows of cells in float64, and their log-Jacobians (n,).
+
+    Through float32, in which models are trained: rows that differ by rounding alone (another unit
+    of measure) are the same row, to the bit.
+    """
+    cells, log_det = table.encode(values)
+    return Batch.of(torch.as_tensor(cells.astype(np.float32)).double()), log_det
 
 
 def _has_categories(estimator: Any, container: Container | None) -> bool:

@@ -116,7 +116,7 @@ class Scoring:
         for some in index.split(shape.rows):
             tile = rows[shape.padded(some) if self.pad else some]
             batch = place(tile, self.device)
-            noises = list(self._noises(tile, shape.draws))
+            noises = list(self._noises(tile, batch.x.dtype, shape.draws))
             z, log_w = _joined(proposal.build(vae, batch), noises)
             for _ in range(self.rounds):
                 again = _joined(adapted(vae, batch, z, log_w), noises)
@@ -129,9 +129,8 @@ class Scoring:
         """Return how many rows and draws of a model are handled at a time."""
         return Tile.within(vae, self.working_memory)
 
-    def _noises(self, tile: Batch, n_draws: int) -> Iterator[Noise]:
+    def _noises(self, tile: Batch, dtype: torch.dtype, n_draws: int) -> Iterator[Noise]:
         """Return the noise of a tile, so many draws at a time."""
-        dtype = place(tile, self.device).x.dtype
         of_tile = self.noise(tile.x, self.n_draws)
         for start in range(0, self.n_draws, n_draws):
             noise = of_tile.of(slice(start, start + n_draws))
@@ -191,13 +190,15 @@ def latent_use(vae: VAE, rows: Batch) -> tuple[Tensor, Tensor]:
 
 
 def precise(vae: VAE, device: torch.device) -> VAE:
-    """Return the model to score with: on a CPU a copy in float64.
+    """Return the model to score with: on a CPU one in float64, a copy where it is not yet.
 
     Matrix products in float32 differ by 1e-6 with a row's place in a tile, those in float64 by
     1e-15. GPUs, where float64 may be sixty times slower, keep float32 networks; densities are
     summed in float64 there too.
     """
-    return copy.deepcopy(vae).double() if device.type == "cpu" else vae
+    if device.type != "cpu" or vae.dtype == torch.float64:
+        return vae
+    return copy.deepcopy(vae).double()
 
 
 def place(rows: Batch, device: torch.device) -> Batch:

@@ -19,7 +19,7 @@ LAYERS = {
     "bins": 2,
     "container": 2,
     "table": 3,
-    "reading": 3,
+    "reading": 4,
     "likelihoods": 4,
     "conditions": 4,
     "fitting": 5,
