@@ -19,7 +19,7 @@ class Batch:
     mask : Tensor of shape (n, c), bool, or None
         True where a cell is observed. None: all are.
     context : Tensor of shape (n, m) or None
-        What is conditioned on: columns or labels.
+        What is conditioned on, as numbers a network can see: columns, or the label.
     """
 
     x: Tensor
@@ -27,10 +27,12 @@ class Batch:
     context: Tensor | None = None
 
     @classmethod
-    def of(cls, cells: Tensor) -> Batch:
+    def of(cls, cells: Tensor, context: Tensor | None = None) -> Batch:
         """Return rows of cells in which a missing one is NaN."""
         missing = cells.isnan()
-        return cls(cells.nan_to_num(0.0), ~missing) if missing.any() else cls(cells)
+        if not missing.any():
+            return cls(cells, None, context)
+        return cls(cells.nan_to_num(0.0), ~missing, context)
 
     def __len__(self) -> int:
         return len(self.x)

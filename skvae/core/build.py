@@ -10,7 +10,7 @@ from torch import nn
 from .cells import Cells, Columns
 from .networks import MLP, CorrelatedNoise, Features, initialize
 from .posteriors import DiagonalGaussian, Posterior
-from .priors import Prior, StandardNormal
+from .priors import ConditionalPrior, Prior, StandardNormal
 from .vae import VAE, Body, Decoder, Encoder
 
 
@@ -38,7 +38,7 @@ def build_vae(
     n_latent : int
         Dimension of z.
     n_context : int
-        Numbers conditioned on.
+        Numbers conditioned on. With some, the prior is moved by what a network makes of them.
     masked : bool
         Whether the encoder is told which cells are observed.
     prior, posterior : recipes
@@ -52,21 +52,21 @@ def build_vae(
         The source of initial weights.
     """
 
+    def perceptron(n_in: int, bypass: range = range(0)) -> MLP:
+        return MLP(n_in, hidden_layer_sizes, activation, dropout, bypass)
+
     def body(module: nn.Module | CorrelatedNoise | None, n_in: int, role: str) -> Body:
         if isinstance(module, nn.Module):
             return Features(module, n_in, role)
-        bypass = module.bypass(n_latent) if module is not None else range(0)
-        return MLP(n_in, hidden_layer_sizes, activation, dropout, bypass)
+        return perceptron(n_in, module.bypass(n_latent)) if module else perceptron(n_in)
 
     decoder_body = body(decoder, n_latent + n_context, "decoder")
     cells = Cells(columns, decoder_body.n_out, masked)
     encoder_body = body(encoder, cells.n_inputs + n_context, "encoder")
     head = (posterior or DiagonalGaussian()).build(encoder_body.n_out, n_latent)
-    vae = VAE(
-        Encoder(encoder_body, head),
-        Decoder(decoder_body, cells),
-        (prior or StandardNormal()).build(n_latent, n_context),
-        n_latent,
-    )
+    prior_module = (prior or StandardNormal()).build(n_latent)
+    if n_context:
+        prior_module = ConditionalPrior(prior_module, perceptron(n_context), n_latent)
+    vae = VAE(Encoder(encoder_body, head), Decoder(decoder_body, cells), prior_module, n_latent)
     initialize(vae, generator)
     return vae

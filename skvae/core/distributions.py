@@ -53,6 +53,10 @@ class PriorDistribution(LatentDistribution):
     def curvature(self, z: Tensor) -> Tensor:
         """Return -d2/dz2 log p(z), or a positive-definite stand-in, (..., d, d) at z (..., d)."""
 
+    @abstractmethod
+    def moved(self, loc: Tensor, log_scale: Tensor) -> PriorDistribution:
+        """Return the distribution of loc + exp(log_scale) z, row by row of loc (n, d)."""
+
 
 class DiagonalNormal(PriorDistribution):
     """N(loc, diag(exp(log_scale))^2) over latent vectors."""
@@ -77,6 +81,9 @@ class DiagonalNormal(PriorDistribution):
 
     def curvature(self, z: Tensor) -> Tensor:
         return torch.diag_embed(torch.exp(-2.0 * self.log_scale).expand(z.shape))
+
+    def moved(self, loc: Tensor, log_scale: Tensor) -> PriorDistribution:
+        return DiagonalNormal(loc + torch.exp(log_scale) * self.loc, log_scale + self.log_scale)
 
 
 class NormalMixture(PriorDistribution):
@@ -131,6 +138,9 @@ class NormalMixture(PriorDistribution):
         root = self.root.to(z)
         return torch.einsum("...k,kij->...ij", share, root.mT @ root)
 
+    def moved(self, loc: Tensor, log_scale: Tensor) -> PriorDistribution:
+        return Moved(self, loc, log_scale)
+
     def _joint(self, z: Tensor) -> Tensor:
         """Return the log-density of each component times its weight, (..., k)."""
         root = self.root.to(z)
@@ -139,6 +149,48 @@ class NormalMixture(PriorDistribution):
         noise = (z @ root.flatten(0, 1).T).unflatten(-1, offset.shape) - offset
         log_density = standard_normal_log_prob(noise) + self.log_diagonal.sum(-1)
         return self.log_weight + log_density
+
+
+class Moved(PriorDistribution):
+    """The distribution of loc + exp(log_scale) z for each of n rows, z from another one."""
+
+    def __init__(self, base: PriorDistribution, loc: Tensor, log_scale: Tensor):
+        self.base, self.loc, self.log_scale = base, loc, log_scale
+        super().__init__(loc.shape[:-1], loc.shape[-1:], validate_args=False)
+
+    @property
+    def mean(self) -> Tensor:
+        return self.loc + torch.exp(self.log_scale) * self.base.mean
+
+    @property
+    def variance(self) -> Tensor:
+        variance: Tensor = torch.exp(2.0 * self.log_scale) * self.base.variance
+        return variance
+
+    @property
+    def n_noise(self) -> int:
+        return self.base.n_noise
+
+    def rsample(self, noise: Tensor) -> Tensor:  # type: ignore[override]
+        return self.loc + torch.exp(self.log_scale) * self.base.rsample(noise)
+
+    def draw(self, noise: Tensor) -> tuple[Tensor, Tensor]:
+        z = self.rsample(noise)
+        return z, self.log_prob(z)
+
+    def log_prob(self, value: Tensor) -> Tensor:
+        log_prob: Tensor = self.base.log_prob(self._back(value))
+        return log_prob - self.log_scale.sum(-1)
+
+    def curvature(self, z: Tensor) -> Tensor:
+        shrink = torch.exp(-self.log_scale).to(z)
+        return shrink.unsqueeze(-1) * self.base.curvature(self._back(z)) * shrink.unsqueeze(-2)
+
+    def moved(self, loc: Tensor, log_scale: Tensor) -> PriorDistribution:
+        return Moved(self, loc, log_scale)
+
+    def _back(self, z: Tensor) -> Tensor:
+        return (z - self.loc) * torch.exp(-self.log_scale)
 
 
 class TriangularNormal(LatentDistribution):

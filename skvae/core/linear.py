@@ -9,6 +9,7 @@ a column, or an indicator for each of its levels.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import torch
@@ -31,23 +32,24 @@ RIDGE = 1e-6
 
 
 class FactorModel(NamedTuple):
-    """x = mean + W z + noise, on standardised features; W^T Psi^-1 W is diagonal."""
+    """x = mean + B context + W z + noise, on standardised features; W^T Psi^-1 W is diagonal."""
 
     loadings: Tensor  # W, (c, d)
     noise_variance: Tensor  # diagonal of Psi, (c,)
     mean: Tensor | None = None  # (c,), None: zero
+    slope: Tensor | None = None  # B, (c, m), None: no context
 
     def posterior(self) -> tuple[Tensor, Tensor]:
-        """Return A (d, c) and the variances S (d,) of q(z | x) = N(A (x - mean), S)."""
+        """Return A (d, c) and the variances S (d,) of q(z | x) = N(A (x - center), S)."""
         scaled = self.loadings / self.noise_variance.unsqueeze(-1)
         eigenvalues = (self.loadings * scaled).sum(0)
         variance = 1.0 / (1.0 + eigenvalues)
         return variance.unsqueeze(-1) * scaled.T, variance
 
-    @property
-    def center(self) -> Tensor:
-        """The mean, (c,)."""
-        return torch.zeros_like(self.noise_variance) if self.mean is None else self.mean
+    def center(self, context: Tensor | None = None) -> Tensor:
+        """Return the mean of x, (c,), or of every row given its context (n, m), (n, c)."""
+        mean = torch.zeros_like(self.noise_variance) if self.mean is None else self.mean
+        return mean if self.slope is None or context is None else mean + context @ self.slope.T
 
 
 def factor_analysis(
@@ -151,29 +153,64 @@ def _pad(loadings: Tensor, n_latent: int) -> Tensor:
 def linear_model(vae: VAE, batch: Batch) -> FactorModel:
     """Fit a factor model to the features of rows, float64, on the model's own device.
 
-    With missing cells by expectation-maximisation, in which these alone are the latent data: each
-    step fits anew to the moments expected of complete rows, so that it takes few.
+    With a context, to what its regression on the context leaves of them. With missing cells by
+    expectation-maximisation, in which these alone are the latent data: each step fits anew to the
+    moments expected of complete rows, so that it takes few.
 
     References
     ----------
     "Maximum Likelihood from Incomplete Data via the EM Algorithm" (Dempster et al., 1977).
     """
-    model = _fit_moments(vae, feature_covariance(vae.cells, batch))
+    model = _fit_moments(vae, *moments(vae.cells, batch).regress())
     if batch.mask is None:
         return model
     some = _some(batch)
-    x, seen = vae.cells.masked_features(some), some.observed[:, vae.cells.owner]
     before = torch.tensor(-torch.inf)
     for _ in range(MAX_EM_STEPS):
-        mean, covariance, log_likelihood = expected_moments(model, x, seen)
+        expected, log_likelihood = expected_moments(model, vae.cells, some)
         if log_likelihood - before < EM_TOLERANCE:
             break
         before = log_likelihood
-        model = _fit_moments(vae, covariance)._replace(mean=mean)
+        model = _fit_moments(vae, *expected.regress())
     return model
 
 
-def _fit_moments(vae: VAE, covariance: Tensor) -> FactorModel:
+class Moments(NamedTuple):
+    """Sums over n rows of products: of features (f) and what they are regressed on (r)."""
+
+    second: Tensor  # (f, f)
+    cross: Tensor  # (f, r)
+    gram: Tensor  # (r, r)
+    n: int
+
+    def regress(self) -> tuple[Tensor, Tensor]:
+        """Return the covariance that a regression leaves (f, f), and its coefficients (f, r)."""
+        inverse = torch.linalg.pinv(self.gram, rtol=1e-10, hermitian=True)
+        coefficients: Tensor = self.cross @ inverse
+        return (self.second - coefficients @ self.cross.T) / self.n, coefficients
+
+
+def _regressors(batch: Batch) -> Tensor:
+    """Return what features are regressed on (n, r): 1 and the context.
+
+    Nothing for complete rows without a context, whose features have the mean 0.
+    """
+    ones = torch.ones_like(batch.x[:, :1])
+    if batch.context is not None:
+        return torch.cat([ones, batch.context], 1)
+    return ones[:, :0] if batch.mask is None else ones
+
+
+def _fit_moments(vae: VAE, covariance: Tensor, coefficients: Tensor) -> FactorModel:
+    """Fit a factor model to a covariance (f, f) and a mean by its coefficients (f, r)."""
+    model = _fit_covariance(vae, covariance)
+    if coefficients.shape[1] == 0:
+        return model
+    slope = coefficients[:, 1:]
+    return model._replace(mean=coefficients[:, 0], slope=slope if slope.shape[1] else None)
+
+
+def _fit_covariance(vae: VAE, covariance: Tensor) -> FactorModel:
     """Fit a factor model to the covariance of all features (f, f).
 
     Indicators of levels add up to one, a covariance that factor analysis would fit without limit:
@@ -192,69 +229,70 @@ def _fit_moments(vae: VAE, covariance: Tensor) -> FactorModel:
     return factor_analysis(covariance, vae.n_latent, floor[cells.order].to(covariance), isotropic)
 
 
-def feature_covariance(cells: Cells, batch: Batch) -> Tensor:
-    """Return the second moments of the features of rows, (f, f); those of missing cells are 0."""
-    total = batch.x.new_zeros(())
-    for start in range(0, len(batch), CHUNK_ROWS):
-        features = cells.masked_features(batch[start : start + CHUNK_ROWS])
-        total = total + features.T @ features
-    return total / len(batch)
+def moments(cells: Cells, batch: Batch) -> Moments:
+    """Return the moments of the features of rows; those of missing cells are 0."""
+    found = [
+        _products(cells.masked_features(some), _regressors(some))
+        for some in _chunks(batch, CHUNK_ROWS)
+    ]
+    return Moments(*_totals(found), len(batch))
 
 
-def expected_moments(model: FactorModel, x: Tensor, seen: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Return what is expected of complete rows, given their observed features.
+def expected_moments(model: FactorModel, cells: Cells, batch: Batch) -> tuple[Moments, Tensor]:
+    """Return the moments expected of complete rows, given their observed cells.
 
-    Parameters
-    ----------
-    model : FactorModel
-    x : Tensor of shape (n, f)
-        Features; what they hold where they are not ``seen`` has no influence.
-    seen : Tensor of shape (n, f), bool
-
-    Returns
-    -------
-    mean : Tensor of shape (f,)
-    covariance : Tensor of shape (f, f)
-    log_likelihood : Tensor of shape ()
-        Mean over the rows of log p(observed features) under ``model``.
+    Also the mean over the rows of log p(observed features | context) under the model, ().
     """
-    first, second, log_likelihood = (x.new_zeros(()) for _ in range(3))
-    for rows, of_rows in zip(x.split(EM_CHUNK_ROWS), seen.split(EM_CHUNK_ROWS), strict=True):
-        moments = _sums(model, rows, of_rows)
-        first, second, log_likelihood = (
-            total + more
-            for total, more in zip((first, second, log_likelihood), moments, strict=True)
-        )
-    mean = first / len(x)
-    return mean, second / len(x) - mean.outer(mean), log_likelihood / len(x)
+    found = [_expected_products(model, cells, some) for some in _chunks(batch, EM_CHUNK_ROWS)]
+    *products, log_likelihood = _totals(found)
+    return Moments(*products, len(batch)), log_likelihood / len(batch)
 
 
-def _sums(model: FactorModel, x: Tensor, seen: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Return sums over rows: of E[x], of E[x x^T] and of log p(x_observed)."""
+def _chunks(batch: Batch, n_rows: int) -> Iterator[Batch]:
+    for start in range(0, len(batch), n_rows):
+        yield batch[start : start + n_rows]
+
+
+def _totals(parts: list[tuple[Tensor, ...]]) -> list[Tensor]:
+    """Add up what was found for chunks of rows, item by item."""
+    return [torch.stack(of_item).sum(0) for of_item in zip(*parts, strict=True)]
+
+
+def _products(x: Tensor, regressors: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    return x.T @ x, x.T @ regressors, regressors.T @ regressors
+
+
+def _expected_products(model: FactorModel, cells: Cells, batch: Batch) -> tuple[Tensor, ...]:
+    """Return products summed over rows as expected, and log p(x_observed)."""
     w, psi = model.loadings, model.noise_variance
-    z, root, projected = _posterior_of(model, x, seen)
-    filled = torch.where(seen, x, model.center + z @ w.T)
+    seen = batch.observed[:, cells.owner]
+    center = model.center(batch.context)
+    residual = torch.where(seen, cells.masked_features(batch) - center, 0.0)
+    z, root, projected = _posterior_of(model, residual, seen)
+    filled = center + torch.where(seen, residual, z @ w.T)
+    second, cross, gram = _products(filled, _regressors(batch))
     # What stays unknown of missing features: by z, whose covariance is L^-T L^-1, and by noise.
-    spread = torch.linalg.solve_triangular(root, w.T.expand(len(x), -1, -1), upper=False)
+    spread = torch.linalg.solve_triangular(root, w.T.expand(len(filled), -1, -1), upper=False)
     spread = torch.where(seen.unsqueeze(1), 0.0, spread).flatten(0, 1)  # (n d, f)
-    second = filled.T @ filled + spread.T @ spread + torch.diag((~seen).sum(0) * psi)
-    residual = torch.where(seen, x - model.center, 0.0)
+    second = second + spread.T @ spread + torch.diag((~seen).sum(0) * psi)
     square = (residual.square() / psi).sum() - (projected * z).sum()
     log_det = 2.0 * root.diagonal(dim1=-2, dim2=-1).log().sum() + (seen * psi.log()).sum()
     log_likelihood = -0.5 * (square + log_det + seen.sum() * math.log(2.0 * math.pi))
-    return filled.sum(0), second, log_likelihood
+    return second, cross, gram, log_likelihood
 
 
-def _posterior_of(model: FactorModel, x: Tensor, seen: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Return the posterior of z of each row given what is seen of it.
+def _posterior_of(
+    model: FactorModel, residual: Tensor, seen: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Return the posterior of z of each row by what is seen of it, less its center.
 
     Its mean (n, d), the root L of its precision L L^T (n, d, d), and that times the mean (n, d).
     """
     w, psi = model.loadings, model.noise_variance
     pairs = (w.unsqueeze(-1) * w.unsqueeze(-2) / psi[:, None, None]).flatten(1)
     eye = torch.eye(w.shape[1]).to(w)
-    root = torch.linalg.cholesky((seen.to(x) @ pairs).unflatten(-1, eye.shape) + eye)
-    projected = (torch.where(seen, x - model.center, 0.0) / psi) @ w
+    root = torch.linalg.cholesky((seen.to(residual) @ pairs).unflatten(-1, eye.shape) + eye)
+    projected = (residual / psi) @ w
     return torch.cholesky_solve(projected.unsqueeze(-1), root).squeeze(-1), root, projected
 
 
@@ -266,16 +304,25 @@ def start_linear(vae: VAE, model: FactorModel, batch: Batch | None = None) -> No
     it is the best linear approximation.
     """
     cells, split = vae.cells, vae.cells.split_features
-    n_hidden = vae.decoder.body.n_hidden
-    parts = (split(x) for x in (model.loadings, model.noise_variance.sqrt(), model.center))
+    slope = model.loadings[:, :0] if model.slope is None else model.slope
+    of_decoder = torch.cat([model.loadings, slope], 1)  # z and context, as the decoder joins them
+    parts = (split(x) for x in (of_decoder, model.noise_variance.sqrt(), model.center()))
     for block, loadings, noise_scale, center in zip(cells.parts, *parts, strict=True):
-        block.start(loadings, noise_scale, n_hidden, center)
+        block.start(loadings, noise_scale, vae.decoder.body.n_hidden, center)
     if batch is None or batch.mask is None:
-        weight, variance = model.posterior()
-        bias = -weight @ model.center
+        weight, bias, variance = _exact_encoder(model, slope, cells.n_inputs)
     else:
         weight, bias, variance = _linear_encoder(vae, model, _some(batch))
     vae.encoder.posterior.start(weight, bias, 0.5 * variance.log(), vae.encoder.body.n_hidden)
+
+
+def _exact_encoder(
+    model: FactorModel, slope: Tensor, n_inputs: int
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Return the posterior of complete rows, as :func:`_linear_encoder` does."""
+    weight, variance = model.posterior()
+    unused = weight.new_zeros(len(weight), n_inputs - weight.shape[1])  # by the mask
+    return torch.cat([weight, unused, -weight @ slope], 1), -weight @ model.center(), variance
 
 
 def _linear_encoder(vae: VAE, model: FactorModel, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
@@ -284,14 +331,16 @@ def _linear_encoder(vae: VAE, model: FactorModel, batch: Batch) -> tuple[Tensor,
     Returns a weight (d, inputs), a bias (d,) and the mean of the posteriors' variances, (d,).
     """
     cells = vae.cells
-    z, root, _ = _posterior_of(model, cells.masked_features(batch), batch.observed[:, cells.owner])
-    inputs = cells.features(batch)
-    design = torch.cat([inputs, torch.ones_like(inputs[:, :1])], 1)
+    seen = batch.observed[:, cells.owner]
+    residual = torch.where(seen, cells.masked_features(batch) - model.center(batch.context), 0.0)
+    z, root, _ = _posterior_of(model, residual, seen)
+    design = torch.cat([_regressors(batch), cells.features(batch)], 1)
     gram = design.T @ design / len(design)
     gram.diagonal().add_(RIDGE)
-    solved = torch.linalg.solve(gram, design.T @ z / len(design))  # (inputs + 1, d)
+    solved = torch.linalg.solve(gram, design.T @ z / len(design)).T  # (d, 1 + m + inputs)
     variance = torch.cholesky_inverse(root).diagonal(dim1=-2, dim2=-1).mean(0)
-    return solved[:-1].T, solved[-1], variance
+    bias, by_context, by_input = solved.tensor_split([1, design.shape[1] - cells.n_inputs], 1)
+    return torch.cat([by_input, by_context], 1), bias[:, 0], variance
 
 
 def _some(batch: Batch) -> Batch:

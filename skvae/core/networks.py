@@ -48,6 +48,15 @@ class Linear(nn.Linear, Unset):
             self.bias.uniform_(-bound, bound, generator=generator)
 
 
+class ZeroLinear(Linear):
+    """A linear layer that starts at zero."""
+
+    def initialize(self, generator: torch.Generator | None) -> None:
+        """Set weights and biases to zero."""
+        nn.init.zeros_(self.weight)
+        nn.init.zeros_(self.bias)
+
+
 class Dropout(nn.Module):
     """Dropout that draws from a generator handed to it (see :func:`set_generator`)."""
 

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from .distributions import DiagonalNormal, NormalMixture, PriorDistribution
-from .networks import Unset
+from .networks import MLP, Unset, ZeroLinear
 from .recipe import Recipe
 
 #: Share of the variance of a mixture that is between its components before anything is known.
@@ -28,8 +28,8 @@ class Prior(Recipe, ABC):
         """Raise ValueError where a field has no meaning."""
 
     @abstractmethod
-    def build(self, n_latent: int, n_context: int = 0) -> PriorModule:
-        """Return a module: context (n, n_context) or None -> distribution over (n_latent,)."""
+    def build(self, n_latent: int) -> PriorModule:
+        """Return a module: context (n, m) or None -> distribution over (n_latent,)."""
 
 
 class PriorModule(nn.Module, ABC):
@@ -40,11 +40,41 @@ class PriorModule(nn.Module, ABC):
         """Return p(z), given a context where there is one."""
 
 
+class ConditionalPrior(PriorModule):
+    """p(z | context): a prior that is moved and scaled by what a network makes of the context.
+
+    z = m(context) + s(context) e, e from the prior that is moved. It starts unmoved.
+
+    Parameters
+    ----------
+    base : PriorModule
+    body : MLP
+        (n, m) -> (n, features).
+    n_latent : int
+
+    References
+    ----------
+    "Learning Structured Output Representation using Deep Conditional Generative Models" (Sohn et
+    al., 2015).
+    """
+
+    def __init__(self, base: PriorModule, body: MLP, n_latent: int):
+        super().__init__()
+        self.base, self.body = base, body
+        self.linear = ZeroLinear(body.n_out, 2 * n_latent)
+
+    def forward(self, context: Tensor | None = None) -> PriorDistribution:
+        assert context is not None
+        loc, log_scale = self.linear(self.body(context)).chunk(2, -1)
+        distribution: PriorDistribution = self.base(None)
+        return distribution.moved(loc, log_scale)
+
+
 @dataclasses.dataclass
 class StandardNormal(Prior):
     """p(z) = N(0, I), whatever the context."""
 
-    def build(self, n_latent: int, n_context: int = 0) -> PriorModule:
+    def build(self, n_latent: int) -> PriorModule:
         return _StandardNormal(n_latent)
 
 
@@ -87,7 +117,7 @@ class Mixture(Prior):
                 f"Mixture(n_components={self.n_components!r}): expected an integer >= 1."
             )
 
-    def build(self, n_latent: int, n_context: int = 0) -> PriorModule:
+    def build(self, n_latent: int) -> PriorModule:
         return _Mixture(self.n_components, n_latent)
 
 

@@ -89,17 +89,17 @@ class VAE(nn.Module):
     def posterior(self, batch: Batch) -> LatentDistribution:
         """Return q(z | x) for every row, in the dtype of ``batch.x``."""
         features = self.cells.features(batch).to(self.dtype)
-        q: LatentDistribution = self.encoder(features, self._context(batch), batch.x.dtype)
+        q: LatentDistribution = self.encoder(features, self._given(batch.context), batch.x.dtype)
         return q
 
     def prior_of(self, batch: Batch) -> PriorDistribution:
         """Return p(z), given the batch's context where it has one."""
-        prior: PriorDistribution = self.prior(self._context(batch))
+        prior: PriorDistribution = self.prior(self._given(batch.context))
         return prior
 
     def decode(self, z: Tensor, context: Tensor | None = None) -> list[Tensor]:
         """Return theta of p(x | z) for z (..., d)."""
-        thetas: list[Tensor] = self.decoder(z.to(self.dtype), context)
+        thetas: list[Tensor] = self.decoder(z.to(self.dtype), self._given(context))
         return thetas
 
     def draw(self, batch: Batch, noise: Tensor) -> Draw:
@@ -114,7 +114,7 @@ class VAE(nn.Module):
 
     def log_px(self, batch: Batch, z: Tensor) -> Tensor:
         """Return log p(x_observed | z) for z (K, n, d). -> (K, n)."""
-        thetas = self.decode(z, self._context(batch))
+        thetas = self.decode(z, batch.context)
         # The one masked sum over cells: up to here log-probabilities stay per cell.
         return self.cells.log_prob(batch, thetas).sum(-1)
 
@@ -127,14 +127,14 @@ class VAE(nn.Module):
     ) -> tuple[Tensor, Tensor]:
         """Draw n rows of the model: z (n, d) from the prior, and cells x (n, c) given z."""
         device = next(self.parameters()).device
-        prior: PriorDistribution = self.prior(context)
+        prior: PriorDistribution = self.prior(self._given(context))
         shape = (n, prior.n_noise)
         noise = torch.randn(shape, generator=generator, dtype=self.dtype, device=device)
         z = prior.rsample(noise=noise)
         return z, self.cells.sample(self.decode(z, context), generator)
 
-    def _context(self, batch: Batch) -> Tensor | None:
-        return None if batch.context is None else batch.context.to(self.dtype)
+    def _given(self, context: Tensor | None) -> Tensor | None:
+        return None if context is None else context.to(self.dtype)
 
 
 def _join(x: Tensor, context: Tensor | None) -> Tensor:
