@@ -17,7 +17,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from torch import nn
 
 from .codecs import Float
-from .container import Container
+from .container import Container, column_mask
 from .core.families import Family
 from .core.networks import ACTIVATIONS, CorrelatedNoise
 from .core.objectives import Objective
@@ -56,6 +56,7 @@ class BaseVAE(Fitted, BaseEstimator, ABC):  # type: ignore[misc]
         "dropout": [Interval(Real, 0, 1, closed="left")],
         "likelihood": [str, Family, dict],
         "categorical_features": ["array-like", StrOptions({"from_dtype"}), None],
+        "context_features": ["array-like", None],
         "prior": [str, Prior],
         "posterior": [str, Posterior],
         "objective": [str, Objective],
@@ -95,6 +96,7 @@ class BaseVAE(Fitted, BaseEstimator, ABC):  # type: ignore[misc]
         posterior: str | Posterior = "full_gaussian",
         objective: str | Objective = "iwae",
         categorical_features: Any = "from_dtype",
+        context_features: Any = None,
         init: str = "auto",
         max_epochs: int | str = "auto",
         batch_size: int | str = "auto",
@@ -124,6 +126,7 @@ class BaseVAE(Fitted, BaseEstimator, ABC):  # type: ignore[misc]
         self.posterior = posterior
         self.objective = objective
         self.categorical_features = categorical_features
+        self.context_features = context_features
         self.init = init
         self.max_epochs = max_epochs
         self.batch_size = batch_size
@@ -223,18 +226,26 @@ class BaseVAE(Fitted, BaseEstimator, ABC):  # type: ignore[misc]
 
     def _learn(self, values: Float, container: Container, seed: int) -> tuple[Table, list[Family]]:
         """Learn the columns of which a value was observed, and choose their families."""
-        families = choose_families(self.likelihood, values, container, seed, self._smooth)
+        names = container.names
+        given = np.flatnonzero(column_mask(self.context_features, names, "context_features"))
+        if len(given) == len(names):
+            raise ValueError("context_features names every column of X: none is left to model.")
+        families = choose_families(
+            self.likelihood, values, container, seed, self._smooth, given.tolist()
+        )
         empty = [
-            name for name, family in zip(container.names, families, strict=True) if family is None
+            name
+            for j, (name, family) in enumerate(zip(names, families, strict=True))
+            if family is None and j not in given
         ]
-        if len(empty) == len(families):
-            raise ValueError("X has no observed value: every cell is missing.")
+        if len(empty) + len(given) == len(families):
+            raise ValueError("X has no observed value to model: every cell is missing.")
         if empty:
             warnings.warn(
                 f"Columns {empty} have no observed value and are left out of the model.",
                 stacklevel=5,
             )
-        table = Table.learn(values, container, models(families))
+        table = Table.learn(values, container, models(families), given.tolist())
         return table, [family for family in families if family is not None]
 
     def _parts(self) -> Parts:

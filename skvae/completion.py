@@ -72,6 +72,8 @@ class Completing:
         completed, todo = values.copy(), self.incomplete(values)
         n_draws = EXPECTED_DRAWS * self.scoring.n_draws
         for _, scoring in stages(self.scoring, n_draws):
+            if not len(todo):
+                break
             uneven = [np.empty(0, dtype=np.intp)]
             for index, found, ess in self._expected(values, todo, scoring):
                 known = values[index]
@@ -113,7 +115,8 @@ class Completing:
         return completed, CompletionQuality(ess, k, n_proposals, n_samples)
 
     def incomplete(self, values: Float) -> Rows:
-        """Return the rows with a missing cell."""
+        """Return the rows with a missing cell; none may be missing of what is conditioned on."""
+        self.table.given(values)
         known = [column.position for column in self.table.columns]
         return np.flatnonzero(np.isnan(values[:, known]).any(1))
 
@@ -143,6 +146,8 @@ class Drawing:
         n_draws = max(self.of.scoring.n_draws, PROPOSALS_A_DRAW * self.n_samples)
         n_tries = max(TRIES_A_DRAW * self.n_samples, MIN_TRIES)
         for times, scoring in stages(self.scoring, n_draws):
+            if not len(todo):
+                break
             uneven = [np.empty(0, dtype=np.intp)]
             if conditions:
                 found = self._under(conditions, values, todo, times * n_tries)

@@ -197,37 +197,40 @@ def as_frame(X: Any) -> nw.DataFrame[Any] | None:
 
 
 def categorical_mask(given: Any, X: Any) -> list[bool]:
-    """Return which columns hold categories whatever their dtype.
+    """Return which columns of X hold categories whatever their dtype; see :func:`column_mask`."""
+    named = hasattr(X, "columns")
+    names = list(X.columns) if named else list(range(np.shape(X)[1]))
+    return column_mask(None if isinstance(given, str) else given, names, "categorical_features")
+
+
+def column_mask(given: Any, names: list[Hashable], parameter: str) -> list[bool]:
+    """Return which columns a parameter names.
 
     Parameters
     ----------
-    given : "from_dtype", None, or array-like
+    given : None, or array-like
         Names, positions, or a mask.
-    X : DataFrame or ndarray
+    names : list
+        Of the columns; the positions where they have none.
+    parameter : str
+        Its name, for errors.
 
     Raises
     ------
     ValueError
-        If it names a column that X does not have.
+        If it names a column that there is not.
     """
-    names = list(X.columns) if hasattr(X, "columns") else []
-    n = len(names) or np.shape(X)[1]
-    if given is None or isinstance(given, str):
-        return [False] * n
-    chosen = list(np.asarray(given, dtype=object).ravel())
+    n = len(names)
+    chosen = [] if given is None else list(np.asarray(given, dtype=object).ravel())
     if chosen and all(isinstance(item, bool | np.bool_) for item in chosen):
         if len(chosen) != n:
-            raise ValueError(
-                f"categorical_features is a mask of {len(chosen)} columns, but X has {n}."
-            )
+            raise ValueError(f"{parameter} is a mask of {len(chosen)} columns, but X has {n}.")
         return [bool(item) for item in chosen]
     positions = [names.index(item) if item in names else item for item in chosen]
     wrong = [p for p in positions if not isinstance(p, int | np.integer) or not 0 <= p < n]
     if wrong:
-        raise ValueError(
-            f"categorical_features names columns {wrong}, which X does not have. X has "
-            f"{names or n} columns."
-        )
+        has = f"{n} columns" if names == list(range(n)) else f"columns {names}"
+        raise ValueError(f"{parameter} names columns {wrong}, which X does not have. X has {has}.")
     return [j in positions for j in range(n)]
 
 

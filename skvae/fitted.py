@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from sklearn import get_config
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
+from torch import Tensor
 
 from .codecs import Float
 from .completion import Completing
@@ -22,7 +23,7 @@ from .core.noise import KeyedNoise
 from .core.proposals import Proposal
 from .core.recipe import resolve
 from .core.vae import VAE
-from .reading import as_rows, read, read_partial
+from .reading import as_rows, context_of, read, read_context, read_partial
 from .result import CompletionQuality, LogLikelihood
 from .scoring import Scoring, posterior_mean, precise
 from .table import Table
@@ -164,31 +165,61 @@ class Fitted:
         return float(self.score_samples(X).mean())
 
     @torch.no_grad()
-    def sample(self, n_samples: int = 1, random_state: Any = None) -> Any:
+    def sample(self, n_samples: int = 1, random_state: Any = None, *, context: Any = None) -> Any:
         """Draw rows from the model: z from the prior, then x from p(x | z).
 
         Parameters
         ----------
         n_samples : int, default=1
-            Number of rows.
+            Number of rows; with a context, for each row of it.
         random_state : int, RandomState instance or None, default=None
             An int gives the same rows at every call. None continues the estimator's own stream
             of random numbers: two calls differ, and an estimator fitted again with the same
             ``random_state`` repeats them.
+        context : DataFrame, dict or array-like of shape (n_rows, n_context), default=None
+            What the rows are given: values of the ``context_features``, needed where there are
+            some. A dict has a value, or one for each row, by column; an array has these columns
+            alone, in their order in X; a DataFrame may have others.
 
         Returns
         -------
         X : ndarray or DataFrame of shape (n_samples, n_features)
             In the container, columns, units and dtypes of the rows seen in ``fit``, without holes
-            (but for a column of which ``fit`` saw no value).
+            (but for a column of which ``fit`` saw no value). With a context ``n_samples``
+            consecutive rows for each of its rows, in its order, with its values in their columns.
+
+        Raises
+        ------
+        ValueError, TypeError
+            If the context lacks a column, has one that there was not in ``fit``, or values that a
+            column cannot have.
         """
         check_is_fitted(self)
         n_samples = positive_integer(n_samples, "n_samples")
+        given = self._given(context)
+        return self._sample(np.repeat(given, n_samples, axis=0), random_state)
+
+    def _given(self, context: Any) -> Float:
+        """Return values of the columns conditioned on (n, c), one row of NaN where none are."""
+        if context is None and self.table_.context is None:
+            return np.full((1, len(self.table_.container.fields)), np.nan)
+        return read_context(context, self.table_)
+
+    def _sample(self, values: Float, random_state: Any) -> Any:
+        """Draw a row for each of values (n, c), of which those conditioned on are known."""
         seed = self._draw_seed(random_state)
         generator = torch.Generator(self.device_).manual_seed(seed)
-        cells = [self.vae_.sample(n, generator)[1].cpu() for n in chunk_sizes(n_samples)]
-        values = self.table_.decode(torch.cat(cells).double().numpy(), np.random.RandomState(seed))
-        return self.table_.container.rows(values)
+        cells = [
+            self.vae_.sample(len(some), generator, self._context(some))[1].cpu()
+            for some in chunks(values)
+        ]
+        drawn = self.table_.decode(torch.cat(cells).double().numpy(), np.random.RandomState(seed))
+        return self.table_.container.rows(np.where(np.isnan(drawn), values, drawn))
+
+    def _context(self, values: Float) -> Tensor | None:
+        """Return the context of values (n, c) on the model's device."""
+        context = context_of(self.table_, values)
+        return None if context is None else context.to(self.device_, torch.float32)
 
     def sample_conditional(
         self,
@@ -300,14 +331,24 @@ class Fitted:
         return posterior_mean(self.vae_, self._rows(X)[0], torch.device(self.device_)).numpy()
 
     @torch.no_grad()
-    def _decode(self, Z: NDArray[np.float64]) -> Any:
-        """Return the mean of p(x | z) for each latent vector, in the user's units."""
-        cells = self.vae_.cells
-        values = [
-            self.table_.expect(cells.by_column(self.vae_.decode(some.to(self.device_))))
-            for some in torch.as_tensor(Z, dtype=torch.float32).split(CHUNK_ROWS)
+    def _decode(self, Z: NDArray[np.float64], values: Float) -> Any:
+        """Return the mean of p(x | z) for each latent vector, in the user's units.
+
+        Of values (n, c) those conditioned on are known.
+        """
+        found = [
+            self.table_.expect(
+                self.vae_.cells.by_column(
+                    self.vae_.decode(
+                        torch.as_tensor(z, dtype=torch.float32, device=self.device_),
+                        self._context(some),
+                    )
+                )
+            )
+            for z, some in zip(chunks(Z), chunks(values), strict=True)
         ]
-        return self.table_.container.rows(np.concatenate(values))
+        mean = np.concatenate(found)
+        return self.table_.container.rows(np.where(np.isnan(mean), values, mean))
 
     def _rows(self, X: Any) -> tuple[Batch, Float]:
         """Return rows as cells, and their log-Jacobians (n,)."""
@@ -328,11 +369,7 @@ def random_stream(random_state: Any) -> np.random.RandomState:
     return np.random.RandomState() if random_state is None else check_random_state(random_state)
 
 
-def chunk_sizes(n: int) -> Iterator[int]:
-    """Cut n rows into chunks.
-
-    >>> list(chunk_sizes(25_000))
-    [10000, 10000, 5000]
-    """
-    for start in range(0, n, CHUNK_ROWS):
-        yield min(CHUNK_ROWS, n - start)
+def chunks(rows: Float) -> Iterator[Float]:
+    """Cut rows into chunks."""
+    for start in range(0, len(rows), CHUNK_ROWS):
+        yield rows[start : start + CHUNK_ROWS]

@@ -23,7 +23,7 @@ from .core.networks import CorrelatedNoise
 from .core.noise import KeyedNoise
 from .core.objectives import Objective
 from .core.posteriors import Posterior
-from .core.priors import Prior
+from .core.priors import ConditionalPrior, Prior
 from .core.proposals import Proposal
 from .core.vae import VAE
 from .table import Table
@@ -190,6 +190,7 @@ class Fit:
         vae = build_vae(
             self._columns(precise.with_nan()),
             e.latent_dim,
+            n_context=0 if rows.context is None else rows.context.shape[1],
             masked=rows.mask is not None,
             prior=self.parts.prior,
             posterior=self.parts.posterior,
@@ -202,7 +203,7 @@ class Fit:
         )
         if init == "linear":
             start_linear(vae, linear_model(vae, precise), precise)
-            if self.parts.prior.starts_from_mixture and len(rows) >= vae.prior.n_components:
+            if self.parts.prior.starts_from_mixture:
                 self._start_mixture(vae, rows)
         return vae
 
@@ -211,21 +212,22 @@ class Fit:
 
         Draws of q(z | x) and not its means: what the prior has to cover.
         """
+        prior = vae.prior.base if isinstance(vae.prior, ConditionalPrior) else vae.prior
+        if len(rows) < prior.n_components:
+            return
         some = rows[:: -(-len(rows) // MAX_MIXTURE_ROWS)]
         generator = torch.Generator().manual_seed(self.seeds.init)
         shape = (len(some), vae.n_latent)
         with torch.no_grad():
             z = vae.posterior(some).rsample(torch.randn(shape, generator=generator)).double()
-        mixture = GaussianMixture(
-            vae.prior.n_components, reg_covar=1e-3, random_state=self.seeds.init
-        )
+        mixture = GaussianMixture(prior.n_components, reg_covar=1e-3, random_state=self.seeds.init)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ConvergenceWarning)
             mixture.fit(z.numpy())
         # Lower triangular, L^T L being the precision, as the transpose of scikit-learn's.
         roots = mixture.precisions_cholesky_.swapaxes(-1, -2)
         found = (mixture.weights_, mixture.means_, roots)
-        vae.prior.start(*map(torch.as_tensor, found))
+        prior.start(*map(torch.as_tensor, found))
 
     def _columns(self, cells: Tensor) -> list[Columns]:
         """Group columns (n, c), NaN where missing, by family: one block for each that occurs.

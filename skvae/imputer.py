@@ -195,7 +195,7 @@ class VAEImputer(TransformerMixin, BaseVAE):  # type: ignore[misc]  # noqa: D101
         """Positions of the columns that are returned."""
         if self.keep_empty_features:
             return list(range(len(self.table_.container.fields)))
-        return [column.position for column in self.table_.columns]
+        return self.table_.known
 
     @property
     def _indicated(self) -> list[int]:

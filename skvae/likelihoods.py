@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 from typing import Any
 
 import numpy as np
@@ -88,9 +88,16 @@ def model(family: Family) -> Model:
 
 
 def choose_families(
-    likelihood: Any, values: Float, container: Container, seed: int, smooth: bool = False
+    likelihood: Any,
+    values: Float,
+    container: Container,
+    seed: int,
+    smooth: bool = False,
+    context: Sequence[int] = (),
 ) -> list[Family | None]:
     """Return the family of every column, None for one without an observed value.
+
+    Neither has one that is conditioned on.
 
     Parameters
     ----------
@@ -103,24 +110,27 @@ def choose_families(
         Of the rows by which candidates are compared.
     smooth : bool
         Whether numbers of all kinds are Gaussian where the likelihood is "auto".
+    context : sequence of int
+        Positions of the columns that are conditioned on.
 
     Raises
     ------
     ValueError, TypeError
         If a name is unknown, of a family or of a column.
     """
-    names = container.names
+    names = [name for j, name in enumerate(container.names) if j not in context]
     if isinstance(likelihood, dict):
         unknown = [name for name in likelihood if name not in names]
         if unknown:
             raise ValueError(
-                f"likelihood names columns {unknown}, which X does not have. X has {names}."
+                f"likelihood names columns {unknown}, which X does not have, or which are "
+                f"conditioned on. Modelled are {names}."
             )
     some = np.random.RandomState(seed).permutation(len(values))[:MAX_ROWS]
     families: list[Family | None] = []
     for j, field in enumerate(container.fields):
         wanted = likelihood.get(field.name, "auto") if isinstance(likelihood, dict) else likelihood
-        if np.isnan(values[:, j]).all():
+        if j in context or np.isnan(values[:, j]).all():
             families.append(None)
         elif isinstance(wanted, str) and wanted == "auto":
             in_frame = container.backend is not None

@@ -35,6 +35,7 @@ PARAMETERS = """
         :class:`skvae.Gaussian`.
     prior : {"standard_normal", "mixture"} or Prior, default="standard_normal"
         p(z); a mixture of normals, ``Mixture(n_components=20)``, is learned with the networks.
+        Given a context, z is moved and scaled by what a network makes of it.
     posterior : {"full_gaussian", "diagonal_gaussian"} or Posterior, default="full_gaussian"
         The family of q(z | x).
     objective : {"iwae", "elbo"} or Objective, default="iwae"
@@ -43,6 +44,11 @@ PARAMETERS = """
     categorical_features : "from_dtype", None, or array-like, default="from_dtype"
         Columns that hold categories although they are numbers: names, positions or a mask. Strings
         and columns of a categorical dtype are categories anyway.
+    context_features : None or array-like, default=None
+        Columns that are conditioned on and not modelled: names, positions or a mask. The model is
+        p(rest | context), with a prior p(z | context) that is learned: ``score_samples`` is the
+        density of the other columns given these, ``sample(context=...)`` draws them. X has these
+        columns too, and none of their cells may be missing.
     init : {"auto", "linear", "random"}, default="auto"
         Where training starts. ``"linear"``: at the factor analysis of the table, in closed form,
         and with a mixture prior at a mixture of factor analysers. ``"auto"`` trains from both and

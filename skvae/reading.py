@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from typing import Any
 
 import numpy as np
 import torch
 from sklearn.utils.validation import check_array, validate_data
+from torch import Tensor
 
 from .codecs import Float
 from .container import Container, as_frame, categorical_mask
@@ -88,7 +90,77 @@ def as_rows(table: Table, values: Float) -> tuple[Batch, Float]:
     of measure) are the same row, to the bit.
     """
     cells, log_det = table.encode(values)
-    return Batch.of(torch.as_tensor(cells.astype(np.float32)).double()), log_det
+    return Batch.of(rounded(cells), context_of(table, values)), log_det
+
+
+def context_of(table: Table, values: Float) -> Tensor | None:
+    """Return what the model is conditioned on, (n, m); None where on nothing."""
+    given = table.given(values)
+    return None if given is None else rounded(given)
+
+
+def rounded(numbers: Float) -> Tensor:
+    """Return numbers in float64, rounded to float32."""
+    return torch.as_tensor(numbers.astype(np.float32)).double()
+
+
+def read_context(given: Any, table: Table) -> Float:
+    """Return values (n, columns of the user) of the columns conditioned on, NaN for the others.
+
+    Parameters
+    ----------
+    given : DataFrame, dict or array-like
+        A dict has a value, or one for each row, by column. An array has the columns conditioned on
+        alone; a DataFrame may have others.
+    table : Table
+
+    Raises
+    ------
+    ValueError, TypeError
+        If it is not what the model is conditioned on; the message names the column.
+    """
+    context = table.context
+    if context is None:
+        raise ValueError("context is given, but the model has no context_features.")
+    names = [field.name for field in context.fields]
+    if given is None:
+        raise ValueError(f"The model is conditioned on columns {names}: give them as context=.")
+    part = table.container.subset(context.positions)
+    if isinstance(given, dict):
+        of_context = _of_dict(given, part)
+    elif (frame := as_frame(given)) is not None:
+        _refuse_absent([name for name in names if name not in frame.to_native().columns])
+        of_context = part.partial_values(given)
+    else:
+        array = check_array(given, dtype=None, ensure_all_finite=False)
+        if array.shape[1] != len(names):
+            raise ValueError(
+                f"context has {array.shape[1]} columns, but the model is conditioned on "
+                f"{len(names)}: {names}."
+            )
+        of_context = part.values(array)
+    check_finite(of_context, part, "context")
+    values = np.full((len(of_context), len(table.container.fields)), np.nan)
+    values[:, context.positions] = of_context
+    return values
+
+
+def _of_dict(given: dict[Hashable, Any], container: Container) -> Float:
+    _refuse_absent([name for name in container.names if name not in given])
+    columns = [
+        [field.number(value) for value in np.atleast_1d(np.asarray(given[field.name], object))]
+        for field in container.fields
+    ]
+    n = max(map(len, columns))
+    wrong = [name for name, c in zip(container.names, columns, strict=True) if len(c) not in (1, n)]
+    if wrong:
+        raise ValueError(f"context has {n} rows, but column {wrong[0]!r} has another number.")
+    return np.stack([np.resize(np.array(column, float), n) for column in columns], axis=1)
+
+
+def _refuse_absent(names: list[Hashable]) -> None:
+    if names:
+        raise ValueError(f"context lacks columns {names}, which the model is conditioned on.")
 
 
 def _has_categories(estimator: Any, container: Container | None) -> bool:

@@ -13,6 +13,7 @@ from sklearn.preprocessing import StandardScaler
 from .bins import Bins
 from .codecs import Affine, Codec, Float, Levels, step_of
 from .container import Container, Field
+from .context import Context
 
 
 @dataclasses.dataclass(frozen=True)
@@ -63,15 +64,27 @@ class Table:
 
     Use :meth:`learn` to make one. ``encode`` gives cells (one number each, NaN where missing) and
     the log-Jacobian that brings a density of cells back to the user's units; ``decode`` gives
-    values, which the container has rows for. A column of which no value was observed has no cells.
+    values, which the container has rows for. A column of which no value was observed has no cells,
+    and neither has one that is conditioned on: ``context`` makes numbers of these.
     """
 
-    def __init__(self, columns: Sequence[Column], container: Container):
-        self.columns, self.container = list(columns), container
+    def __init__(
+        self, columns: Sequence[Column], container: Container, context: Context | None = None
+    ):
+        self.columns, self.container, self.context = list(columns), container, context
 
     @classmethod
-    def learn(cls, values: Float, container: Container, models: Sequence[Model | None]) -> Table:
-        """Learn columns from values (n, c) that came in ``container``; None for an empty one.
+    def learn(
+        cls,
+        values: Float,
+        container: Container,
+        models: Sequence[Model | None],
+        context: Sequence[int] = (),
+    ) -> Table:
+        """Learn columns from values (n, c) that came in ``container``.
+
+        A column without cells has None for a model; ``context`` are positions of those that are
+        conditioned on.
 
         Raises
         ------
@@ -86,7 +99,8 @@ class Table:
             )
             for (j, model), m, s in zip(known, scaler.mean_, scaler.scale_, strict=True)
         ]
-        return cls(columns, container)
+        given = Context.learn(values, container, context) if len(context) else None
+        return cls(columns, container, given)
 
     def encode(self, values: Float) -> tuple[Float, Float]:
         """Return cells (n, c), NaN where missing, and the log-Jacobian of each row (n,).
@@ -104,6 +118,16 @@ class Table:
             cells[rows, j], of_cells = column.codec.encode(of_column)
             log_det[rows] += of_cells
         return cells, log_det
+
+    def given(self, values: Float) -> Float | None:
+        """Return what is conditioned on as numbers (n, m), None where nothing is.
+
+        Raises
+        ------
+        ValueError
+            If a cell is missing of a column that had none missing in ``fit``.
+        """
+        return None if self.context is None else self.context.encode(values)
 
     def decode(self, cells: Float, random: np.random.RandomState) -> Float:
         """Return values (n, columns of the user) in their units.
@@ -128,6 +152,12 @@ class Table:
         values = np.full((len(known), len(self.container.fields)), np.nan)
         values[:, [column.position for column in self.columns]] = known
         return values
+
+    @property
+    def known(self) -> list[int]:
+        """Positions of the columns of which a value was observed in ``fit``."""
+        given = [] if self.context is None else self.context.positions
+        return sorted([*(column.position for column in self.columns), *given])
 
     @property
     def n_levels(self) -> list[int]:

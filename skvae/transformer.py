@@ -69,12 +69,14 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseVAE)
         """
         return self._encode(X)
 
-    def inverse_transform(self, Z: Any) -> Any:
+    def inverse_transform(self, Z: Any, *, context: Any = None) -> Any:
         """Return the mean of p(x | z) for each latent vector.
 
         Parameters
         ----------
         Z : array-like of shape (n_samples, latent_dim)
+        context : DataFrame, dict or array-like of shape (n_samples or 1, n_context), default=None
+            What the rows are given, as in :meth:`sample`: one row for each of Z, or for all.
 
         Returns
         -------
@@ -85,7 +87,8 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseVAE)
         Raises
         ------
         ValueError
-            If Z has another number of columns than ``latent_dim``.
+            If Z has another number of columns than ``latent_dim``, or the context another number
+            of rows.
         """
         check_is_fitted(self)
         Z = check_array(Z, dtype=np.float64)
@@ -93,4 +96,7 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseVAE)
             raise ValueError(
                 f"Z has {Z.shape[1]} columns, but the model has latent_dim={self.vae_.n_latent}."
             )
-        return self._decode(Z)
+        given = self._given(context)
+        if len(given) not in (1, len(Z)):
+            raise ValueError(f"context has {len(given)} rows, but Z has {len(Z)}.")
+        return self._decode(Z, np.broadcast_to(given, (len(Z), given.shape[1])))

@@ -18,19 +18,20 @@ LAYERS = {
     "result": 1,
     "bins": 2,
     "container": 2,
-    "table": 3,
-    "reading": 4,
-    "likelihoods": 4,
-    "conditions": 4,
-    "fitting": 5,
-    "completion": 5,
-    "fitted": 6,
-    "base": 7,
-    "density": 8,
-    "imputer": 8,
-    "transformer": 8,
+    "context": 3,
+    "table": 4,
+    "reading": 5,
+    "likelihoods": 5,
+    "conditions": 5,
+    "fitting": 6,
+    "completion": 6,
+    "fitted": 7,
+    "base": 8,
+    "density": 9,
+    "imputer": 9,
+    "transformer": 9,
 }
-OF_THE_TABLE = ("clock", "codecs", "container", "bins", "table")
+OF_THE_TABLE = ("clock", "codecs", "container", "bins", "context", "table")
 ABOVE_CORE = {"sklearn", "skorch", "pandas", "polars", "narwhals", "numpy", "scipy", "joblib"}
 
 

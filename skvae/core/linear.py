@@ -9,7 +9,7 @@ a column, or an indicator for each of its levels.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import torch
@@ -176,18 +176,17 @@ def linear_model(vae: VAE, batch: Batch) -> FactorModel:
 
 
 class Moments(NamedTuple):
-    """Sums over n rows of products: of features (f) and what they are regressed on (r)."""
+    """Means over rows of products: of features (f) and what they are regressed on (r)."""
 
     second: Tensor  # (f, f)
     cross: Tensor  # (f, r)
     gram: Tensor  # (r, r)
-    n: int
 
     def regress(self) -> tuple[Tensor, Tensor]:
         """Return the covariance that a regression leaves (f, f), and its coefficients (f, r)."""
         inverse = torch.linalg.pinv(self.gram, rtol=1e-10, hermitian=True)
         coefficients: Tensor = self.cross @ inverse
-        return (self.second - coefficients @ self.cross.T) / self.n, coefficients
+        return self.second - coefficients @ self.cross.T, coefficients
 
 
 def _regressors(batch: Batch) -> Tensor:
@@ -235,7 +234,7 @@ def moments(cells: Cells, batch: Batch) -> Moments:
         _products(cells.masked_features(some), _regressors(some))
         for some in _chunks(batch, CHUNK_ROWS)
     ]
-    return Moments(*_totals(found), len(batch))
+    return Moments(*(total / len(batch) for total in _totals(found)))
 
 
 def expected_moments(model: FactorModel, cells: Cells, batch: Batch) -> tuple[Moments, Tensor]:
@@ -244,8 +243,8 @@ def expected_moments(model: FactorModel, cells: Cells, batch: Batch) -> tuple[Mo
     Also the mean over the rows of log p(observed features | context) under the model, ().
     """
     found = [_expected_products(model, cells, some) for some in _chunks(batch, EM_CHUNK_ROWS)]
-    *products, log_likelihood = _totals(found)
-    return Moments(*products, len(batch)), log_likelihood / len(batch)
+    *products, log_likelihood = (total / len(batch) for total in _totals(found))
+    return Moments(*products), log_likelihood
 
 
 def _chunks(batch: Batch, n_rows: int) -> Iterator[Batch]:
@@ -253,7 +252,7 @@ def _chunks(batch: Batch, n_rows: int) -> Iterator[Batch]:
         yield batch[start : start + n_rows]
 
 
-def _totals(parts: list[tuple[Tensor, ...]]) -> list[Tensor]:
+def _totals(parts: Sequence[tuple[Tensor, ...]]) -> list[Tensor]:
     """Add up what was found for chunks of rows, item by item."""
     return [torch.stack(of_item).sum(0) for of_item in zip(*parts, strict=True)]
 
