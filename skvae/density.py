@@ -5,10 +5,11 @@ from __future__ import annotations
 from sklearn.base import DensityMixin
 
 from .base import BaseVAE
+from .generative import GenerativeMixin
 from .manual import manual
 
 
-class VAEDensity(DensityMixin, BaseVAE):  # type: ignore[misc]  # noqa: D101
+class VAEDensity(GenerativeMixin, DensityMixin, BaseVAE):  # type: ignore[misc]  # noqa: D101
     __doc__ = manual("""A variational autoencoder as a density model of a table.
 
     Scores rows by their log-likelihood, in nats and in the units of X, and draws new rows. The
@@ -71,6 +72,3 @@ class VAEDensity(DensityMixin, BaseVAE):  # type: ignore[misc]  # noqa: D101
     >>> sorted(set(density.sample(100)["city"]))
     ['Oslo', 'Rome']
     """)
-
-    # DensityMixin's own score is a placeholder that returns None.
-    score = BaseVAE.score

@@ -14,11 +14,12 @@ from .base import BaseVAE, with_common_parameters
 from .codecs import Float
 from .container import as_frame
 from .fitted import positive_integer
+from .generative import GenerativeMixin
 from .manual import manual
 from .reading import read
 
 
-class VAEImputer(TransformerMixin, BaseVAE):  # type: ignore[misc]  # noqa: D101
+class VAEImputer(TransformerMixin, GenerativeMixin, BaseVAE):  # type: ignore[misc]  # noqa: D101
     __doc__ = manual("""A variational autoencoder that fills the holes of a table.
 
     ``transform`` puts the posterior mean in the place of a missing number and the likeliest level

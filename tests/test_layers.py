@@ -27,6 +27,7 @@ LAYERS = {
     "completion": 6,
     "fitted": 7,
     "base": 8,
+    "generative": 8,
     "density": 9,
     "imputer": 9,
     "transformer": 9,
