@@ -1,6 +1,7 @@
 """skvae: the variational autoencoder for people who use scikit-learn."""
 
 from ._version import __version__
+from .classifier import VAEClassifier
 from .core import (
     ELBO,
     IWAE,
@@ -59,6 +60,7 @@ __all__ = [
     "PriorProposal",
     "StandardNormal",
     "StudentT",
+    "VAEClassifier",
     "VAEDensity",
     "VAEImputer",
     "VAETransformer",

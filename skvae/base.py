@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
+import dataclasses
 import inspect
 import warnings
 from abc import ABC
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from numbers import Integral, Real
 from typing import Any, ClassVar, Self
 
@@ -19,6 +21,7 @@ from torch import nn
 from .codecs import Float
 from .container import Container, column_mask
 from .core.families import Family
+from .core.labels import Labelled
 from .core.networks import ACTIVATIONS, CorrelatedNoise
 from .core.objectives import Objective
 from .core.posteriors import Posterior
@@ -27,7 +30,8 @@ from .core.proposals import Proposal
 from .core.recipe import recipes, resolve
 from .core.vae import VAE
 from .fitted import Fitted, random_stream
-from .fitting import Fit, Parts, Seeds
+from .fitting import Fit, Parts, Seeds, curve
+from .labels import Labels
 from .likelihoods import Likelihoods, choose_families, models
 from .reading import as_rows, read
 from .scoring import latent_use
@@ -169,43 +173,18 @@ class BaseVAE(Fitted, BaseEstimator, ABC):  # type: ignore[misc]
 
     # ------------------------------------------------------------------ fit
 
-    def fit(self, X: Any, y: Any = None) -> Self:
-        """Fit the model to the rows of X.
-
-        Parameters
-        ----------
-        X : array-like or DataFrame of shape (n_samples, n_features)
-            Numbers, booleans, categories and times, at least two rows. Missing cells (NaN, None,
-            NA, null) are left out of the likelihood.
-        y : Ignored
-            Not used, present for API consistency by convention.
-
-        Returns
-        -------
-        self : object
-            The fitted estimator. If fitting raises, whatever was fitted before stays.
-
-        Raises
-        ------
-        ValueError, TypeError
-            If a parameter or a column is not usable; the message says which and why.
-
-        Warns
-        -----
-        UserWarning
-            If a column has no observed value: it is left out of the model.
-        """
+    @contextlib.contextmanager
+    def _all_or_nothing(self) -> Iterator[None]:
+        """Keep what was fitted before if a block raises."""
         before = dict(vars(self))
         try:
-            self._fit(X)
+            yield
         except BaseException:
             self.__dict__ = before
             raise
-        return self
 
-    def _fit(self, X: Any) -> None:
-        self._validate_params()
-        parts = self._parts()
+    def _fit(self, X: Any, labels: Labels | None = None) -> None:
+        parts = self._parts(labels)
         warm = self.vae_ if self.warm_start and hasattr(self, "vae_") else None
         seeds = Seeds(random_stream(self.random_state))
         values, container = read(self, X, None if warm is None else self.table_.container, n_min=2)
@@ -215,11 +194,12 @@ class BaseVAE(Fitted, BaseEstimator, ABC):  # type: ignore[misc]
             table, families = self.table_, list(self.likelihoods_.values())
         rows, log_det = as_rows(table, values)
         rows = rows.to("cpu", torch.float32)
-        fit = Fit(self, parts, table, families, seeds, resolve_device(self.device))
+        device = resolve_device(self.device)
+        fit = Fit(self, parts, table, families, seeds, device, labels)
         self._keep(fit, fit.run(rows, log_det, copy.deepcopy(warm)))
         self._has_holes = np.isnan(values).any(0)
         self._range = np.fmin.reduce(values), np.fmax.reduce(values)  # NaN of an empty column
-        some = rows[:: -(-len(rows) // MAX_ROWS_OF_USE)].to(fit.device)
+        some = fit.rows[:: -(-len(rows) // MAX_ROWS_OF_USE)].to(fit.device)
         self.active_units_, self.kl_per_unit_ = (
             use.cpu().numpy() for use in latent_use(self.vae_, some)
         )
@@ -248,7 +228,7 @@ class BaseVAE(Fitted, BaseEstimator, ABC):  # type: ignore[misc]
         table = Table.learn(values, container, models(families), given.tolist())
         return table, [family for family in families if family is not None]
 
-    def _parts(self) -> Parts:
+    def _parts(self, labels: Labels | None) -> Parts:
         """Resolve names to recipes, and refuse what cannot work before training starts."""
         parts = Parts(
             **{
@@ -259,19 +239,22 @@ class BaseVAE(Fitted, BaseEstimator, ABC):  # type: ignore[misc]
         )
         for part in (parts.prior, parts.objective, parts.proposal):
             part.validate()
-        return parts
+        if labels is None:
+            return parts
+        return dataclasses.replace(parts, objective=Labelled(parts.objective, labels.prior))
 
-    def _keep(self, fit: Fit, trained: Trained) -> None:
-        vae: VAE = trained.net.module_.vae
-        self.vae_, self.net_, self.table_ = vae, trained.net, fit.table
+    def _keep(self, fit: Fit, stages: list[Trained]) -> None:
+        net = stages[-1].net
+        vae: VAE = net.module_.vae
+        self.vae_, self.net_, self.table_ = vae, net, fit.table
         self.encoder_, self.decoder_ = vae.encoder, vae.decoder
         self.device_ = str(fit.device)
         self.likelihoods_ = Likelihoods.of(fit.table, fit.families)
         self.init_ = fit.init
-        self.n_iter_ = trained.n_epochs
-        self.loss_curve_ = trained.curve("train_loss")
-        self.reconstruction_curve_ = trained.curve("reconstruction")
-        self.kl_curve_ = trained.curve("kl")
+        self.n_iter_ = sum(stage.n_epochs for stage in stages)
+        self.loss_curve_ = curve(stages, "train_loss")
+        self.reconstruction_curve_ = curve(stages, "reconstruction")
+        self.kl_curve_ = curve(stages, "kl")
         self.validation_scores_ = fit.validation_scores
         self.best_validation_score_ = fit.best_validation_score
         self._seeds = fit.seeds

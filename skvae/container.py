@@ -272,7 +272,7 @@ def _hides_integers(series: nw.Series[Any]) -> bool:
 
 def _learn_objects(name: Hashable, values: list[Any]) -> Field:
     """Learn a column of Python objects by what they are."""
-    kinds = {type(value) for value in values if not _is_missing(value)}
+    kinds = {type(value) for value in values if not is_missing(value)}
     if kinds <= {bool, np.bool_} and kinds:
         return Field(name, "boolean")
     if all(issubclass(kind, int | float | np.number) for kind in kinds):
@@ -299,14 +299,15 @@ def _categories(series: nw.Series[Any]) -> tuple[Any, ...]:
 
 def _distinct(values: list[Any]) -> tuple[Any, ...]:
     """Return distinct values, sorted, without missing ones."""
-    distinct = {value for value in values if not _is_missing(value)}
+    distinct = {value for value in values if not is_missing(value)}
     try:
         return tuple(sorted(distinct))
     except TypeError:  # numbers among strings
         return tuple(sorted(distinct, key=lambda value: (type(value).__name__, value)))
 
 
-def _is_missing(value: Any) -> bool:
+def is_missing(value: Any) -> bool:
+    """Whether a Python object stands for a missing value."""
     # Whether NA differs from itself is NA.
     return value is None or type(value).__name__ in ("NAType", "NaTType") or value != value
 
@@ -329,7 +330,7 @@ def _read(field: Field, column: Any) -> Any:
     if not (dtype.is_numeric() or dtype == nw.Boolean or dtype == nw.Object):
         raise TypeError(_wrong_dtype(field, "numbers", dtype))
     if dtype == nw.Object or dtype == nw.Boolean:
-        values = [np.nan if _is_missing(value) else value for value in column.to_list()]
+        values = [np.nan if is_missing(value) else value for value in column.to_list()]
         return np.array(values, dtype=np.float64)
     return column.cast(nw.Float64).to_numpy()
 
@@ -346,7 +347,7 @@ def _codes(field: Field, values: list[Any]) -> Float:
     number = {level: float(code) for code, level in enumerate(field.levels)}
     codes = np.array([number.get(value, -1.0) if _hashable(value) else -1.0 for value in values])
     for row in np.flatnonzero(codes < 0):
-        if not _is_missing(values[row]):
+        if not is_missing(values[row]):
             raise ValueError(
                 f"Column {field.name!r} holds the category {values[row]!r} in row {row}, which was "
                 f"not there in fit. Known: {_some(field.levels)}. Drop the row, or fit with a "

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from sklearn.base import DensityMixin
 
-from .base import BaseVAE
 from .generative import GenerativeMixin
 from .manual import manual
 
 
-class VAEDensity(GenerativeMixin, DensityMixin, BaseVAE):  # type: ignore[misc]  # noqa: D101
+class VAEDensity(GenerativeMixin, DensityMixin):  # type: ignore[misc]  # noqa: D101
     __doc__ = manual("""A variational autoencoder as a density model of a table.
 
     Scores rows by their log-likelihood, in nats and in the units of X, and draws new rows. The

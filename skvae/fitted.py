@@ -59,15 +59,21 @@ class Fitted:
             return np.full((1, len(self.table_.container.fields)), np.nan)
         return read_context(context, self.table_)
 
-    def _sample(self, values: Float, random_state: Any) -> Any:
-        """Draw a row for each of values (n, c), of which those conditioned on are known."""
-        seed = self._draw_seed(random_state)
+    @torch.no_grad()
+    def _sample(self, values: Float, context: Tensor | None, seed: int) -> Any:
+        """Draw a row given each row of a context, if there is one.
+
+        Of values (n, c) those conditioned on are known.
+        """
         generator = torch.Generator(self.device_).manual_seed(seed)
         cells = [
-            self.vae_.sample(len(some), generator, self._context(some))[1].cpu()
-            for some in chunks(values)
+            self.vae_.sample(
+                len(values[rows]), generator, None if context is None else context[rows]
+            )
+            for rows in chunks(len(values))
         ]
-        drawn = self.table_.decode(torch.cat(cells).double().numpy(), np.random.RandomState(seed))
+        x = torch.cat([x for _, x in cells]).cpu().double().numpy()
+        drawn = self.table_.decode(x, np.random.RandomState(seed))
         return self.table_.container.rows(np.where(np.isnan(drawn), values, drawn))
 
     def _context(self, values: Float) -> Tensor | None:
@@ -105,19 +111,13 @@ class Fitted:
 
         Of values (n, c) those conditioned on are known.
         """
-        found = [
-            self.table_.expect(
-                self.vae_.cells.by_column(
-                    self.vae_.decode(
-                        torch.as_tensor(z, dtype=torch.float32, device=self.device_),
-                        self._context(some),
-                    )
-                )
-            )
-            for z, some in zip(chunks(Z), chunks(values), strict=True)
-        ]
-        mean = np.concatenate(found)
+        mean = np.concatenate([self._mean(Z[rows], values[rows]) for rows in chunks(len(Z))])
         return self.table_.container.rows(np.where(np.isnan(mean), values, mean))
+
+    def _mean(self, Z: NDArray[np.float64], values: Float) -> Float:
+        z = torch.as_tensor(Z, dtype=torch.float32, device=self.device_)
+        thetas = self.vae_.decode(z, self._context(values))
+        return self.table_.expect(self.vae_.cells.by_column(thetas))
 
     def _rows(self, X: Any) -> tuple[Batch, Float]:
         """Return rows as cells, and their log-Jacobians (n,)."""
@@ -138,7 +138,11 @@ def random_stream(random_state: Any) -> np.random.RandomState:
     return np.random.RandomState() if random_state is None else check_random_state(random_state)
 
 
-def chunks(rows: Float) -> Iterator[Float]:
-    """Cut rows into chunks."""
-    for start in range(0, len(rows), CHUNK_ROWS):
-        yield rows[start : start + CHUNK_ROWS]
+def chunks(n: int) -> Iterator[slice]:
+    """Cut n rows into chunks.
+
+    >>> list(chunks(15_000))
+    [slice(0, 10000, None), slice(10000, 20000, None)]
+    """
+    for start in range(0, n, CHUNK_ROWS):
+        yield slice(start, start + CHUNK_ROWS)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import dataclasses
 import warnings
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,8 +17,9 @@ from torch import Tensor, nn
 from .codecs import Float
 from .core.batch import Batch
 from .core.build import build_vae
-from .core.cells import Columns
+from .core.cells import Cells, Columns
 from .core.families import Family
+from .core.labels import decided, with_label
 from .core.linear import linear_model, start_linear
 from .core.networks import CorrelatedNoise
 from .core.noise import KeyedNoise
@@ -26,6 +28,7 @@ from .core.posteriors import Posterior
 from .core.priors import ConditionalPrior, Prior
 from .core.proposals import Proposal
 from .core.vae import VAE
+from .labels import Labels
 from .table import Table
 from .training import (
     MONITOR_DRAWS,
@@ -78,6 +81,9 @@ class Fit:
         One a column.
     seeds : Seeds
     device : torch.device
+    labels : Labels, optional
+        Of the rows, some of them perhaps unknown. These rows train in two stages: given their
+        likeliest classes by the labels around them, and then with the label summed out.
 
     Attributes
     ----------
@@ -86,7 +92,11 @@ class Fit:
     validation_scores : list of float or None
         Held-out nats per row in the user's units, one an epoch; None without held-out rows.
     best_validation_score : float or None
+    rows : Batch
+        What was trained on; rows with an unknown label have the likeliest by those around them.
     """
+
+    rows: Batch
 
     def __init__(
         self,
@@ -96,33 +106,44 @@ class Fit:
         families: list[Family],
         seeds: Seeds,
         device: torch.device,
+        labels: Labels | None = None,
     ):
-        self.estimator, self.parts = estimator, parts
+        self.estimator, self.parts, self.labels = estimator, parts, labels
         self.table, self.families = table, families
         self.seeds, self.device = seeds, device
         self.validation_scores: list[float] | None = None
         self.best_validation_score: float | None = None
         self.init = ""
 
-    def run(self, rows: Batch, log_det: Float, warm: VAE | None = None) -> Trained:
+    def run(self, rows: Batch, log_det: Float, warm: VAE | None = None) -> list[Trained]:
         """Train on rows with log-Jacobians (n,), from a model of before or anew.
 
-        Returns what was kept.
+        Returns the stages of what was kept.
         """
         inits = self._inits(warm, len(rows))
+        self.rows = rows
+        if self.labels is not None:
+            rows = with_label(rows, self._guess(rows, self.labels))
+            self.rows = decided(rows, len(self.labels.classes))
         training, held_out = self._split(rows, log_det)
         if held_out is None:
             # Without rows to decide on, the start with a closed form is the safe one.
             self.init = inits[0]
             return self._train(rows, self.init, warm)
-        self.init, trained = choose(
+        self.init, stages = choose(
             {init: self._train(training, init, warm, held_out) for init in inits}
         )
-        self.validation_scores = trained.curve("valid_score")
-        self.best_validation_score = trained.best_score
+        self.validation_scores = curve(stages, "valid_score")
+        self.best_validation_score = stages[-1].best_score
         if warm is not None or len(rows) >= REFIT_ROWS:
-            return trained
-        return self._train(rows, self.init, n_epochs=trained.best_epoch)
+            return stages
+        return self._train(rows, self.init, n_epochs=[stage.best_epoch for stage in stages])
+
+    def _guess(self, rows: Batch, labels: Labels) -> Tensor:
+        """Return how likely every class is thought to be for each row, (n, n_classes)."""
+        cells = rows.with_nan().double()
+        features = Cells(self._columns(cells), 1).double().masked_features(Batch.of(cells))
+        return torch.as_tensor(labels.guess(features.numpy()))
 
     def _inits(self, warm: VAE | None, n_rows: int) -> list[str]:
         """Return the starts to try, the plainest first."""
@@ -162,6 +183,9 @@ class Fit:
             )
             return rows, None
         order = np.random.RandomState(self.seeds.split).permutation(n)
+        if self.labels is not None and 2 * n_held_out <= self.labels.unknown.sum():
+            # The bound needs no label: those there are serve training.
+            order = order[np.argsort(~self.labels.unknown[order], kind="stable")]
         held_out, training = (torch.as_tensor(part) for part in np.split(order, [n_held_out]))
         return rows[training], self._held_out(rows[held_out], log_det[held_out])
 
@@ -171,18 +195,31 @@ class Fit:
         init: str,
         warm: VAE | None = None,
         held_out: HeldOut | None = None,
-        n_epochs: int | None = None,
-    ) -> Trained:
+        n_epochs: Sequence[int | None] = (None, None),
+    ) -> list[Trained]:
+        """Train stage after stage; ``n_epochs`` of each, by default as many as it takes."""
         vae = self._build(rows, init) if warm is None else warm
         objective = self.parts.objective.build(vae.to(self.device), len(rows))
-        return train(
-            objective,
-            rows.to(self.device),
-            self._training(len(rows)),
-            self.seeds.training,
-            held_out,
-            n_epochs,
-        )
+        stages = self._stages(warm is not None)
+        training = self._training(len(rows), len(stages))
+        return [
+            train(
+                objective,
+                stage(rows).to(self.device),
+                training,
+                self.seeds.training,
+                None if held_out is None else held_out.map(stage),
+                epochs,
+            )
+            for stage, epochs in zip(stages, n_epochs, strict=False)
+        ]
+
+    def _stages(self, warm: bool) -> list[Callable[[Batch], Batch]]:
+        """Return what is made of the rows, stage by stage."""
+        labels = self.labels
+        if labels is None or warm or not labels.unknown.any():
+            return [lambda rows: rows]
+        return [lambda rows: decided(rows, len(labels.classes)), lambda rows: rows]
 
     def _build(self, rows: Batch, init: str) -> VAE:
         """Build the model on the CPU, so that it starts alike on every device."""
@@ -265,12 +302,13 @@ class Fit:
         noise = keyed.of()(self.estimator.latent_dim).float()
         return HeldOut(rows.to(self.device), noise.to(self.device), float(np.mean(log_det)))
 
-    def _training(self, n_rows: int) -> Training:
+    def _training(self, n_rows: int, n_stages: int) -> Training:
         e = self.estimator
         batch_size = default_batch_size(n_rows) if e.batch_size == "auto" else e.batch_size
         max_epochs = (
             default_max_epochs(n_rows, batch_size) if e.max_epochs == "auto" else e.max_epochs
         )
+        max_epochs = -(-max_epochs // n_stages)
         return Training(
             max_epochs=max_epochs,
             batch_size=batch_size,
@@ -286,15 +324,20 @@ class Fit:
         )
 
 
-def choose(candidates: dict[str, Trained]) -> tuple[str, Trained]:
+def curve(stages: list[Trained], name: str) -> list[float]:
+    """Return one recorded number an epoch, stage after stage."""
+    return [value for stage in stages for value in stage.curve(name)]
+
+
+def choose(candidates: dict[str, list[Trained]]) -> tuple[str, list[Trained]]:
     """Choose between trainings by their held-out rows.
 
     The first is the plainest. Another must be ahead by one standard error of the paired
     difference.
     """
     (name, best), *others = candidates.items()
-    for other, trained in others:
-        gain = (trained.held_out_rows - best.held_out_rows).double().cpu().numpy()
+    for other, stages in others:
+        gain = (stages[-1].held_out_rows - best[-1].held_out_rows).double().cpu().numpy()
         if gain.mean() > gain.std() / np.sqrt(max(len(gain) - 1, 1)):
-            name, best = other, trained
+            name, best = other, stages
     return name, best

@@ -3,21 +3,52 @@
 from __future__ import annotations
 
 from collections.abc import Hashable
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from sklearn.utils.validation import check_is_fitted
 
+from .base import BaseVAE
 from .core.proposals import Proposal
-from .fitted import Fitted, positive_integer
+from .fitted import positive_integer
 from .reading import read_partial
 from .result import LogLikelihood
 
 
-class GenerativeMixin(Fitted):
-    """The public methods of an estimator that is a density: scores, draws and completions."""
+class GenerativeMixin(BaseVAE):
+    """The public methods of an estimator of a density: scores, draws and completions."""
+
+    def fit(self, X: Any, y: Any = None) -> Self:
+        """Fit the model to the rows of X.
+
+        Parameters
+        ----------
+        X : array-like or DataFrame of shape (n_samples, n_features)
+            Numbers, booleans, categories and times, at least two rows. Missing cells (NaN, None,
+            NA, null) are left out of the likelihood.
+        y : Ignored
+            Not used, present for API consistency by convention.
+
+        Returns
+        -------
+        self : object
+            The fitted estimator. If fitting raises, whatever was fitted before stays.
+
+        Raises
+        ------
+        ValueError, TypeError
+            If a parameter or a column is not usable; the message says which and why.
+
+        Warns
+        -----
+        UserWarning
+            If a column has no observed value: it is left out of the model.
+        """
+        with self._all_or_nothing():
+            self._validate_params()
+            self._fit(X)
+        return self
 
     def score_samples(self, X: Any) -> NDArray[np.float64]:
         """Return the log-likelihood of each row, by importance sampling.
@@ -130,7 +161,6 @@ class GenerativeMixin(Fitted):
         """
         return float(self.score_samples(X).mean())
 
-    @torch.no_grad()
     def sample(self, n_samples: int = 1, random_state: Any = None, *, context: Any = None) -> Any:
         """Draw rows from the model: z from the prior, then x from p(x | z).
 
@@ -162,8 +192,8 @@ class GenerativeMixin(Fitted):
         """
         check_is_fitted(self)
         n_samples = positive_integer(n_samples, "n_samples")
-        given = self._given(context)
-        return self._sample(np.repeat(given, n_samples, axis=0), random_state)
+        given = np.repeat(self._given(context), n_samples, axis=0)
+        return self._sample(given, self._context(given), self._draw_seed(random_state))
 
     def sample_conditional(
         self,

@@ -19,7 +19,7 @@ from .manual import manual
 from .reading import read
 
 
-class VAEImputer(TransformerMixin, GenerativeMixin, BaseVAE):  # type: ignore[misc]  # noqa: D101
+class VAEImputer(TransformerMixin, GenerativeMixin):  # type: ignore[misc]  # noqa: D101
     __doc__ = manual("""A variational autoencoder that fills the holes of a table.
 
     ``transform`` puts the posterior mean in the place of a missing number and the likeliest level

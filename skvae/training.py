@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -259,6 +259,10 @@ class HeldOut:
 
     def __len__(self) -> int:
         return len(self.rows)
+
+    def map(self, function: Callable[[Batch], Batch]) -> HeldOut:
+        """Return a function of the rows, held out in their place."""
+        return dataclasses.replace(self, rows=function(self.rows))
 
 
 class KeepBest(Callback):  # type: ignore[misc]

@@ -9,12 +9,11 @@ from numpy.typing import NDArray
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils.validation import check_array, check_is_fitted
 
-from .base import BaseVAE
 from .generative import GenerativeMixin
 from .manual import manual
 
 
-class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, GenerativeMixin, BaseVAE):  # type: ignore[misc]  # noqa: D101
+class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, GenerativeMixin):  # type: ignore[misc]  # noqa: D101
     __doc__ = manual("""A variational autoencoder as a transformer to its latent space.
 
     ``transform`` gives the mean of q(z | x), ``inverse_transform`` the mean of p(x | z); the

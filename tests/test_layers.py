@@ -19,6 +19,7 @@ LAYERS = {
     "bins": 2,
     "container": 2,
     "context": 3,
+    "labels": 3,
     "table": 4,
     "reading": 5,
     "likelihoods": 5,
@@ -27,10 +28,11 @@ LAYERS = {
     "completion": 6,
     "fitted": 7,
     "base": 8,
-    "generative": 8,
-    "density": 9,
-    "imputer": 9,
-    "transformer": 9,
+    "generative": 9,
+    "classifier": 10,
+    "density": 10,
+    "imputer": 10,
+    "transformer": 10,
 }
 OF_THE_TABLE = ("clock", "codecs", "container", "bins", "context", "table")
 ABOVE_CORE = {"sklearn", "skorch", "pandas", "polars", "narwhals", "numpy", "scipy", "joblib"}

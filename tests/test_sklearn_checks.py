@@ -2,9 +2,9 @@
 
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from skvae import VAEDensity, VAEImputer, VAETransformer
+from skvae import VAEClassifier, VAEDensity, VAEImputer, VAETransformer
 
 
-@parametrize_with_checks([VAEDensity(), VAETransformer(), VAEImputer()])
+@parametrize_with_checks([VAEDensity(), VAETransformer(), VAEImputer(), VAEClassifier()])
 def test_scikit_learn_check(estimator, check):
     check(estimator)

@@ -1,0 +1,179 @@
+"""Labels: a user's y, some of it unknown, as numbers of classes; and guesses at what is unknown."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import eye_array
+from scipy.sparse.csgraph import laplacian
+from scipy.sparse.linalg import cg
+from sklearn.decomposition import PCA
+from sklearn.neighbors import kneighbors_graph
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import assert_all_finite, column_or_1d
+
+from .codecs import Float
+from .container import is_missing
+
+#: What marks an unlabelled row among labels that are numbers.
+UNLABELLED = -1
+#: The graph along which labels spread: neighbours of a row, directions they are found in, and how
+#: much more than its own label theirs count.
+N_NEIGHBORS = 7
+N_DIRECTIONS = 50
+SPREADING = 0.99
+#: Features are held within so many standard deviations, or rare values would decide who is near.
+FEATURE_LIMIT = 2.0
+#: Classes thought less likely than this share of the likeliest one are ruled out.
+RULED_OUT = 0.3
+
+
+@dataclasses.dataclass(frozen=True)
+class Labels:
+    """The labels of rows.
+
+    Attributes
+    ----------
+    codes : ndarray of shape (n,), int
+        Positions in ``classes``; -1 where the label is unknown.
+    classes : ndarray of shape (n_classes,)
+        Sorted.
+    prior : ndarray of shape (n_classes,)
+        p(y).
+    """
+
+    codes: NDArray[np.intp]
+    classes: NDArray[Any]
+    prior: Float
+
+    @property
+    def unknown(self) -> NDArray[np.bool_]:
+        """Which rows have no label, (n,)."""
+        return self.codes < 0
+
+    def indicators(self) -> Float:
+        """Return an indicator for each class, (n, n_classes), zero where the label is unknown."""
+        return (self.codes[:, None] == np.arange(len(self.classes))).astype(float)
+
+    def guess(self, features: Float) -> Float:
+        """Return how likely every class is for every row, (n, n_classes), by its neighbours.
+
+        Known labels spread along a graph of nearest neighbours. They keep to themselves; classes
+        are ruled out where others are far likelier.
+
+        Parameters
+        ----------
+        features : ndarray of shape (n, f)
+            Standardised.
+
+        References
+        ----------
+        "Learning with Local and Global Consistency" (Zhou et al., 2004); "Semi-Supervised Learning
+        Using Gaussian Fields and Harmonic Functions" (Zhu et al., 2003), section 4: each class is
+        brought to its share.
+        """
+        known = self.indicators()
+        if not self.unknown.any():
+            return known
+        found = _spread(_near(features), known / known.sum(0))
+        share = found * self.prior / np.maximum(found.sum(0), np.finfo(float).tiny)
+        reached = share.sum(1) > 0.0
+        share[~reached] = self.prior
+        share[share < RULED_OUT * share.max(1, keepdims=True)] = 0.0
+        share /= share.sum(1, keepdims=True)
+        return np.where(self.unknown[:, None], share, known)
+
+
+def _near(features: Float) -> Float:
+    """Return features in which distances say how alike rows are."""
+    held = features.clip(-FEATURE_LIMIT, FEATURE_LIMIT)
+    n = min(N_DIRECTIONS, *held.shape)
+    return held if n == held.shape[1] else PCA(n, random_state=0).fit_transform(held)
+
+
+def _spread(features: Float, start: Float) -> Float:
+    """Return (1 - a S)^-1 of a start (n, n_classes), S the normalised graph of neighbours."""
+    n = len(features)
+    graph = kneighbors_graph(features, min(N_NEIGHBORS, n - 1))
+    apart = laplacian(graph + graph.T, normed=True)  # 1 - S
+    system = (1.0 - SPREADING) * eye_array(n) + SPREADING * apart
+    found = [cg(system, of_class, rtol=1e-4, maxiter=1_000)[0] for of_class in start.T]
+    return np.column_stack(found).clip(0.0)
+
+
+def read_labels(y: Any, class_prior: Any = None) -> Labels:
+    """Return the labels of a user's y.
+
+    Parameters
+    ----------
+    y : array-like of shape (n,)
+        A missing value is an unknown label; so is -1, where there are two other classes at least.
+    class_prior : array-like of shape (n_classes,) or None
+        p(y), in the order of the sorted classes; None: their shares of the known labels.
+
+    Raises
+    ------
+    ValueError
+        If no label is known, y is not made of classes, or ``class_prior`` is not a distribution
+        over them.
+    """
+    y = column_or_1d(y, warn=True)
+    unknown = np.array([is_missing(value) for value in y], dtype=bool)
+    if y.dtype.kind in "iuf" or all(isinstance(v, int | float) for v in y[~unknown]):
+        numbers = np.unique(y[~unknown])
+        if len(numbers[numbers != UNLABELLED]) >= 2:
+            unknown |= y == UNLABELLED
+    known = y[~unknown]
+    if not len(known):
+        raise ValueError(
+            "y has no label: every row is unlabelled. Label some rows of each class, or fit a "
+            "VAEDensity."
+        )
+    if known.dtype == object and not all(isinstance(value, str) for value in known):
+        known = np.array(known.tolist())
+    assert_all_finite(known, input_name="y")
+    check_classification_targets(known)
+    classes, of_known = np.unique(known, return_inverse=True)
+    codes = np.full(len(y), -1)
+    codes[~unknown] = of_known
+    shares = np.bincount(of_known) / len(of_known)
+    return Labels(codes, classes, shares if class_prior is None else _prior(class_prior, classes))
+
+
+def codes_of(y: Any, labels: NDArray[Any], n_rows: int) -> NDArray[np.intp]:
+    """Return positions of a user's y in the classes of ``fit``, -1 where it is unknown.
+
+    One label stands for all rows.
+
+    Raises
+    ------
+    ValueError
+        If a label is not one of the classes, or y has another number of rows.
+    """
+    y = np.asarray(y, dtype=object)
+    if y.ndim == 0:
+        y = np.full(n_rows, y.item(), dtype=object)
+    if y.shape != (n_rows,):
+        raise ValueError(f"y must be one label, or {n_rows} of them. Got shape {y.shape}.")
+    position = {label: code for code, label in enumerate(labels.tolist())}
+    wrong = [v for v in y.tolist() if v not in position and not _is_unknown(v)]
+    if wrong:
+        raise ValueError(f"y has the label {wrong[0]!r}. Known classes are {labels.tolist()}.")
+    return np.array([position.get(value, -1) for value in y.tolist()])
+
+
+def _is_unknown(value: Any) -> bool:
+    return is_missing(value) or (not isinstance(value, str) and value == UNLABELLED)
+
+
+def _prior(given: Any, classes: NDArray[Any]) -> Float:
+    prior = np.asarray(given, dtype=float)
+    if prior.shape != classes.shape or (prior <= 0.0).any() or abs(prior.sum() - 1.0) > 1e-6:
+        raise ValueError(
+            f"class_prior must have {len(classes)} probabilities > 0 that add up to 1, for the "
+            f"classes {classes.tolist()}. Got {given!r}."
+        )
+    return prior
