@@ -1,0 +1,213 @@
+"""Classification with few labels: digits with 50 and 100, MNIST with 100 and 1,000.
+
+Every draw of labels has as many of each class; all other training rows are unlabelled. Accuracy is
+that on test rows. Nothing is tuned: no label beyond those given is used for any choice. MNIST needs
+``--data FOLDER``; our models see its pixels as above half or not, the others from 0 to 1. Results
+are merged into the file, so that tables, methods and draws can be run apart.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.datasets import load_digits
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import train_test_split
+from sklearn.neural_network import MLPClassifier
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.semi_supervised import LabelSpreading, SelfTrainingClassifier
+
+from benchmarks.common import RESULTS, arguments, write_result
+from skvae import VAEClassifier, VAETransformer
+
+LABELS = {"digits": (50, 100), "mnist": (100, 1_000)}
+#: For a quarter of an hour on two cores: one draw of z a row in training, a plainer posterior, and
+#: 16 draws from the encoder to predict.
+ON_MNIST = {
+    "objective": "elbo",
+    "posterior": "diagonal_gaussian",
+    "init": "random",
+    "max_epochs": 40,
+    "n_draws": 16,
+    "proposal": "encoder",
+}
+
+
+LATENTS: dict[str, tuple[NDArray[np.float64], NDArray[np.float64]]] = {}
+
+
+class Task(NamedTuple):
+    """One draw of labels."""
+
+    train: NDArray[np.float64]
+    labels: NDArray[np.intp]  # -1 where not given
+    test: NDArray[np.float64]
+    test_labels: NDArray[np.intp]
+    of_mnist: bool
+    quick: bool
+
+    @property
+    def labelled(self) -> NDArray[np.bool_]:
+        """Which training rows have a label."""
+        return self.labels >= 0
+
+    def ours(self, **more: Any) -> dict[str, Any]:
+        """Return the parameters of our models."""
+        quick = {"max_epochs": 2, "n_draws": 4} if self.quick else {}
+        return {"random_state": 0, **(ON_MNIST if self.of_mnist else {}), **more, **quick}
+
+    def seen_by_us(self, X: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return rows as our models see them."""
+        return (X > 0.5).astype(float) if self.of_mnist else X
+
+
+def rows_of(table: str, draw: int, data: Path | None) -> list[NDArray[Any]]:
+    """Return training rows, test rows and their labels."""
+    if table == "digits":
+        X, y = load_digits(return_X_y=True)
+        return train_test_split(X, y, test_size=0.2, stratify=y, random_state=draw)
+    assert data is not None, "mnist needs --data FOLDER"
+    mnist = np.load(data / "mnist.npz")
+    X = [mnist[f"X_{part}"].reshape(-1, 784) / 255.0 for part in ("train", "test")]
+    return [*X, *(mnist[f"y_{part}"].astype(int) for part in ("train", "test"))]
+
+
+def task(table: str, n_labels: int, draw: int, data: Path | None, quick: bool) -> Task:
+    """Return one draw: as many labels of each class, the others hidden."""
+    train, test, y, test_labels = rows_of(table, draw, data)
+    order = np.random.default_rng(draw).permutation(len(y))
+    labels = np.full(len(y), -1)
+    for label in np.unique(y):
+        chosen = order[y[order] == label][: n_labels // 10]
+        labels[chosen] = label
+    return Task(train, labels, test, test_labels, table == "mnist", quick)
+
+
+def by_classifier(of: Task) -> float:
+    """Return the accuracy of VAEClassifier."""
+    model = VAEClassifier(**of.ours()).fit(of.seen_by_us(of.train), of.labels)
+    return model.score(of.seen_by_us(of.test), of.test_labels)
+
+
+def latents(of: Task) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return standardised latents of training and test rows, by a model that saw no label.
+
+    Of MNIST, whose rows are the same in every draw, it is fitted once.
+    """
+    if "mnist" in LATENTS:
+        return LATENTS["mnist"]
+    model = VAETransformer(**of.ours()).fit(of.seen_by_us(of.train))
+    found = [model.transform(of.seen_by_us(X)) for X in (of.train, of.test)]
+    scaler = StandardScaler().fit(found[0])
+    both = scaler.transform(found[0]), scaler.transform(found[1])
+    if of.of_mnist:
+        LATENTS["mnist"] = both
+    return both
+
+
+def on_latents(of: Task) -> float:
+    """Return the accuracy of a linear classifier on latents, fitted to the labelled rows."""
+    train, test = latents(of)
+    model = LogisticRegression(max_iter=5_000).fit(train[of.labelled], of.labels[of.labelled])
+    return model.score(test, of.test_labels)
+
+
+def stacked(of: Task) -> float:
+    """Return the accuracy of M1+M2: VAEClassifier on latents."""
+    train, test = latents(of)
+    quick = {"max_epochs": 2, "n_draws": 4} if of.quick else {}
+    model = VAEClassifier(8, random_state=0, **quick).fit(train, of.labels)
+    return model.score(test, of.test_labels)
+
+
+def by_peer(model: Any, *, all_rows: bool) -> Callable[[Task], float]:
+    """Return the accuracy of a peer, which sees all rows or only those with a label."""
+
+    def accuracy(of: Task) -> float:
+        rows = slice(None) if all_rows else of.labelled
+        model.fit(of.train[rows], of.labels[rows])
+        return model.score(of.test, of.test_labels)
+
+    return accuracy
+
+
+def logistic() -> Any:
+    """Return a linear classifier of standardised columns."""
+    return make_pipeline(StandardScaler(), LogisticRegression(max_iter=5_000))
+
+
+METHODS: dict[str, Callable[[Task], float]] = {
+    "VAEClassifier": by_classifier,
+    "LogisticRegression on latents": on_latents,
+    "VAEClassifier on latents (M1+M2)": stacked,
+    "LabelSpreading": by_peer(LabelSpreading(kernel="knn", n_neighbors=7), all_rows=True),
+    "SelfTraining": by_peer(SelfTrainingClassifier(logistic()), all_rows=True),
+    "MLP on the labels alone": by_peer(
+        make_pipeline(StandardScaler(), MLPClassifier(max_iter=2_000, random_state=0)),
+        all_rows=False,
+    ),
+    "LogisticRegression on the labels alone": by_peer(logistic(), all_rows=False),
+}
+
+
+def summary(accuracies: list[float]) -> dict[str, float]:
+    """Return mean and standard deviation over draws."""
+    return {"mean": float(np.mean(accuracies)), "sd": float(np.std(accuracies, ddof=1))}
+
+
+def main() -> None:
+    """Run methods on draws of labels."""
+    parser = arguments("Classification with few labels.")
+    parser.add_argument("--tables", nargs="+", default=["digits"], choices=list(LABELS))
+    parser.add_argument("--labels", nargs="+", type=int, help="how many; default: both")
+    parser.add_argument("--methods", nargs="+", default=list(METHODS), choices=list(METHODS))
+    parser.add_argument("--draws", nargs="+", type=int, default=[0, 1, 2, 3, 4])
+    args = parser.parse_args()
+    warnings.simplefilter("ignore")
+    for table in args.tables:
+        for n_labels in args.labels or LABELS[table]:
+            for method in args.methods:
+                for draw in [0] if args.quick else args.draws:
+                    run(args, table, n_labels, method, draw)
+    if args.quick:
+        write_result("few_labels", {}, quick=True)
+
+
+def run(args: Any, table: str, n_labels: int, method: str, draw: int) -> None:
+    """Run one method on one draw, and merge what it reached into the file."""
+    of = task(table, n_labels, draw, args.data, args.quick)
+    wall, processor = time.perf_counter(), time.process_time()
+    accuracy = METHODS[method](of)
+    found = {
+        "accuracy": accuracy,
+        "seconds": time.perf_counter() - wall,
+        "processor_seconds": time.process_time() - processor,
+    }
+    print(f"{table} {n_labels} labels, {method}, draw {draw}: {accuracy:.4f}", flush=True)
+    if args.quick:
+        return
+    path = RESULTS / "few_labels.json"
+    before = json.loads(path.read_text())["draws"] if path.exists() else {}
+    draws = before.setdefault(f"{table} {n_labels}", {}).setdefault(method, {})
+    draws[str(draw)] = found
+    of_methods = {
+        setting: {
+            name: summary([one["accuracy"] for one in of_draws.values()])
+            for name, of_draws in methods.items()
+            if len(of_draws) > 1
+        }
+        for setting, methods in before.items()
+    }
+    write_result("few_labels", {"on_mnist": ON_MNIST, "summary": of_methods, "draws": before})
+
+
+if __name__ == "__main__":
+    main()
