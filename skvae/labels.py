@@ -120,6 +120,8 @@ def read_labels(y: Any, class_prior: Any = None) -> Labels:
         If no label is known, y is not made of classes, or ``class_prior`` is not a distribution
         over them.
     """
+    if isinstance(y, list | tuple) and any(isinstance(value, str) for value in y):
+        y = np.array(y, dtype=object)  # or NaN among strings would be one of them
     y = column_or_1d(y, warn=True)
     unknown = np.array([is_missing(value) for value in y], dtype=bool)
     if y.dtype.kind in "iuf" or all(isinstance(v, int | float) for v in y[~unknown]):
