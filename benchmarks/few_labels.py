@@ -32,17 +32,20 @@ LABELS = {"digits": (50, 100), "mnist": (100, 1_000)}
 #: Some pixels of digits are 0 and 1 alone among training rows, which would make them Bernoulli.
 ON_DIGITS = {"likelihood": "gaussian"}
 #: For a quarter of an hour on two cores: one draw of z a row in training, a plainer posterior, and
-#: 16 draws from the encoder to predict.
+#: 16 draws from the encoder to predict. Chosen on 2,000 of the 60,000 training rows.
 ON_MNIST = {
+    "latent_dim": 8,
+    "hidden_layer_sizes": (256, 256),
+    "likelihood": "bernoulli",
     "objective": "elbo",
     "posterior": "diagonal_gaussian",
     "init": "random",
-    "max_epochs": 40,
+    "batch_size": 128,
+    "lr": 3e-3,
+    "max_epochs": 30,
     "n_draws": 16,
     "proposal": "encoder",
 }
-
-
 LATENTS: dict[str, tuple[NDArray[np.float64], NDArray[np.float64]]] = {}
 
 
