@@ -5,7 +5,8 @@ are test rows of it. A classifier trained on the same real rows (a support vecto
 digits, gradient boosting for adult) then labels drawn rows and test rows: the share of the wanted
 class beside the accuracy. As prototypes alone would pass, another is to tell drawn rows from test
 rows within each class (0.5: it cannot), beside a half of the real training rows of that class, and
-beside rows whose columns are shuffled within it. Adult needs ``--data FOLDER``.
+beside rows whose columns are shuffled within it. Integers are binned: they have to look like integers.
+Adult needs ``--data FOLDER``.
 """
 
 from __future__ import annotations
@@ -34,9 +35,9 @@ def digits() -> Task:
     """Return digits in two halves: test rows enough in each class to tell drawn ones from."""
     X, y = load_digits(return_X_y=True, as_frame=True)
     train, test, of_train, of_test = train_test_split(
-        X, y, test_size=0.5, stratify=y, random_state=0
+        X.astype(int), y, test_size=0.5, stratify=y, random_state=0
     )
-    return train, of_train, test, of_test, SVC(), {}
+    return train, of_train, test, of_test, SVC(), binned(train)
 
 
 def adult(folder: Any) -> Task:
@@ -44,7 +45,12 @@ def adult(folder: Any) -> Task:
     train, test = read(folder, "adult")
     of_train, of_test = (part.pop(TARGETS["adult"]).astype(str) for part in (train, test))
     boosting = HistGradientBoostingClassifier(categorical_features="from_dtype", random_state=0)
-    return train, of_train, test, of_test, boosting, {}
+    return train, of_train, test, of_test, boosting, binned(train)
+
+
+def binned(table: pd.DataFrame) -> dict[str, Any]:
+    """Return parameters with bins for integers, for rows that are to be drawn."""
+    return {"likelihood": dict.fromkeys(table.select_dtypes("integer"), "binned")}
 
 
 def small_table() -> Task:
@@ -52,7 +58,7 @@ def small_table() -> Task:
     train, test = small()
     of_train, of_test = (part.pop("colour").astype(str) for part in (train, test))
     boosting = HistGradientBoostingClassifier(random_state=0)
-    return train, of_train, test, of_test, boosting, {"max_epochs": 3}
+    return train, of_train, test, of_test, boosting, {"max_epochs": 3, **binned(train)}
 
 
 def within_classes(

@@ -108,12 +108,14 @@ def measure(forecast: Forecast, target: NDArray[np.float64]) -> dict[str, Any]:
     log_density, draws = forecast
     dust, drawn = np.expm1(target), np.expm1(draws)
     in_units = log_density - target.sum(1)  # d log(1 + x) / dx = 1 / (1 + x)
-    low, high = np.quantile(drawn, [0.05, 0.95], axis=0)
+    low, middle, high = np.quantile(drawn, [0.05, 0.5, 0.95], axis=0)
     return {
         "nats": float(in_units.mean()),
         "median_nats": float(np.median(in_units)),
-        "rmse": float(np.sqrt(np.square(drawn.mean(0) - dust).mean())),
-        "rmse_by_hour": np.sqrt(np.square(drawn.mean(0) - dust).mean(0)).tolist(),
+        "rmse": float(np.sqrt(np.square(middle - dust).mean())),
+        "rmse_by_hour": np.sqrt(np.square(middle - dust).mean(0)).tolist(),
+        "mean_absolute_error": float(np.abs(middle - dust).mean()),
+        "rmse_of_the_mean_of_draws": float(np.sqrt(np.square(drawn.mean(0) - dust).mean())),
         "coverage_of_90_%": float(((low <= dust) & (dust <= high)).mean()),
         "by_row": in_units,
     }

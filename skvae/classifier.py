@@ -61,9 +61,9 @@ class VAEClassifier(ClassifierMixin, BaseVAE):  # type: ignore[misc]  # noqa: D1
     out to stop early are unlabelled ones where there are enough: what is watched is the bound of
     log p(x), not the accuracy.
 
-    ``likelihood="auto"`` has the meaning that it has in :class:`VAEImputer`: numbers and times of all
-    kinds are Gaussian given z, which finds classes better than bins do. Where drawn rows matter
-    more, name ``"binned"`` for columns of integers or repeated values.
+    ``likelihood="auto"`` means what it does in :class:`VAEImputer`: numbers and times of all kinds
+    are Gaussian given z, which finds classes better than bins do. Where drawn rows matter more,
+    name ``"binned"`` for columns of integers or repeated values.
 
     There is no network that classifies: for given bounds of log p(x | y) the best q(y | x) is in
     proportion to p(y) times their exponentials.
