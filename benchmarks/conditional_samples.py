@@ -5,8 +5,8 @@ are test rows of it. A classifier trained on the same real rows (a support vecto
 digits, gradient boosting for adult) then labels drawn rows and test rows: the share of the wanted
 class beside the accuracy. As prototypes alone would pass, another is to tell drawn rows from test
 rows within each class (0.5: it cannot), beside a half of the real training rows of that class, and
-beside rows whose columns are shuffled within it. Integers are binned: they have to look like integers.
-Adult needs ``--data FOLDER``.
+beside rows whose columns are shuffled within it. Integers are binned, so that drawn ones look like
+integers. Adult needs ``--data FOLDER``.
 """
 
 from __future__ import annotations

@@ -178,7 +178,7 @@ def main() -> None:
     args = parser.parse_args()
     warnings.simplefilter("ignore")
     for table in args.tables:
-        for n_labels in args.labels or LABELS[table]:
+        for n_labels in args.labels or LABELS[table][: 1 if args.quick else None]:
             for method in args.methods:
                 for draw in [0] if args.quick else args.draws:
                     run(args, table, n_labels, method, draw)

@@ -20,6 +20,7 @@ IMPUTERS = {
     "trees": "IterativeImputer, ExtraTreesRegressor",
     "VAEImputer": "VAEImputer",
 }
+SETTINGS = ("digits 50", "digits 100", "mnist 100", "mnist 1000")
 SYNTHETIC = ("VAEDensity", "VAEDensity, mixture prior", "GaussianMixture", "shuffled columns")
 
 
@@ -65,10 +66,24 @@ def imputation(result: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
+def few_labels(result: dict[str, Any]) -> str:
+    """Return a Markdown table of test accuracies, mean and standard deviation over draws."""
+    settings = [name for name in SETTINGS if name in result["summary"]]
+    methods = list(dict.fromkeys(m for name in settings for m in result["summary"][name]))
+    names = [f"{name} labels" for name in settings]
+    lines = ["| | " + " | ".join(names) + " |", "|---|" + "---|" * len(settings)]
+    for method in methods:
+        found = [result["summary"][name].get(method) for name in settings]
+        cells = ("" if one is None else f"{one['mean']:.3f} ± {one['sd']:.3f}" for one in found)
+        lines.append(f"| {method} | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
 QUOTED: dict[str, Callable[[dict[str, Any]], str]] = {
     "likelihood": likelihood,
     "synthetic": synthetic,
     "imputation": imputation,
+    "few_labels": few_labels,
 }
 
 

@@ -241,7 +241,8 @@ class BaseVAE(Fitted, BaseEstimator, ABC):  # type: ignore[misc]
             part.validate()
         if labels is None:
             return parts
-        return dataclasses.replace(parts, objective=Labelled(parts.objective, labels.prior))
+        objective = Labelled(parts.objective, labels.prior)
+        return dataclasses.replace(parts, objective=objective)
 
     def _keep(self, fit: Fit, stages: list[Trained]) -> None:
         net = stages[-1].net

@@ -128,9 +128,19 @@ class VAEClassifier(ClassifierMixin, BaseVAE):  # type: ignore[misc]  # noqa: D1
                 )
             labels = read_labels(y, self.class_prior)
             check_consistent_length(X, y)
+            self._check_classes(labels.classes)
             self._fit(X, labels)
             self.classes_, self.class_prior_ = labels.classes, labels.prior
         return self
+
+    def _check_classes(self, classes: NDArray[Any]) -> None:
+        """Raise ValueError if training is to go on with other classes than it had."""
+        goes_on = self.warm_start and hasattr(self, "classes_")
+        if goes_on and classes.tolist() != self.classes_.tolist():
+            raise ValueError(
+                f"warm_start=True goes on with the classes {self.classes_.tolist()}, but y has "
+                f"{classes.tolist()}. Set warm_start=False."
+            )
 
     def predict_log_proba(self, X: Any) -> NDArray[np.float64]:
         """Return the logarithms of :meth:`predict_proba`, (n_samples, n_classes).

@@ -19,7 +19,7 @@ from .core.batch import Batch
 from .core.build import build_vae
 from .core.cells import Cells, Columns
 from .core.families import Family
-from .core.labels import decided, with_label
+from .core.labels import Labelled, decided, with_label
 from .core.linear import linear_model, start_linear
 from .core.networks import CorrelatedNoise
 from .core.noise import KeyedNoise
@@ -56,7 +56,7 @@ class Parts:
 
     prior: Prior
     posterior: Posterior
-    objective: Objective
+    objective: Objective | Labelled
     proposal: Proposal
 
 

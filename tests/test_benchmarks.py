@@ -31,6 +31,9 @@ from skvae.table import resolution  # noqa: E402
         "continuous",
         "imputation",
         "completion",
+        "few_labels",
+        "conditional_samples",
+        "forecasting",
     ],
 )
 def test_benchmark_runs(name):

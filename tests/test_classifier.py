@@ -233,6 +233,11 @@ def test_a_failed_fit_leaves_the_last_one(iris):
     np.testing.assert_array_equal(classifier.predict_proba(iris[0]), before)
 
 
+def test_the_objective_is_one_of_the_densities(iris):
+    with pytest.raises(ValueError, match=r"Expected one of \['elbo', 'iwae'\]"):
+        quick(objective="labelled").fit(*iris)
+
+
 # ---------------------------------------------------------------------- draws
 
 
@@ -344,3 +349,5 @@ def test_warm_start_goes_on_with_the_labels_there_are():
     classifier = quick(warm_start=True).fit(X, labels)
     classifier.fit(X, labels)
     assert classifier.init_ == "warm"
+    with pytest.raises(ValueError, match="goes on with the classes"):
+        classifier.fit(X, np.arange(400) % 3)

@@ -61,8 +61,8 @@ def pairs(batch: Batch, n_classes: int) -> Pairs:
     return Pairs(row, label, dataclasses.replace(given, context=context))
 
 
-@dataclasses.dataclass
-class Labelled(Objective):
+@dataclasses.dataclass(frozen=True)
+class Labelled:
     """The semi-supervised bound: log p(x, y) where y is known, log sum_y p(x, y) where it is not.
 
     The sum is over bounds of log p(x | y), which is the published bound with the best q(y | x)
@@ -85,6 +85,7 @@ class Labelled(Objective):
     class_prior: Sequence[float]
 
     def build(self, vae: VAE, n_train: int) -> ObjectiveModule:
+        """Return the objective of ``vae``, which is to be trained on ``n_train`` rows."""
         return _Labelled(self.objective.build(vae, n_train), self.class_prior)
 
 

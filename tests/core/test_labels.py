@@ -65,23 +65,24 @@ def exact_model(batch, label):
 
 @pytest.mark.parametrize("objective", [ELBO(), IWAE(3)], ids=repr)
 @pytest.mark.parametrize("context", [False, True])
-def test_the_bound_of_an_exact_model_is_its_likelihood(objective, context):
+def test_the_bound_of_an_exact_model_is_its_likelihood(objective, context, device):
     batch, label = rows(context=context)
     vae, log_given = exact_model(batch, label)
     joint = log_given + np.log(PRIOR)
     known = np.arange(60) % 2 == 0
     what = torch.where(torch.as_tensor(known).unsqueeze(-1), torch.eye(3)[label], 1.0 / 3.0)
-    module = Labelled(objective, PRIOR).build(vae, 60)
-    bound = module(with_label(batch, what), torch.Generator().manual_seed(0))
+    module = Labelled(objective, PRIOR).build(vae, 60).to(device)
+    labelled = with_label(batch, what).to(device)
+    bound = module(labelled, torch.Generator(device).manual_seed(0))
     expected = np.where(known, joint[np.arange(60), label], logsumexp(joint, axis=1))
     if isinstance(objective, IWAE):
         # Scales pass through a parameter in float32.
-        np.testing.assert_allclose(bound.value.detach(), expected, atol=1e-4)
+        np.testing.assert_allclose(bound.value.detach().cpu(), expected, atol=1e-4)
     else:  # whose divergence in closed form leaves the noise of a single draw
         assert bound.value.mean().item() == pytest.approx(expected.mean(), abs=0.3)
     noise = torch.randn(4, 60, 1, generator=torch.Generator().manual_seed(1)).double()
-    watched = module.monitor(with_label(batch, what), noise).detach()
-    np.testing.assert_allclose(watched, expected, atol=1e-4)
+    watched = module.monitor(labelled, noise.to(device)).detach()
+    np.testing.assert_allclose(watched.cpu(), expected, atol=1e-4)
 
 
 def test_the_two_terms_are_means_over_the_posterior_of_the_label():
