@@ -59,7 +59,7 @@ class VAEClassifier(ClassifierMixin, BaseVAE):  # type: ignore[misc]  # noqa: D1
     -----
     ``-1`` means unlabelled where at least two other classes remain; else it is a class. Rows held
     out to stop early are unlabelled ones where there are enough: what is watched is the bound of
-    log p(x), not the accuracy.
+    log p(x), not the accuracy. Curves have both stages, one after the other.
 
     ``likelihood="auto"`` means what it does in :class:`VAEImputer`: numbers and times of all kinds
     are Gaussian given z, which finds classes better than bins do. Where drawn rows matter more,

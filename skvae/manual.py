@@ -93,9 +93,10 @@ PARAMETERS = """
         Networks in the place of the built-in ones, or functions without arguments that make them.
         They map (n, inputs) to (n, any number of features), on which our heads are linear; the
         encoder's inputs are the standardised columns, with an indicator for each level of one that
-        has levels, the decoder's are z, and what is conditioned on follows either: numbers
-        standardised, an indicator for each level or class. A module is copied. ``decoder=CorrelatedNoise(rank=2)`` is
-        the built-in one with noise that is correlated between columns.
+        has levels, the decoder's are z. What is conditioned on follows either: standardised
+        numbers, an indicator for each level or class. A module is copied.
+        ``decoder=CorrelatedNoise(rank=2)`` is the built-in one with noise that is correlated
+        between columns.
     warm_start : bool, default=False
         Whether ``fit`` continues from the weights (and the units) of the last one.
     random_state : int, RandomState instance or None, default=None
