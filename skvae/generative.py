@@ -187,8 +187,7 @@ class GenerativeMixin(BaseVAE):
         Raises
         ------
         ValueError, TypeError
-            If the context lacks a column, has one that there was not in ``fit``, or values that a
-            column cannot have.
+            If the context lacks a column, or has a value that its column cannot have.
         """
         check_is_fitted(self)
         n_samples = positive_integer(n_samples, "n_samples")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -124,7 +125,7 @@ def read_labels(y: Any, class_prior: Any = None) -> Labels:
         y = np.array(y, dtype=object)  # or NaN among strings would be one of them
     y = column_or_1d(y, warn=True)
     unknown = np.array([is_missing(value) for value in y], dtype=bool)
-    if y.dtype.kind in "iuf" or all(isinstance(v, int | float) for v in y[~unknown]):
+    if y.dtype.kind in "iuf" or all(isinstance(value, Real) for value in y[~unknown]):
         numbers = np.unique(y[~unknown])
         if len(numbers[numbers != UNLABELLED]) >= 2:
             unknown |= y == UNLABELLED

@@ -178,6 +178,8 @@ def test_rows_that_no_label_reaches_have_the_prior():
         (pl.Series(["a", None, "b", "a"]), ["a", "b"], [1]),
         ([True, False, True, True], [False, True], []),
         ([True, None, False, True], [False, True], [1]),
+        (pd.Series([2, None, -1, 3], dtype="Int64"), [2, 3], [1, 2]),
+        (np.array([np.int64(2), None, np.int64(-1), np.int64(3)], object), [2, 3], [1, 2]),
     ],
 )
 def test_what_an_unlabelled_row_is(y, classes, unknown):
