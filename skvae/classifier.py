@@ -180,6 +180,23 @@ class VAEClassifier(ClassifierMixin, BaseVAE):  # type: ignore[misc]  # noqa: D1
         labels: NDArray[Any] = self.classes_[codes]
         return labels
 
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        """Return the accuracy of :meth:`predict`.
+
+        Parameters
+        ----------
+        X : array-like or DataFrame of shape (n_samples, n_features)
+        y : array-like of shape (n_samples,)
+            True labels.
+        sample_weight : array-like of shape (n_samples,), default=None
+
+        Returns
+        -------
+        score : float
+            The share of rows whose class is right.
+        """
+        return float(super().score(X, y, sample_weight))
+
     def score_samples(self, X: Any, y: Any = None) -> NDArray[np.float64]:
         """Return the log-likelihood of each row, of its class or of any.
 
