@@ -51,15 +51,19 @@ class VAEClassifier(ClassifierMixin, BaseVAE):  # type: ignore[misc]  # noqa: D1
     See Also
     --------
     VAETransformer : With a linear classifier on its latents, another way to use unlabelled rows.
-    sklearn.discriminant_analysis.LinearDiscriminantAnalysis : What a linear model with Gaussian
-        cells comes to.
+    sklearn.discriminant_analysis.LinearDiscriminantAnalysis : Where a linear model with one
+        Gaussian scale a column starts.
     sklearn.semi_supervised.LabelSpreading : What training starts from.
 
     Notes
     -----
     ``-1`` means unlabelled where at least two other classes remain; else it is a class. Rows held
     out to stop early are unlabelled ones where there are enough: what is watched is the bound of
-    log p(x), not the accuracy. Curves have both stages, one after the other.
+    log p(x), not the accuracy. With unlabelled rows each of the two stages has half of
+    ``max_epochs``; curves have both, one after the other.
+
+    p(y) does not depend on ``context_features``, which are conditioned on: a column that tells the
+    class belongs in the model.
 
     ``likelihood="auto"`` means what it does in :class:`VAEImputer`: numbers and times of all kinds
     are Gaussian given z, which finds classes better than bins do. Where drawn rows matter more,

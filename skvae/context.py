@@ -12,13 +12,17 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from .codecs import Float
 from .container import Container, Field
 
+#: Numbers are held within so many standard deviations: farther out than any seen, networks would
+#: answer with scales beyond all bounds.
+LIMIT = 10.0
+
 
 @dataclasses.dataclass(frozen=True)
 class Context:
     """Columns that are conditioned on; use :meth:`learn` to make one.
 
-    Numbers and times are standardised, categories have an indicator for each level. None may be
-    missing: what is not known cannot be conditioned on.
+    Numbers and times are standardised, and held within ten standard deviations; categories have an
+    indicator for each level. None may be missing: what is not known cannot be conditioned on.
 
     Attributes
     ----------
@@ -50,7 +54,7 @@ class Context:
                 ("numbers", StandardScaler(), numbers),
                 ("categories", OneHotEncoder(categories=levels, sparse_output=False), categories),
             ]
-        )
+        ).set_output(transform="default")  # whatever is set for the user's own
         given = values[:, list(positions)]
         _refuse_missing(given, fields)
         return cls(list(positions), fields, encoder.fit(given))
@@ -65,7 +69,7 @@ class Context:
         """
         given = values[:, self.positions]
         _refuse_missing(given, self.fields)
-        numbers: Float = self.encoder.transform(given)
+        numbers: Float = self.encoder.transform(given).clip(-LIMIT, LIMIT)
         return numbers
 
 

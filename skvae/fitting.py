@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.mixture import GaussianMixture
 from torch import Tensor, nn
@@ -123,7 +124,7 @@ class Fit:
         inits = self._inits(warm, len(rows))
         self.rows = rows
         if self.labels is not None:
-            rows = with_label(rows, self._guess(rows, self.labels))
+            rows = with_label(rows, self._guess(rows, self.labels, warm))
             self.rows = decided(rows, len(self.labels.classes))
         training, held_out = self._split(rows, log_det)
         if held_out is None:
@@ -139,11 +140,16 @@ class Fit:
             return stages
         return self._train(rows, self.init, n_epochs=[stage.best_epoch for stage in stages])
 
-    def _guess(self, rows: Batch, labels: Labels) -> Tensor:
+    def _guess(self, rows: Batch, labels: Labels, warm: VAE | None) -> Tensor:
         """Return how likely every class is thought to be for each row, (n, n_classes)."""
-        cells = rows.with_nan().double()
-        features = Cells(self._columns(cells), 1).double().masked_features(Batch.of(cells))
-        return torch.as_tensor(labels.guess(features.numpy()))
+        if not labels.unknown.any():
+            return torch.as_tensor(labels.indicators())
+        rows = rows.to("cpu", torch.float64)
+        new = warm is None
+        cells = Cells(self._columns(rows.with_nan()), 1) if new else copy.deepcopy(warm.cells)
+        seen = [cells.cpu().double().masked_features(rows)]
+        seen += [] if rows.context is None else [rows.context]
+        return torch.as_tensor(labels.guess(torch.cat(seen, 1).numpy()))
 
     def _inits(self, warm: VAE | None, n_rows: int) -> list[str]:
         """Return the starts to try, the plainest first."""
@@ -183,11 +189,21 @@ class Fit:
             )
             return rows, None
         order = np.random.RandomState(self.seeds.split).permutation(n)
-        if self.labels is not None and 2 * n_held_out <= self.labels.unknown.sum():
-            # The bound needs no label: those there are serve training.
-            order = order[np.argsort(~self.labels.unknown[order], kind="stable")]
+        if self.labels is not None:
+            order = order[
+                np.argsort(self._wanted_to_train(self.labels, n_held_out)[order], kind="stable")
+            ]
         held_out, training = (torch.as_tensor(part) for part in np.split(order, [n_held_out]))
         return rows[training], self._held_out(rows[held_out], log_det[held_out])
+
+    def _wanted_to_train(self, labels: Labels, n_held_out: int) -> NDArray[np.bool_]:
+        """Return which rows are held out last: one of each class, or all that have a label."""
+        if 2 * n_held_out <= labels.unknown.sum():
+            return ~labels.unknown  # the bound needs no label
+        first = np.zeros(len(labels.codes), dtype=bool)
+        known = np.flatnonzero(~labels.unknown)
+        first[known[np.unique(labels.codes[known], return_index=True)[1]]] = True
+        return first
 
     def _train(
         self,
@@ -201,17 +217,16 @@ class Fit:
         vae = self._build(rows, init) if warm is None else warm
         objective = self.parts.objective.build(vae.to(self.device), len(rows))
         stages = self._stages(warm is not None)
-        training = self._training(len(rows), len(stages))
         return [
             train(
                 objective,
                 stage(rows).to(self.device),
-                training,
+                self._training(len(rows), i, len(stages)),
                 self.seeds.training,
                 None if held_out is None else held_out.map(stage),
                 epochs,
             )
-            for stage, epochs in zip(stages, n_epochs, strict=False)
+            for i, (stage, epochs) in enumerate(zip(stages, n_epochs, strict=False))
         ]
 
     def _stages(self, warm: bool) -> list[Callable[[Batch], Batch]]:
@@ -302,13 +317,13 @@ class Fit:
         noise = keyed.of()(self.estimator.latent_dim).float()
         return HeldOut(rows.to(self.device), noise.to(self.device), float(np.mean(log_det)))
 
-    def _training(self, n_rows: int, n_stages: int) -> Training:
+    def _training(self, n_rows: int, stage: int, n_stages: int) -> Training:
         e = self.estimator
         batch_size = default_batch_size(n_rows) if e.batch_size == "auto" else e.batch_size
         max_epochs = (
             default_max_epochs(n_rows, batch_size) if e.max_epochs == "auto" else e.max_epochs
         )
-        max_epochs = -(-max_epochs // n_stages)
+        max_epochs = (max_epochs + stage) // n_stages  # which add up
         return Training(
             max_epochs=max_epochs,
             batch_size=batch_size,

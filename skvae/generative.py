@@ -271,6 +271,11 @@ class GenerativeMixin(BaseVAE):
         if X is not None:
             values = read_partial(self, X, container)
         elif where:
+            if self.table_.context is not None:
+                raise ValueError(
+                    "The model is conditioned on columns (context_features): give X with them, "
+                    "beside where."
+                )
             values = np.full((1, len(container.fields)), np.nan)
         else:
             raise ValueError("X is None: give rows to complete, or conditions by where={...}.")

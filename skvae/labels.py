@@ -62,8 +62,8 @@ class Labels:
     def guess(self, features: Float) -> Float:
         """Return how likely every class is for every row, (n, n_classes), by its neighbours.
 
-        Known labels spread along a graph of nearest neighbours. They keep to themselves; classes
-        are ruled out where others are far likelier.
+        Known labels spread along a graph of nearest neighbours. They keep to themselves; of more
+        than two classes, some are ruled out where others are far likelier.
 
         Parameters
         ----------
@@ -83,7 +83,8 @@ class Labels:
         share = found * self.prior / np.maximum(found.sum(0), np.finfo(float).tiny)
         reached = share.sum(1) > 0.0
         share[~reached] = self.prior
-        share[share < RULED_OUT * share.max(1, keepdims=True)] = 0.0
+        if len(self.classes) > 2:
+            share[share < RULED_OUT * share.max(1, keepdims=True)] = 0.0
         share /= share.sum(1, keepdims=True)
         return np.where(self.unknown[:, None], share, known)
 
@@ -92,7 +93,9 @@ def _near(features: Float) -> Float:
     """Return features in which distances say how alike rows are."""
     held = features.clip(-FEATURE_LIMIT, FEATURE_LIMIT)
     n = min(N_DIRECTIONS, *held.shape)
-    return held if n == held.shape[1] else PCA(n, random_state=0).fit_transform(held)
+    if n == held.shape[1]:
+        return held
+    return PCA(n, random_state=0).set_output(transform="default").fit_transform(held)
 
 
 def _spread(features: Float, start: Float) -> Float:
@@ -101,7 +104,7 @@ def _spread(features: Float, start: Float) -> Float:
     graph = kneighbors_graph(features, min(N_NEIGHBORS, n - 1))
     apart = laplacian(graph + graph.T, normed=True)  # 1 - S
     system = (1.0 - SPREADING) * eye_array(n) + SPREADING * apart
-    found = [cg(system, of_class, rtol=1e-4, maxiter=1_000)[0] for of_class in start.T]
+    found = [cg(system, of_class, rtol=1e-8, maxiter=2_000)[0] for of_class in start.T]
     return np.column_stack(found).clip(0.0)
 
 
@@ -125,18 +128,13 @@ def read_labels(y: Any, class_prior: Any = None) -> Labels:
         y = np.array(y, dtype=object)  # or NaN among strings would be one of them
     y = column_or_1d(y, warn=True)
     unknown = np.array([is_missing(value) for value in y], dtype=bool)
-    if y.dtype.kind in "iuf" or all(isinstance(value, Real) for value in y[~unknown]):
-        numbers = np.unique(y[~unknown])
-        if len(numbers[numbers != UNLABELLED]) >= 2:
-            unknown |= y == UNLABELLED
-    known = y[~unknown]
-    if not len(known):
+    unknown |= _marked(y, unknown)
+    if unknown.all():
         raise ValueError(
             "y has no label: every row is unlabelled. Label some rows of each class, or fit a "
             "VAEDensity."
         )
-    if known.dtype == object and not all(isinstance(value, str) for value in known):
-        known = np.array(known.tolist())
+    known = _of_one_kind(y[~unknown])
     assert_all_finite(known, input_name="y")
     check_classification_targets(known)
     classes, of_known = np.unique(known, return_inverse=True)
@@ -144,6 +142,27 @@ def read_labels(y: Any, class_prior: Any = None) -> Labels:
     codes[~unknown] = of_known
     shares = np.bincount(of_known) / len(of_known)
     return Labels(codes, classes, shares if class_prior is None else _prior(class_prior, classes))
+
+
+def _marked(y: NDArray[Any], missing: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Return which labels are -1, where there are two other classes at least."""
+    marked = np.array([not absent and _is_mark(v) for v, absent in zip(y, missing, strict=True)])
+    return marked & (len(set(y[~missing & ~marked].tolist())) >= 2)
+
+
+def _is_mark(value: Any) -> bool:
+    return isinstance(value, Real) and value == UNLABELLED
+
+
+def _of_one_kind(known: NDArray[Any]) -> NDArray[Any]:
+    """Return labels that are strings as they are, others as an array of their own dtype."""
+    if known.dtype != object:
+        return known
+    are_strings = {isinstance(value, str) for value in known}
+    if len(are_strings) > 1:
+        kinds = sorted({type(value).__name__ for value in known})
+        raise ValueError(f"y mixes strings with other labels: {kinds}. Make all of them strings.")
+    return known if are_strings == {True} else np.array(known.tolist())
 
 
 def codes_of(y: Any, labels: NDArray[Any], n_rows: int) -> NDArray[np.intp]:
@@ -162,21 +181,22 @@ def codes_of(y: Any, labels: NDArray[Any], n_rows: int) -> NDArray[np.intp]:
     if y.shape != (n_rows,):
         raise ValueError(f"y must be one label, or {n_rows} of them. Got shape {y.shape}.")
     position = {label: code for code, label in enumerate(labels.tolist())}
-    wrong = [v for v in y.tolist() if v not in position and not _is_unknown(v)]
+    wrong = [v for v in y.tolist() if not (is_missing(v) or v in position or _is_mark(v))]
     if wrong:
         raise ValueError(f"y has the label {wrong[0]!r}. Known classes are {labels.tolist()}.")
-    return np.array([position.get(value, -1) for value in y.tolist()])
-
-
-def _is_unknown(value: Any) -> bool:
-    return is_missing(value) or (not isinstance(value, str) and value == UNLABELLED)
+    return np.array([-1 if is_missing(v) else position.get(v, -1) for v in y.tolist()])
 
 
 def _prior(given: Any, classes: NDArray[Any]) -> Float:
-    prior = np.asarray(given, dtype=float)
-    if prior.shape != classes.shape or (prior <= 0.0).any() or abs(prior.sum() - 1.0) > 1e-6:
+    try:
+        prior = np.asarray(given, dtype=float)
+    except (TypeError, ValueError):
+        prior = np.empty(0)
+    right = prior.shape == classes.shape and (prior > 0.0).all() and abs(prior.sum() - 1.0) < 1e-6
+    if not right:
         raise ValueError(
             f"class_prior must have {len(classes)} probabilities > 0 that add up to 1, for the "
             f"classes {classes.tolist()}. Got {given!r}."
         )
-    return prior
+    total: Float = prior / prior.sum()
+    return total

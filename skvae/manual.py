@@ -48,7 +48,8 @@ PARAMETERS = """
         Columns that are conditioned on and not modelled: names, positions or a mask. The model is
         p(rest | context), with a prior p(z | context) that is learned: ``score_samples`` is the
         density of the other columns given these, ``sample(context=...)`` draws them. X has these
-        columns too, and none of their cells may be missing.
+        columns too, and none of their cells may be missing. Numbers are held within ten standard
+        deviations.
     init : {"auto", "linear", "random"}, default="auto"
         Where training starts. ``"linear"``: at the factor analysis of the table, in closed form,
         and with a mixture prior at a mixture of factor analysers. ``"auto"`` trains from both and
@@ -98,7 +99,8 @@ PARAMETERS = """
         ``decoder=CorrelatedNoise(rank=2)`` is the built-in one with noise that is correlated
         between columns.
     warm_start : bool, default=False
-        Whether ``fit`` continues from the weights (and the units) of the last one.
+        Whether ``fit`` continues from the weights of the last one, with its units and the columns
+        it was conditioned on.
     random_state : int, RandomState instance or None, default=None
         The source of every random number. With an int, a fit on one machine's CPU is repeated bit
         for bit. No global random state is read or changed.

@@ -11,7 +11,7 @@ from sklearn.utils.validation import check_array, validate_data
 from torch import Tensor
 
 from .codecs import Float
-from .container import Container, as_frame, categorical_mask
+from .container import Container, as_frame, categorical_mask, is_missing
 from .core.batch import Batch
 from .table import Table
 
@@ -139,7 +139,9 @@ def read_context(given: Any, table: Table) -> Float:
                 f"{len(names)}: {names}."
             )
         of_context = part.values(array)
-    check_finite(of_context, part, "context")
+    if np.isinf(of_context).any():
+        j = int(np.isinf(of_context).any(0).argmax())
+        raise ValueError(f"context has infinity in column {names[j]!r}. Give a finite number.")
     values = np.full((len(of_context), len(table.container.fields)), np.nan)
     values[:, context.positions] = of_context
     return values
@@ -148,10 +150,15 @@ def read_context(given: Any, table: Table) -> Float:
 def _of_dict(given: dict[Hashable, Any], container: Container) -> Float:
     _refuse_absent([name for name in container.names if name not in given])
     columns = [
-        [field.number(value) for value in np.atleast_1d(np.asarray(given[field.name], object))]
+        [
+            np.nan if is_missing(value) else field.number(value)
+            for value in np.atleast_1d(np.asarray(given[field.name], object))
+        ]
         for field in container.fields
     ]
     n = max(map(len, columns))
+    if not all(columns):
+        raise ValueError("context has no rows: give a value, or one for each row, by column.")
     wrong = [name for name, c in zip(container.names, columns, strict=True) if len(c) not in (1, n)]
     if wrong:
         raise ValueError(f"context has {n} rows, but column {wrong[0]!r} has another number.")

@@ -186,7 +186,8 @@ def posterior_mean(vae: VAE, rows: Batch, device: torch.device) -> Tensor:
 def latent_use(vae: VAE, rows: Batch) -> tuple[Tensor, Tensor]:
     """Return which latents are active, (d,) bool, and the mean KL of each, (d,), on the device."""
     q = vae.posterior(rows)
-    return active_units(q.mean), kl_per_unit(q, vae.prior_of(rows)).mean(0)
+    prior = vae.prior_of(rows)
+    return active_units(q.mean - prior.mean), kl_per_unit(q, prior).mean(0)
 
 
 def precise(vae: VAE, device: torch.device) -> VAE:

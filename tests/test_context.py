@@ -5,6 +5,7 @@ import pandas as pd
 import polars as pl
 import pytest
 from scipy.stats import multivariate_normal
+from sklearn import config_context
 from sklearn.base import clone
 from sklearn.linear_model import LinearRegression
 
@@ -193,7 +194,10 @@ def test_the_transformer_goes_both_ways_given_a_context(X):
 
 def test_a_mixture_prior_is_moved_by_the_context(X):
     density = VAEDensity(1, context_features=[1, 3], prior="mixture", max_epochs=3, random_state=0)
-    assert np.isfinite(density.fit(X).score_samples(X)).all()
+    density.set_params(max_epochs=60).fit(X)
+    near, far = (density.sample(2_000, 0, context=[[c, -40.0]])[:, 0].mean() for c in (3.0, 7.0))
+    slope = LinearRegression().fit(X[:, [1, 3]], X[:, 0]).coef_[0]
+    assert far - near == pytest.approx(4.0 * slope, abs=0.3 * abs(4.0 * slope))
 
 
 @pytest.mark.parametrize(
@@ -209,6 +213,36 @@ def test_a_mixture_prior_is_moved_by_the_context(X):
 def test_bad_context_features_are_refused(X, parameters, message):
     with pytest.raises(ValueError, match=message):
         VAEDensity(1, **parameters).fit(X)
+
+
+def test_a_context_far_from_any_seen_has_finite_draws_and_scores(X):
+    density = VAEDensity(2, context_features=[1, 3], max_epochs=40, random_state=0).fit(X)
+    far = [[5.0 + 2.0 * 1e4, -40.0]]
+    drawn = density.sample(50, random_state=0, context=far)
+    assert np.isfinite(drawn).all()
+    assert np.isfinite(density.score_samples(drawn)).all()
+
+
+def test_what_transformers_return_elsewhere_does_not_matter(X):
+    with config_context(transform_output="pandas"):
+        density = VAEDensity(1, context_features=[1, 3], **LINEAR).fit(X)
+    assert np.isfinite(density.score_samples(X)).all()
+
+
+def test_a_latent_that_only_follows_the_context_is_not_active():
+    generator = np.random.default_rng(0)
+    c = generator.normal(size=(400, 1))
+    X = np.hstack([c, 3.0 * c + generator.normal(size=(400, 1))])
+    density = VAEDensity(3, context_features=[0], max_epochs=60, random_state=0).fit(X)
+    unused = density.kl_per_unit_ < 0.05
+    assert unused.any()
+    assert not density.active_units_[unused].any()
+
+
+def test_conditions_come_beside_rows_that_have_the_context(X):
+    density = VAEDensity(1, context_features=[1, 3], **LINEAR).fit(X)
+    with pytest.raises(ValueError, match="give X with them, beside where"):
+        density.sample_conditional(where={0: (0.0, None)})
 
 
 def test_a_missing_context_is_refused(X):
@@ -232,7 +266,9 @@ def test_a_missing_context_is_refused(X):
         ({"city": ["Rome", "Oslo"], "age": [3, 4, 5]}, "'city' has another number"),
         ([[1.0]], "1 columns, but the model is conditioned on 2"),
         ({"city": "Rome", "age": np.nan}, "'age' is conditioned on"),
+        ({"city": "Rome", "age": None}, "'age' is conditioned on"),
         ({"city": "Rome", "age": np.inf}, "infinity in column 'age'"),
+        ({"city": [], "age": []}, "context has no rows"),
     ],
 )
 def test_a_bad_context_to_sample_is_refused(density, context, message):

@@ -18,6 +18,9 @@ from .batch import Batch
 from .objectives import Bound, Objective, ObjectiveModule
 from .vae import VAE
 
+#: Rows whose bounds are watched at a time.
+MONITORED_ROWS = 256
+
 
 def joined(context: Tensor | None, label: Tensor) -> Tensor:
     """Return a context (n, m), or none, with what is known of labels (n, C) as its last part."""
@@ -111,6 +114,11 @@ class _Labelled(ObjectiveModule):
         return Bound(value, bound.penalty, mean(bound.log_px), mean(bound.kl))
 
     def monitor(self, batch: Batch, noise: Tensor) -> Tensor:
+        # Some rows at a time, as each comes with all of its classes.
+        parts = torch.arange(len(batch), device=batch.x.device).split(MONITORED_ROWS)
+        return torch.cat([self._monitor(batch[some], noise[:, some]) for some in parts])
+
+    def _monitor(self, batch: Batch, noise: Tensor) -> Tensor:
         found = pairs(batch, len(self.log_prior))
         value = self.given_label.monitor(found.batch, noise[:, found.row])
         return torch.logsumexp(self._joint(found, value, len(batch)), -1)

@@ -15,7 +15,8 @@ def active_units(means: Tensor) -> Tensor:
     """Return which latents the encoder uses, (d,) bool, from posterior means of rows (n, d).
 
     A unit is active where Cov_x(E_q(z | x)[z]) > 0.01: one whose posterior mean is the same for
-    every row has collapsed to its prior.
+    every row has collapsed to its prior. Where the prior depends on a context, give means less the
+    prior's.
 
     References
     ----------

@@ -16,6 +16,9 @@ from .recipe import Recipe
 
 #: Share of the variance of a mixture that is between its components before anything is known.
 SPREAD = 0.5
+#: Bound on the log-scale by which a context moves a prior: one far from any seen is no reason for
+#: latents beyond all bounds, or without any.
+MOVED_LOG_SCALE = 4.0
 
 
 class Prior(Recipe, ABC):
@@ -66,6 +69,7 @@ class ConditionalPrior(PriorModule):
     def forward(self, context: Tensor | None = None) -> PriorDistribution:
         assert context is not None
         loc, log_scale = self.linear(self.body(context)).chunk(2, -1)
+        log_scale = log_scale.clamp(-MOVED_LOG_SCALE, MOVED_LOG_SCALE)
         distribution: PriorDistribution = self.base(None)
         return distribution.moved(loc, log_scale)
 
