@@ -146,7 +146,8 @@ def read_labels(y: Any, class_prior: Any = None) -> Labels:
 
 def _marked(y: NDArray[Any], missing: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """Return which labels are -1, where there are two other classes at least."""
-    marked = np.array([not absent and _is_mark(v) for v, absent in zip(y, missing, strict=True)])
+    found = [not absent and _is_mark(v) for v, absent in zip(y, missing, strict=True)]
+    marked = np.array(found, dtype=bool)
     return marked & (len(set(y[~missing & ~marked].tolist())) >= 2)
 
 

@@ -118,13 +118,18 @@ def choose_families(
     ValueError, TypeError
         If a name is unknown, of a family or of a column.
     """
-    names = [name for j, name in enumerate(container.names) if j not in context]
+    names, given = container.names, [container.names[j] for j in context]
     if isinstance(likelihood, dict):
         unknown = [name for name in likelihood if name not in names]
         if unknown:
             raise ValueError(
-                f"likelihood names columns {unknown}, which X does not have, or which are "
-                f"conditioned on. Modelled are {names}."
+                f"likelihood names columns {unknown}, which X does not have. X has {names}."
+            )
+        modelled_too = [name for name in likelihood if name in given]
+        if modelled_too:
+            raise ValueError(
+                f"likelihood names columns {modelled_too}, which are conditioned on "
+                "(context_features) and not modelled."
             )
     some = np.random.RandomState(seed).permutation(len(values))[:MAX_ROWS]
     families: list[Family | None] = []
