@@ -207,12 +207,11 @@ class BaseVAE(Fitted, BaseEstimator, ABC):  # type: ignore[misc]
     def _learn(self, values: Float, container: Container, seed: int) -> tuple[Table, list[Family]]:
         """Learn the columns of which a value was observed, and choose their families."""
         names = container.names
-        given = np.flatnonzero(column_mask(self.context_features, names, "context_features"))
+        mask = column_mask(self.context_features, names, "context_features")
+        given = np.flatnonzero(mask).tolist()
         if len(given) == len(names):
             raise ValueError("context_features names every column of X: none is left to model.")
-        families = choose_families(
-            self.likelihood, values, container, seed, self._smooth, given.tolist()
-        )
+        families = choose_families(self.likelihood, values, container, seed, self._smooth, given)
         empty = [
             name
             for j, (name, family) in enumerate(zip(names, families, strict=True))
@@ -225,7 +224,7 @@ class BaseVAE(Fitted, BaseEstimator, ABC):  # type: ignore[misc]
                 f"Columns {empty} have no observed value and are left out of the model.",
                 stacklevel=5,
             )
-        table = Table.learn(values, container, models(families), given.tolist())
+        table = Table.learn(values, container, models(families), given)
         return table, [family for family in families if family is not None]
 
     def _parts(self, labels: Labels | None) -> Parts:

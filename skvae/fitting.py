@@ -190,9 +190,8 @@ class Fit:
             return rows, None
         order = np.random.RandomState(self.seeds.split).permutation(n)
         if self.labels is not None:
-            order = order[
-                np.argsort(self._wanted_to_train(self.labels, n_held_out)[order], kind="stable")
-            ]
+            wanted = self._wanted_to_train(self.labels, n_held_out)
+            order = order[np.argsort(wanted[order], kind="stable")]
         held_out, training = (torch.as_tensor(part) for part in np.split(order, [n_held_out]))
         return rows[training], self._held_out(rows[held_out], log_det[held_out])
 

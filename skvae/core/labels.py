@@ -39,10 +39,21 @@ def given_class(batch: Batch, label: int, n_classes: int) -> Batch:
 
 def decided(batch: Batch, n_classes: int) -> Batch:
     """Return rows that are given their likeliest classes as if they were known."""
+    return _settled(batch, _labels(batch, n_classes).argmax(-1), n_classes)
+
+
+def _labels(batch: Batch, n_classes: int) -> Tensor:
+    """Return what is known of the labels of rows, (n, C)."""
     assert batch.context is not None
-    before, label = batch.context[:, :-n_classes], batch.context[:, -n_classes:]
-    likeliest = one_hot(label.argmax(-1), n_classes).to(label)
-    return dataclasses.replace(batch, context=torch.cat([before, likeliest], -1))
+    return batch.context[:, -n_classes:]
+
+
+def _settled(batch: Batch, label: Tensor, n_classes: int) -> Batch:
+    """Return rows with a label (n,) each in the place of what was known of it."""
+    assert batch.context is not None
+    indicator = one_hot(label, n_classes).to(batch.context)
+    context = torch.cat([batch.context[:, :-n_classes], indicator], -1)
+    return dataclasses.replace(batch, context=context)
 
 
 class Pairs(NamedTuple):
@@ -55,13 +66,8 @@ class Pairs(NamedTuple):
 
 def pairs(batch: Batch, n_classes: int) -> Pairs:
     """Return every row with each class that is not ruled out."""
-    assert batch.context is not None
-    row, label = (batch.context[:, -n_classes:] > 0.0).nonzero(as_tuple=True)
-    given = batch[row]
-    assert given.context is not None
-    indicator = one_hot(label, n_classes).to(given.context)
-    context = torch.cat([given.context[:, :-n_classes], indicator], -1)
-    return Pairs(row, label, dataclasses.replace(given, context=context))
+    row, label = (_labels(batch, n_classes) > 0.0).nonzero(as_tuple=True)
+    return Pairs(row, label, _settled(batch[row], label, n_classes))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -131,7 +137,7 @@ class _Labelled(ObjectiveModule):
 
 
 def log_joint(log_given: Tensor, class_prior: Tensor) -> Tensor:
-    """Return log p(x, y) (n, C) by log p(x | y) and p(y); a class may have no probability."""
+    """Return log p(x, y) (n, C) by log p(x | y) and p(y)."""
     return log_given + class_prior.to(log_given).log()
 
 

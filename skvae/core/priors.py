@@ -76,7 +76,7 @@ class ConditionalPrior(PriorModule):
 
 @dataclasses.dataclass
 class StandardNormal(Prior):
-    """p(z) = N(0, I), whatever the context."""
+    """p(z) = N(0, I)."""
 
     def build(self, n_latent: int) -> PriorModule:
         return _StandardNormal(n_latent)
