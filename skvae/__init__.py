@@ -14,9 +14,12 @@ from .core import (
     DefensiveProposal,
     DiagonalGaussian,
     EncoderProposal,
+    FlowPosterior,
+    FlowPrior,
     FullGaussian,
     Gamma,
     Gaussian,
+    IsotropicGaussian,
     LaplaceProposal,
     LogisticMixture,
     LogNormal,
@@ -27,6 +30,7 @@ from .core import (
     PriorProposal,
     StandardNormal,
     StudentT,
+    Vamp,
 )
 from .density import VAEDensity
 from .imputer import VAEImputer
@@ -46,9 +50,12 @@ __all__ = [
     "DefensiveProposal",
     "DiagonalGaussian",
     "EncoderProposal",
+    "FlowPosterior",
+    "FlowPrior",
     "FullGaussian",
     "Gamma",
     "Gaussian",
+    "IsotropicGaussian",
     "LaplaceProposal",
     "LogLikelihood",
     "LogNormal",
@@ -64,5 +71,6 @@ __all__ = [
     "VAEDensity",
     "VAEImputer",
     "VAETransformer",
+    "Vamp",
     "__version__",
 ]

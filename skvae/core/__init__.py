@@ -44,8 +44,14 @@ from .latent import active_units, kl_per_unit
 from .linear import FactorModel, factor_analysis, linear_model, start_linear
 from .networks import MLP, CorrelatedNoise
 from .objectives import ELBO, IWAE, Bound, Objective
-from .posteriors import DiagonalGaussian, FullGaussian, Posterior
-from .priors import Mixture, Prior, StandardNormal
+from .posteriors import (
+    DiagonalGaussian,
+    FlowPosterior,
+    FullGaussian,
+    IsotropicGaussian,
+    Posterior,
+)
+from .priors import FlowPrior, Mixture, Prior, StandardNormal, Vamp
 from .proposals import (
     AISProposal,
     DefensiveProposal,
@@ -79,9 +85,12 @@ __all__ = [
     "Expected",
     "FactorModel",
     "Family",
+    "FlowPosterior",
+    "FlowPrior",
     "FullGaussian",
     "Gamma",
     "Gaussian",
+    "IsotropicGaussian",
     "LaplaceProposal",
     "LogNormal",
     "LogisticMixture",
@@ -97,6 +106,7 @@ __all__ = [
     "Recipe",
     "StandardNormal",
     "StudentT",
+    "Vamp",
     "active_units",
     "bidirectional",
     "build_vae",

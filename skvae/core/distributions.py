@@ -9,13 +9,19 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
 from torch.distributions import Distribution
 from torch.distributions.kl import register_kl
+from torch.func import vjp, vmap
+
+from .noise import normal_points
 
 HALF_LOG_2PI = 0.5 * math.log(2.0 * math.pi)
+#: Draws for a mean or a variance that has no closed form.
+MOMENT_DRAWS = 64
 
 
 def standard_normal_log_prob(noise: Tensor) -> Tensor:
@@ -47,7 +53,10 @@ class LatentDistribution(Distribution, ABC):
 
 
 class PriorDistribution(LatentDistribution):
-    """A distribution that can be a prior: it says how curved its logarithm is."""
+    """A distribution that can be a prior: it says how curved its logarithm is.
+
+    So can those of a posterior, of which there are as many as rows: mixed, they are one.
+    """
 
     @abstractmethod
     def curvature(self, z: Tensor) -> Tensor:
@@ -56,6 +65,27 @@ class PriorDistribution(LatentDistribution):
     @abstractmethod
     def moved(self, loc: Tensor, log_scale: Tensor) -> PriorDistribution:
         """Return the distribution of loc + exp(log_scale) z, row by row of loc (n, d)."""
+
+    @abstractmethod
+    def __getitem__(self, rows: Tensor) -> PriorDistribution:
+        """Return the distributions of some of the rows of a batch."""
+
+
+def moments(distribution: LatentDistribution, like: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the mean and the variance (..., d) of quasi-random draws, always the same ones."""
+    points = normal_points(MOMENT_DRAWS, distribution.n_noise).to(like)
+    shape = (MOMENT_DRAWS, *[1] * len(distribution.batch_shape), distribution.n_noise)
+    z = distribution.rsample(points.view(shape).expand(-1, *distribution.batch_shape, -1))
+    return z.mean(0), z.var(0)
+
+
+def gram(function: Callable[[Tensor], Tensor], z: Tensor) -> Tensor:
+    """Return J^T J (..., d, d) of a function of each vector of z (..., d) by itself."""
+    out, pull = vjp(function, z)[:2]
+    axes = torch.eye(out.shape[-1]).to(out)
+    axes = axes.view(-1, *[1] * (out.ndim - 1), out.shape[-1]).expand(-1, *out.shape)
+    (rows,) = vmap(pull)(axes)  # (m, ..., d)
+    return torch.einsum("m...i,m...j->...ij", rows, rows)
 
 
 class DiagonalNormal(PriorDistribution):
@@ -85,70 +115,8 @@ class DiagonalNormal(PriorDistribution):
     def moved(self, loc: Tensor, log_scale: Tensor) -> PriorDistribution:
         return DiagonalNormal(loc + torch.exp(log_scale) * self.loc, log_scale + self.log_scale)
 
-
-class NormalMixture(PriorDistribution):
-    """A mixture of k normals over latent vectors, by triangular roots of their precisions.
-
-    R (z - m) is standard normal within a component, R lower triangular with the diagonal
-    exp(log_diagonal). The last number of noise chooses the component.
-    """
-
-    def __init__(self, logits: Tensor, means: Tensor, log_diagonal: Tensor, below: Tensor):
-        # means, log_diagonal  # (k, d);  below  # (k, d, d), strictly lower triangular
-        self.log_weight = torch.log_softmax(logits, -1)
-        self.means, self.log_diagonal = means, log_diagonal
-        self.root = below + torch.diag_embed(torch.exp(log_diagonal))
-        super().__init__(torch.Size(), means.shape[-1:], validate_args=False)
-
-    @property
-    def mean(self) -> Tensor:
-        return self.log_weight.exp() @ self.means
-
-    @property
-    def variance(self) -> Tensor:
-        eye = torch.eye(self.event_shape[0]).to(self.root).expand_as(self.root)
-        inverse = torch.linalg.solve_triangular(self.root, eye, upper=False)
-        second = inverse.square().sum(-1) + self.means.square()
-        variance: Tensor = self.log_weight.exp() @ second - self.mean.square()
-        return variance
-
-    @property
-    def n_noise(self) -> int:
-        return self.event_shape[0] + 1
-
-    def rsample(self, noise: Tensor) -> Tensor:  # type: ignore[override]
-        u = torch.special.ndtr(noise[..., -1:])
-        passed = self.log_weight.exp().cumsum(-1)[:-1].to(u)
-        chosen = (u > passed).sum(-1)
-        root, means = self.root.to(u)[chosen], self.means.to(u)[chosen]
-        away = torch.linalg.solve_triangular(root, noise[..., :-1, None], upper=False)
-        moved: Tensor = means + away.squeeze(-1)
-        return moved
-
-    def draw(self, noise: Tensor) -> tuple[Tensor, Tensor]:
-        z = self.rsample(noise)
-        return z, self.log_prob(z)
-
-    def log_prob(self, value: Tensor) -> Tensor:
-        return torch.logsumexp(self._joint(value), -1)
-
-    def curvature(self, z: Tensor) -> Tensor:
-        """Return the precisions, weighed by the responsibilities of their components."""
-        share = torch.softmax(self._joint(z), -1)
-        root = self.root.to(z)
-        return torch.einsum("...k,kij->...ij", share, root.mT @ root)
-
-    def moved(self, loc: Tensor, log_scale: Tensor) -> PriorDistribution:
-        return Moved(self, loc, log_scale)
-
-    def _joint(self, z: Tensor) -> Tensor:
-        """Return the log-density of each component times its weight, (..., k)."""
-        root = self.root.to(z)
-        offset = (root @ self.means.to(z).unsqueeze(-1)).squeeze(-1)  # (k, d)
-        # One matrix product for all components.
-        noise = (z @ root.flatten(0, 1).T).unflatten(-1, offset.shape) - offset
-        log_density = standard_normal_log_prob(noise) + self.log_diagonal.sum(-1)
-        return self.log_weight + log_density
+    def __getitem__(self, rows: Tensor) -> PriorDistribution:
+        return DiagonalNormal(self.loc[rows], self.log_scale[rows])
 
 
 class Moved(PriorDistribution):
@@ -189,16 +157,20 @@ class Moved(PriorDistribution):
     def moved(self, loc: Tensor, log_scale: Tensor) -> PriorDistribution:
         return Moved(self, loc, log_scale)
 
+    def __getitem__(self, rows: Tensor) -> PriorDistribution:
+        base = self.base[rows] if self.base.batch_shape else self.base
+        return Moved(base, self.loc[rows], self.log_scale[rows])
+
     def _back(self, z: Tensor) -> Tensor:
         return (z - self.loc) * torch.exp(-self.log_scale)
 
 
-class TriangularNormal(LatentDistribution):
+class TriangularNormal(PriorDistribution):
     """N(loc, L L^T) over latent vectors, L lower triangular with diagonal exp(log_diagonal)."""
 
     def __init__(self, loc: Tensor, log_diagonal: Tensor, strict: Tensor):
         # strict  # (..., d, d), strictly lower triangular
-        self.loc, self.log_diagonal = loc, log_diagonal
+        self.loc, self.log_diagonal, self.strict = loc, log_diagonal, strict
         self.scale_tril = strict + torch.diag_embed(torch.exp(log_diagonal))
         super().__init__(loc.shape[:-1], loc.shape[-1:], validate_args=False)
 
@@ -217,6 +189,15 @@ class TriangularNormal(LatentDistribution):
             self.scale_tril, (value - self.loc).unsqueeze(-1), upper=False
         ).squeeze(-1)
         return standard_normal_log_prob(noise) - self.log_diagonal.sum(-1)
+
+    def curvature(self, z: Tensor) -> Tensor:
+        return torch.cholesky_inverse(self.scale_tril).expand(*z.shape, z.shape[-1])
+
+    def moved(self, loc: Tensor, log_scale: Tensor) -> PriorDistribution:
+        return Moved(self, loc, log_scale)
+
+    def __getitem__(self, rows: Tensor) -> PriorDistribution:
+        return TriangularNormal(self.loc[rows], self.log_diagonal[rows], self.strict[rows])
 
 
 class StudentT(LatentDistribution):
@@ -258,48 +239,6 @@ class StudentT(LatentDistribution):
         )
         square = standard.square().sum(-1)
         return constant + log_det - 0.5 * (df + d) * torch.log1p(square / df)
-
-
-class Mixture(LatentDistribution):
-    """A share of the draws from one distribution, the rest from another.
-
-    The last number of noise chooses; stretched, it is then the last one ``first`` takes.
-
-    Parameters
-    ----------
-    first : StudentT
-    second : LatentDistribution
-        Takes one number a draw fewer than ``first``.
-    share : Tensor of shape (n,)
-        Probability of ``first``, row by row; 0 and 1 are allowed.
-    """
-
-    def __init__(self, first: StudentT, second: LatentDistribution, share: Tensor):
-        self.first, self.second, self.share = first, second, share
-        super().__init__(first.batch_shape, first.event_shape, validate_args=False)
-
-    @property
-    def n_noise(self) -> int:
-        return self.first.n_noise
-
-    def rsample(self, noise: Tensor) -> Tensor:  # type: ignore[override]
-        u = torch.special.ndtr(noise[..., -1])
-        in_first = u < self.share
-        # Where the second is chosen any number will do for the first, if it is finite.
-        stretched = torch.special.ndtri(torch.where(in_first, u / self.share, 0.5))
-        inner = torch.cat([noise[..., :-1], stretched.unsqueeze(-1)], -1)
-        z = self.first.rsample(inner), self.second.rsample(noise[..., :-1])
-        return torch.where(in_first.unsqueeze(-1), *z)
-
-    def draw(self, noise: Tensor) -> tuple[Tensor, Tensor]:
-        z = self.rsample(noise)
-        return z, self.log_prob(z)
-
-    def log_prob(self, value: Tensor) -> Tensor:
-        return torch.logaddexp(
-            self.share.log() + self.first.log_prob(value),
-            torch.log1p(-self.share) + self.second.log_prob(value),
-        )
 
 
 def chi2_quantile(normal: Tensor, df: float, n_steps: int = 3) -> Tensor:

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from .batch import Batch
 from .cells import Cells
+from .posteriors import PosteriorHead
 from .vae import VAE
 
 #: Rows whose features are held at a time.
@@ -308,11 +309,15 @@ def start_linear(vae: VAE, model: FactorModel, batch: Batch | None = None) -> No
     parts = (split(x) for x in (of_decoder, model.noise_variance.sqrt(), model.center()))
     for block, loadings, noise_scale, center in zip(cells.parts, *parts, strict=True):
         block.start(loadings, noise_scale, vae.decoder.body.n_hidden, center)
+    if vae.encoder is None:
+        return
     if batch is None or batch.mask is None:
         weight, bias, variance = _exact_encoder(model, slope, cells.n_inputs)
     else:
         weight, bias, variance = _linear_encoder(vae, model, _some(batch))
-    vae.encoder.posterior.start(weight, bias, 0.5 * variance.log(), vae.encoder.body.n_hidden)
+    head = vae.encoder.posterior
+    assert isinstance(head, PosteriorHead)  # one layer of latents
+    head.start(weight, bias, 0.5 * variance.log(), vae.encoder.body.n_hidden)
 
 
 def _exact_encoder(

@@ -42,10 +42,15 @@ class Linear(nn.Linear, Unset):
 
     def initialize(self, generator: torch.Generator | None) -> None:
         """Draw weights and biases uniformly within 1 / sqrt(fan in)."""
-        bound = 1.0 / math.sqrt(max(self.in_features, 1))
-        with torch.no_grad():
-            self.weight.uniform_(-bound, bound, generator=generator)
-            self.bias.uniform_(-bound, bound, generator=generator)
+        uniform(self, generator)
+
+
+@torch.no_grad()
+def uniform(layer: nn.Linear, generator: torch.Generator | None) -> None:
+    """Draw weights and biases of a linear layer uniformly within 1 / sqrt(fan in)."""
+    bound = 1.0 / math.sqrt(max(layer.in_features, 1))
+    layer.weight.uniform_(-bound, bound, generator=generator)
+    layer.bias.uniform_(-bound, bound, generator=generator)
 
 
 class ZeroLinear(Linear):

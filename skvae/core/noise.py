@@ -97,6 +97,11 @@ def _points(seed: int, n_draws: int, n_noise: int, quasi: bool) -> Tensor:
     return torch.rand(n_draws, n_noise, generator=generator, dtype=torch.float64)
 
 
+def normal_points(n_draws: int, n_noise: int) -> Tensor:
+    """Return standard normal numbers (n_draws, n_noise), quasi-random and always the same."""
+    return rotate(_points(0, n_draws, n_noise, True), torch.zeros(1, n_noise).double())[:, 0]
+
+
 def _turn(rows: Tensor, seed: int, n_noise: int) -> Tensor:
     """Return by how much the points of each row are rotated, (n, n_noise)."""
     generator = torch.Generator().manual_seed(seed)

@@ -8,7 +8,8 @@ from abc import ABC, abstractmethod
 import torch
 from torch import Tensor, nn
 
-from .distributions import DiagonalNormal, LatentDistribution, TriangularNormal
+from .distributions import DiagonalNormal, Moved, PriorDistribution, TriangularNormal
+from .flows import FlowDistribution, FlowMap, check_flow
 from .networks import Linear
 from .recipe import Recipe
 
@@ -19,6 +20,9 @@ LOG_SCALE_LIMIT = 15.0
 class Posterior(Recipe, ABC):
     """A recipe for q(z | x)."""
 
+    def validate(self) -> None:
+        """Raise ValueError where a field has no meaning."""
+
     @abstractmethod
     def build(self, n_features: int, n_latent: int) -> PosteriorHead:
         """Return a module: features (n, n_features) -> distribution over (n_latent,)."""
@@ -27,22 +31,25 @@ class Posterior(Recipe, ABC):
 class PosteriorHead(nn.Module, ABC):
     """A linear layer whose output is read as a distribution.
 
-    The first ``2 * n_latent`` outputs are the mean and the log-scales; whatever follows is the
-    posterior's own business and starts at zero.
+    The first ``n_latent`` outputs are the mean, the next ``n_scales`` log-scales, one for each
+    latent or one for all; whatever follows is the posterior's own business and starts at zero.
     """
 
-    def __init__(self, n_features: int, n_latent: int, n_extra: int = 0):
+    def __init__(self, n_features: int, n_latent: int, n_scales: int, n_extra: int = 0):
         super().__init__()
-        self.n_latent = n_latent
-        self.linear = Linear(n_features, 2 * n_latent + n_extra)
+        self.n_latent, self.n_scales = n_latent, n_scales
+        self.linear = Linear(n_features, n_latent + n_scales + n_extra)
 
-    def forward(self, h: Tensor, dtype: torch.dtype | None = None) -> LatentDistribution:
+    def forward(self, h: Tensor, dtype: torch.dtype | None = None) -> PriorDistribution:
         """Features (n, f) -> q(z | x), in ``dtype``."""
-        return self.read(self.linear(h).to(dtype or h.dtype))
+        raw = self.linear(h).to(dtype or h.dtype)
+        sizes = (self.n_latent, self.n_scales, raw.shape[-1] - self.n_latent - self.n_scales)
+        loc, log_scale, extra = raw.split(sizes, -1)
+        return self.read(loc, self.bounded(log_scale), extra, h)
 
     @abstractmethod
-    def read(self, raw: Tensor) -> LatentDistribution:
-        """Read raw numbers (n, width) as a distribution."""
+    def read(self, loc: Tensor, log_scale: Tensor, extra: Tensor, h: Tensor) -> PriorDistribution:
+        """Return q(z | x) by its mean (n, d), log-scales, raw numbers and the features."""
 
     def bounded(self, log_scale: Tensor) -> Tensor:
         """Bound log-scales when not training, where no row is that far and a step is cheaper."""
@@ -53,14 +60,16 @@ class PosteriorHead(nn.Module, ABC):
     @torch.no_grad()
     def start(self, weight: Tensor, bias: Tensor, log_scale: Tensor, n_hidden: int) -> None:
         """Set the mean to ``weight`` (d, f) times the input part of the features, and a bias."""
-        d = len(log_scale)
+        d = len(weight)
+        if self.n_scales == 1:
+            log_scale = log_scale.mean(0, keepdim=True)
         self.linear.weight.zero_()
         self.linear.bias.zero_()
         self.linear.weight[:d, n_hidden : n_hidden + weight.shape[1]] = weight.to(
             self.linear.weight
         )
         self.linear.bias[:d] = bias.to(self.linear.bias)
-        self.linear.bias[d : 2 * d] = log_scale.to(self.linear.bias)
+        self.linear.bias[d : d + self.n_scales] = log_scale.to(self.linear.bias)
 
 
 @dataclasses.dataclass
@@ -73,13 +82,20 @@ class DiagonalGaussian(Posterior):
     """
 
     def build(self, n_features: int, n_latent: int) -> PosteriorHead:
-        return _DiagonalHead(n_features, n_latent)
+        return _DiagonalHead(n_features, n_latent, n_latent)
+
+
+@dataclasses.dataclass
+class IsotropicGaussian(Posterior):
+    """q(z | x) = N(m(x), s(x)^2 I), one scale for all latents."""
+
+    def build(self, n_features: int, n_latent: int) -> PosteriorHead:
+        return _DiagonalHead(n_features, n_latent, 1)
 
 
 class _DiagonalHead(PosteriorHead):
-    def read(self, raw: Tensor) -> LatentDistribution:
-        loc, log_scale = raw.chunk(2, -1)
-        return DiagonalNormal(loc, self.bounded(log_scale))
+    def read(self, loc: Tensor, log_scale: Tensor, extra: Tensor, h: Tensor) -> PriorDistribution:
+        return DiagonalNormal(loc, log_scale.expand_as(loc))
 
 
 @dataclasses.dataclass
@@ -100,14 +116,53 @@ class _FullHead(PosteriorHead):
     columns: Tensor
 
     def __init__(self, n_features: int, n_latent: int):
-        super().__init__(n_features, n_latent, n_latent * (n_latent - 1) // 2)
+        super().__init__(n_features, n_latent, n_latent, n_latent * (n_latent - 1) // 2)
         rows, columns = torch.tril_indices(n_latent, n_latent, -1)
         self.register_buffer("rows", rows, persistent=False)
         self.register_buffer("columns", columns, persistent=False)
 
-    def read(self, raw: Tensor) -> LatentDistribution:
-        d = self.n_latent
-        loc, log_diagonal, below = raw[..., :d], raw[..., d : 2 * d], raw[..., 2 * d :]
-        strict = raw.new_zeros(*raw.shape[:-1], d, d)
-        strict[..., self.rows, self.columns] = below
-        return TriangularNormal(loc, self.bounded(log_diagonal), strict)
+    def read(self, loc: Tensor, log_scale: Tensor, extra: Tensor, h: Tensor) -> PriorDistribution:
+        strict = loc.new_zeros(*loc.shape, self.n_latent)
+        strict[..., self.rows, self.columns] = extra
+        return TriangularNormal(loc, log_scale, strict)
+
+
+@dataclasses.dataclass
+class FlowPosterior(Posterior):
+    """q(z | x): a diagonal Gaussian bent by couplings that are given the features of x.
+
+    Needs zuko: ``pip install skvae[flows]``.
+
+    Parameters
+    ----------
+    n_transforms : int, default=2
+        Couplings, in each of which half of the latents move by what the other half says.
+    hidden_layer_sizes : tuple of int, default=(64,)
+        Of the network of every coupling.
+
+    References
+    ----------
+    "Variational Inference with Normalizing Flows" (Rezende and Mohamed, 2015); "Density estimation
+    using Real NVP" (Dinh et al., 2017).
+    """
+
+    n_transforms: int = 2
+    hidden_layer_sizes: tuple[int, ...] = (64,)
+
+    def validate(self) -> None:
+        check_flow(self, self.n_transforms, self.hidden_layer_sizes)
+
+    def build(self, n_features: int, n_latent: int) -> PosteriorHead:
+        flow = FlowMap(
+            n_latent, self.n_transforms, self.hidden_layer_sizes, n_features, coupling=True
+        )
+        return _FlowHead(n_features, n_latent, flow)
+
+
+class _FlowHead(PosteriorHead):
+    def __init__(self, n_features: int, n_latent: int, flow: FlowMap):
+        super().__init__(n_features, n_latent, n_latent)
+        self.flow = flow
+
+    def read(self, loc: Tensor, log_scale: Tensor, extra: Tensor, h: Tensor) -> PriorDistribution:
+        return Moved(FlowDistribution(self.flow, self.n_latent, h), loc, log_scale)

@@ -5,14 +5,20 @@ from __future__ import annotations
 import dataclasses
 import math
 from abc import ABC, abstractmethod
-from typing import ClassVar
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, ClassVar
 
 import torch
 from torch import Tensor, nn
 
-from .distributions import DiagonalNormal, NormalMixture, PriorDistribution
+from .distributions import DiagonalNormal, PriorDistribution
+from .flows import FlowDistribution, FlowMap, check_flow
+from .mixtures import MixtureOf, NormalMixture
 from .networks import MLP, Unset, ZeroLinear
 from .recipe import Recipe
+
+if TYPE_CHECKING:
+    from .vae import Encoder
 
 #: Share of the variance of a mixture that is between its components before anything is known.
 SPREAD = 0.5
@@ -26,13 +32,18 @@ class Prior(Recipe, ABC):
 
     #: Whether its module can be started from a mixture of normals.
     starts_from_mixture: ClassVar[bool] = False
+    #: Whether it is made of what the encoder says.
+    needs_encoder: ClassVar[bool] = False
 
     def validate(self) -> None:
         """Raise ValueError where a field has no meaning."""
 
     @abstractmethod
-    def build(self, n_latent: int) -> PriorModule:
-        """Return a module: context (n, m) or None -> distribution over (n_latent,)."""
+    def build(self, n_latent: int, encoder: Encoder | None = None) -> PriorModule:
+        """Return a module: context (n, m) or None -> distribution over (n_latent,).
+
+        Most have no use for the encoder of the model.
+        """
 
 
 class PriorModule(nn.Module, ABC):
@@ -41,6 +52,9 @@ class PriorModule(nn.Module, ABC):
     @abstractmethod
     def forward(self, context: Tensor | None = None) -> PriorDistribution:
         """Return p(z), given a context where there is one."""
+
+    def start_from_rows(self, inputs: Tensor, generator: torch.Generator) -> None:
+        """Start from the encoder's inputs of rows (n, f); most priors have no use for them."""
 
 
 class ConditionalPrior(PriorModule):
@@ -73,12 +87,15 @@ class ConditionalPrior(PriorModule):
         distribution: PriorDistribution = self.base(None)
         return distribution.moved(loc, log_scale)
 
+    def start_from_rows(self, inputs: Tensor, generator: torch.Generator) -> None:
+        self.base.start_from_rows(inputs, generator)
+
 
 @dataclasses.dataclass
 class StandardNormal(Prior):
     """p(z) = N(0, I)."""
 
-    def build(self, n_latent: int) -> PriorModule:
+    def build(self, n_latent: int, encoder: Encoder | None = None) -> PriorModule:
         return _StandardNormal(n_latent)
 
 
@@ -116,12 +133,9 @@ class Mixture(Prior):
     starts_from_mixture: ClassVar[bool] = True
 
     def validate(self) -> None:
-        if not isinstance(self.n_components, int) or self.n_components < 1:
-            raise ValueError(
-                f"Mixture(n_components={self.n_components!r}): expected an integer >= 1."
-            )
+        _check_components(self)
 
-    def build(self, n_latent: int) -> PriorModule:
+    def build(self, n_latent: int, encoder: Encoder | None = None) -> PriorModule:
         return _Mixture(self.n_components, n_latent)
 
 
@@ -151,3 +165,101 @@ class _Mixture(PriorModule, Unset):
 
     def forward(self, context: Tensor | None = None) -> PriorDistribution:
         return NormalMixture(self.logits, self.means, self.log_diagonal, self.below.tril(-1))
+
+
+@dataclasses.dataclass
+class Vamp(Prior):
+    """p(z) = sum_k w_k q(z | u_k): a mixture of the posteriors of pseudo-inputs, which are learned.
+
+    The pseudo-inputs start at rows of the table.
+
+    Parameters
+    ----------
+    n_components : int, default=50
+        Pseudo-inputs.
+
+    References
+    ----------
+    "VAE with a VampPrior" (Tomczak and Welling, 2018).
+    """
+
+    n_components: int = 50
+
+    needs_encoder: ClassVar[bool] = True
+
+    def validate(self) -> None:
+        _check_components(self)
+
+    def build(self, n_latent: int, encoder: Encoder | None = None) -> PriorModule:
+        assert encoder is not None
+        return _Vamp(self.n_components, encoder)
+
+
+class _Vamp(PriorModule, Unset):
+    # DIFF: the weights w_k are learned too; the paper's are all 1 / K.
+    def __init__(self, n_components: int, encoder: Encoder):
+        super().__init__()
+        # In a tuple, for the encoder is a part of the model already, with its parameters.
+        self.shared = (encoder,)
+        self.logits = nn.Parameter(torch.zeros(n_components))
+        self.pseudo_inputs = nn.Parameter(torch.zeros(n_components, encoder.n_inputs))
+
+    @torch.no_grad()
+    def initialize(self, generator: torch.Generator | None) -> None:
+        self.pseudo_inputs.normal_(generator=generator)
+
+    @torch.no_grad()
+    def start_from_rows(self, inputs: Tensor, generator: torch.Generator) -> None:
+        chosen = torch.randint(len(inputs), (len(self.logits),), generator=generator)
+        self.pseudo_inputs.copy_(inputs[chosen])
+
+    def forward(self, context: Tensor | None = None) -> PriorDistribution:
+        (encoder,) = self.shared
+        return MixtureOf(encoder(self.pseudo_inputs), torch.log_softmax(self.logits, -1))
+
+
+@dataclasses.dataclass
+class FlowPrior(Prior):
+    """p(z): a normalizing flow, learned together with the networks.
+
+    Affine autoregressive transforms: every latent is moved and scaled by what those before it
+    say, in an order that turns from one transform to the next. It starts as the standard normal.
+    Needs zuko: ``pip install skvae[flows]``.
+
+    Parameters
+    ----------
+    n_transforms : int, default=3
+    hidden_layer_sizes : tuple of int, default=(64, 64)
+        Of the network of every transform.
+
+    References
+    ----------
+    "Masked Autoregressive Flow for Density Estimation" (Papamakarios et al., 2017); "Variational
+    Lossy Autoencoder" (Chen et al., 2017).
+    """
+
+    n_transforms: int = 3
+    hidden_layer_sizes: Sequence[int] = (64, 64)
+
+    def validate(self) -> None:
+        check_flow(self, self.n_transforms, self.hidden_layer_sizes)
+
+    def build(self, n_latent: int, encoder: Encoder | None = None) -> PriorModule:
+        return _FlowPrior(n_latent, FlowMap(n_latent, self.n_transforms, self.hidden_layer_sizes))
+
+
+class _FlowPrior(PriorModule):
+    def __init__(self, n_latent: int, flow: FlowMap):
+        super().__init__()
+        self.n_latent, self.flow = n_latent, flow
+
+    def forward(self, context: Tensor | None = None) -> PriorDistribution:
+        return FlowDistribution(self.flow, self.n_latent)
+
+
+def _check_components(recipe: Mixture | Vamp) -> None:
+    if not isinstance(recipe.n_components, int) or recipe.n_components < 1:
+        raise ValueError(
+            f"{type(recipe).__name__}(n_components={recipe.n_components!r}): expected an "
+            "integer >= 1."
+        )

@@ -12,9 +12,10 @@ from torch import Tensor
 
 from .ais import Annealing, annealed
 from .batch import Batch
-from .distributions import LatentDistribution, Mixture, StudentT
+from .distributions import LatentDistribution, StudentT
 from .importance import effective_sample_size
 from .laplace import laplace
+from .mixtures import Mixture
 from .networks import Features
 from .noise import Noise
 from .recipe import Recipe

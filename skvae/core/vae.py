@@ -9,7 +9,8 @@ from torch import Tensor, nn
 
 from .batch import Batch
 from .cells import Cells
-from .distributions import LatentDistribution, PriorDistribution
+from .distributions import PriorDistribution
+from .layers import TwoLayerPosterior
 from .networks import MLP, Features
 from .posteriors import PosteriorHead
 from .priors import PriorModule
@@ -32,30 +33,47 @@ class Draw(NamedTuple):
 
 
 class Encoder(nn.Module):
-    """q(z | x): features of a row -> distribution of z."""
+    """q(z | x): features of a row -> distribution of z.
 
-    def __init__(self, body: Body, posterior: PosteriorHead):
+    Parameters
+    ----------
+    body : MLP or Features
+        (n, n_inputs) -> (n, features).
+    posterior : PosteriorHead or TwoLayerPosterior
+        (n, features) -> distribution of z.
+    n_inputs : int
+        Features of the cells, and numbers conditioned on.
+    """
+
+    def __init__(self, body: Body, posterior: PosteriorHead | TwoLayerPosterior, n_inputs: int):
         super().__init__()
-        self.body, self.posterior = body, posterior
+        self.body, self.posterior, self.n_inputs = body, posterior, n_inputs
 
-    def forward(
-        self, x: Tensor, context: Tensor | None = None, dtype: torch.dtype | None = None
-    ) -> LatentDistribution:
-        """Standardised rows (n, c) -> q(z | x), batch shape (n,), event shape (d,)."""
-        distribution: LatentDistribution = self.posterior(self.body(_join(x, context)), dtype)
+    def forward(self, inputs: Tensor, dtype: torch.dtype | None = None) -> PriorDistribution:
+        """Rows (n, n_inputs) -> q(z | x), batch shape (n,), event shape (d,)."""
+        distribution: PriorDistribution = self.posterior(self.body(inputs), dtype)
         return distribution
 
 
 class Decoder(nn.Module):
-    """p(x | z): latent vectors -> theta of the cells."""
+    """p(x | z): latent vectors -> theta of the cells.
 
-    def __init__(self, body: Body, cells: Cells):
+    Parameters
+    ----------
+    body : MLP or Features
+        (n, inputs) -> (n, features).
+    cells : Cells
+    n_above : int
+        Latents, the first ones, that cells do not depend on directly.
+    """
+
+    def __init__(self, body: Body, cells: Cells, n_above: int = 0):
         super().__init__()
-        self.body, self.cells = body, cells
+        self.body, self.cells, self.n_above = body, cells, n_above
 
     def forward(self, z: Tensor, context: Tensor | None = None) -> list[Tensor]:
         """Latents (..., d) -> theta of every block of cells, each (..., c, p)."""
-        thetas: list[Tensor] = self.cells(self.body(_join(z, context)))
+        thetas: list[Tensor] = self.cells(self.body(_join(z[..., self.n_above :], context)))
         return thetas
 
 
@@ -64,14 +82,17 @@ class VAE(nn.Module):
 
     Parameters
     ----------
-    encoder : Encoder
+    encoder : Encoder or None
+        None: no q(z | x) is learned, the prior takes its place.
     decoder : Decoder
     prior : Module
         context or None -> distribution of z.
     n_latent : int
     """
 
-    def __init__(self, encoder: Encoder, decoder: Decoder, prior: PriorModule, n_latent: int):
+    def __init__(
+        self, encoder: Encoder | None, decoder: Decoder, prior: PriorModule, n_latent: int
+    ):
         super().__init__()
         self.encoder, self.decoder, self.prior = encoder, decoder, prior
         self.n_latent = n_latent
@@ -86,10 +107,16 @@ class VAE(nn.Module):
         """The dtype of the networks."""
         return next(self.parameters()).dtype
 
-    def posterior(self, batch: Batch) -> LatentDistribution:
+    def inputs(self, batch: Batch) -> Tensor:
+        """Return what the encoder is given: features of the cells and the context, (n, f)."""
+        return _join(self.cells.features(batch).to(self.dtype), self._given(batch.context))
+
+    def posterior(self, batch: Batch) -> PriorDistribution:
         """Return q(z | x) for every row, in the dtype of ``batch.x``."""
-        features = self.cells.features(batch).to(self.dtype)
-        q: LatentDistribution = self.encoder(features, self._given(batch.context), batch.x.dtype)
+        if self.encoder is None:
+            unmoved = batch.x.new_zeros(len(batch), self.n_latent)
+            return self.prior_of(batch).moved(unmoved, unmoved)
+        q: PriorDistribution = self.encoder(self.inputs(batch), batch.x.dtype)
         return q
 
     def prior_of(self, batch: Batch) -> PriorDistribution:

@@ -7,12 +7,11 @@ from torch.distributions import MultivariateNormal, kl_divergence
 
 from skvae.core.distributions import (
     DiagonalNormal,
-    Mixture,
-    NormalMixture,
     StudentT,
     TriangularNormal,
     chi2_quantile,
 )
+from skvae.core.mixtures import Mixture, NormalMixture
 
 
 def distributions():
