@@ -43,7 +43,7 @@ from .importance import effective_sample_size, log_marginal, pareto_k, resample,
 from .latent import active_units, kl_per_unit
 from .linear import FactorModel, factor_analysis, linear_model, start_linear
 from .networks import MLP, CorrelatedNoise
-from .objectives import ELBO, IWAE, Bound, Objective
+from .objectives import ELBO, IWAE, Bound, DReG, Objective
 from .posteriors import DiagonalGaussian, FullGaussian, Posterior
 from .priors import Mixture, Prior, StandardNormal
 from .proposals import (
@@ -72,6 +72,7 @@ __all__ = [
     "Cells",
     "Columns",
     "CorrelatedNoise",
+    "DReG",
     "DefensiveProposal",
     "DiagonalGaussian",
     "Draw",
