@@ -43,7 +43,7 @@ from .importance import effective_sample_size, log_marginal, pareto_k, resample,
 from .latent import active_units, kl_per_unit
 from .linear import FactorModel, factor_analysis, linear_model, start_linear
 from .networks import MLP, CorrelatedNoise
-from .objectives import ELBO, IWAE, Bound, Objective
+from .objectives import ELBO, IWAE, Bound, DReG, MonteCarlo, Objective
 from .posteriors import (
     DiagonalGaussian,
     FlowPosterior,
@@ -78,6 +78,7 @@ __all__ = [
     "Cells",
     "Columns",
     "CorrelatedNoise",
+    "DReG",
     "DefensiveProposal",
     "DiagonalGaussian",
     "Draw",
@@ -95,6 +96,7 @@ __all__ = [
     "LogNormal",
     "LogisticMixture",
     "Mixture",
+    "MonteCarlo",
     "NegativeBinomial",
     "Objective",
     "Ordinal",

@@ -111,8 +111,7 @@ def given_context(
 def check(vae: VAE) -> None:
     """Raise TypeError where a prior or a posterior, perhaps a user's own, is none of its kind."""
     vae.eval()
-    base = vae.prior.base if isinstance(vae.prior, ConditionalPrior) else vae.prior
-    _check_distribution("prior", base(None), torch.Size(), vae.n_latent)
+    _check_distribution("prior", vae.prior.unmoved()(None), torch.Size(), vae.n_latent)
     if vae.encoder is not None:
         rows = next(vae.encoder.parameters()).new_zeros(2, vae.encoder.n_inputs)
         _check_distribution("posterior", vae.encoder(rows), torch.Size((2,)), vae.n_latent)

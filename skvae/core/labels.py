@@ -93,6 +93,11 @@ class Labelled:
     objective: Objective
     class_prior: Sequence[float]
 
+    @property
+    def needs_encoder(self) -> bool:
+        """Whether there is a q(z | x) to train."""
+        return self.objective.needs_encoder
+
     def build(self, vae: VAE, n_train: int) -> ObjectiveModule:
         """Return the objective of ``vae``, which is to be trained on ``n_train`` rows."""
         return _Labelled(self.objective.build(vae, n_train), self.class_prior)
@@ -118,6 +123,10 @@ class _Labelled(ObjectiveModule):
 
         value = torch.logsumexp(joint, -1)
         return Bound(value, bound.penalty, mean(bound.log_px), mean(bound.kl))
+
+    @property
+    def n_monitored(self) -> int:
+        return self.given_label.n_monitored
 
     def monitor(self, batch: Batch, noise: Tensor) -> Tensor:
         # Some rows at a time, as each comes with all of its classes.

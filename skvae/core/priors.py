@@ -53,6 +53,10 @@ class PriorModule(nn.Module, ABC):
     def forward(self, context: Tensor | None = None) -> PriorDistribution:
         """Return p(z), given a context where there is one."""
 
+    def unmoved(self) -> PriorModule:
+        """Return the prior without what a context does to it."""
+        return self
+
     def start_from_rows(self, inputs: Tensor, generator: torch.Generator) -> None:
         """Start from the encoder's inputs of rows (n, f); most priors have no use for them."""
 
@@ -87,8 +91,8 @@ class ConditionalPrior(PriorModule):
         distribution: PriorDistribution = self.base(None)
         return distribution.moved(loc, log_scale)
 
-    def start_from_rows(self, inputs: Tensor, generator: torch.Generator) -> None:
-        self.base.start_from_rows(inputs, generator)
+    def unmoved(self) -> PriorModule:
+        return self.base
 
 
 @dataclasses.dataclass

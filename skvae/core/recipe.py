@@ -45,12 +45,14 @@ class Recipe:
 def recipe_name(recipe: type[Recipe], base: type[Recipe]) -> str:
     """Return the string that stands for a recipe: its class name in snake case.
 
-    >>> from skvae.core import PriorProposal, Proposal, StandardNormal, Prior
+    >>> from skvae.core import DReG, Objective, PriorProposal, Proposal, StandardNormal, Prior
     >>> recipe_name(StandardNormal, Prior), recipe_name(PriorProposal, Proposal)
     ('standard_normal', 'prior')
+    >>> recipe_name(DReG, Objective)  # an abbreviation is one word
+    'dreg'
     """
     name = recipe.__name__.removesuffix(base.__name__)
-    return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower()
+    return re.sub(r"(?<=[a-z]{2})(?=[A-Z])", "_", name).lower()
 
 
 def recipes(base: type[R]) -> dict[str, type[R]]:

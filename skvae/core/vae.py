@@ -107,6 +107,11 @@ class VAE(nn.Module):
         """The dtype of the networks."""
         return next(self.parameters()).dtype
 
+    @property
+    def n_noise(self) -> int:
+        """How many standard normal numbers a draw of q(z | x) takes."""
+        return self.prior.unmoved()(None).n_noise if self.encoder is None else self.n_latent
+
     def inputs(self, batch: Batch) -> Tensor:
         """Return what the encoder is given: features of the cells and the context, (n, f)."""
         return _join(self.cells.features(batch).to(self.dtype), self._given(batch.context))

@@ -3,7 +3,7 @@
 import pytest
 from sklearn.base import clone
 
-from skvae.core import ELBO, IWAE, Objective, Prior, Proposal, StandardNormal, resolve
+from skvae.core import ELBO, IWAE, DReG, Objective, Prior, Proposal, StandardNormal, resolve
 from skvae.core.recipe import recipes
 
 
@@ -18,6 +18,7 @@ def test_recipes_are_cloned_compared_and_printed():
 
 def test_names_come_from_classes():
     assert resolve("elbo", Objective, "objective") == ELBO()
+    assert resolve("dreg", Objective, "objective") == DReG()
     assert resolve("standard_normal", Prior, "prior") == StandardNormal()
     assert {"encoder", "prior", "laplace", "defensive", "ais"} == set(recipes(Proposal))
 
@@ -31,7 +32,7 @@ def test_unknown_names_and_types_are_refused():
         IWAE().set_params(draws=3)
 
 
-@pytest.mark.parametrize("recipe", [ELBO(0), IWAE(2.5)], ids=repr)
+@pytest.mark.parametrize("recipe", [ELBO(0), IWAE(2.5), DReG(0)], ids=repr)
 def test_numbers_of_draws_are_checked(recipe):
     with pytest.raises(ValueError, match="expected an integer >= 1"):
         recipe.validate()

@@ -1,0 +1,149 @@
+"""Objectives: their order, their values on the same noise, and the gradients that lead there."""
+
+import itertools
+
+import pytest
+import torch
+
+from skvae.core import (
+    ELBO,
+    IWAE,
+    Batch,
+    Columns,
+    DReG,
+    FullGaussian,
+    Gaussian,
+    Mixture,
+    build_vae,
+)
+
+from .models import exact_log_prob, linear_model, rows_of, spoil
+
+SCORE = "score_function"
+#: Means over noises are held against so many standard errors; a test compares some ten numbers.
+ERRORS = 5.0
+
+
+def spoiled(posterior=None):
+    """Return a linear model whose posterior is inexact, and its covariance."""
+    vae, covariance = linear_model(posterior=posterior)
+    return spoil(vae), covariance
+
+
+def with_mixture():
+    """Return a model whose divergence has no closed form, and rows of it."""
+    generator = torch.Generator().manual_seed(0)
+    columns = [Columns(Gaussian("column"), range(5))]
+    vae = build_vae(
+        columns, 2, prior=Mixture(3), hidden_layer_sizes=(8,), generator=generator
+    ).double()
+    return vae, Batch(vae.sample(6, generator)[1].detach())
+
+
+def evaluate(recipe, vae, batch, seed=0):
+    return recipe.build(vae, len(batch))(batch, torch.Generator().manual_seed(seed))
+
+
+def gradients(recipe, vae, batch, seed=0, skip=0):
+    """Return the gradients of the encoder and of all else, on noise after ``skip`` draws a row."""
+    generator = torch.Generator().manual_seed(seed)
+    torch.randn(skip, len(batch), vae.n_latent, generator=generator, dtype=batch.x.dtype)
+    vae.zero_grad()
+    module = recipe.build(vae, len(batch))
+    module(batch, generator).value.sum().backward()
+    encoder = list(vae.encoder.parameters())
+    others = [*vae.decoder.parameters(), *vae.prior.parameters()]
+    flat = [
+        torch.cat([p.grad.flatten() for p in part if p.grad is not None])
+        for part in (encoder, others)
+    ]
+    vae.zero_grad()
+    return flat
+
+
+def of_many_noises(module, x, n, seed=0):
+    """Return the gradient of q's location and log-scale at one row, for n noises, (n, 2d)."""
+    head = module.vae.encoder.posterior.linear
+    seen = []
+    hook = head.register_forward_hook(lambda *args: args[2].retain_grad() or seen.append(args[2]))
+    # A row repeated: each copy has its own noise, and its own outputs of the encoder.
+    bound = module(Batch(x.expand(n, -1)), torch.Generator().manual_seed(seed))
+    hook.remove()
+    bound.value.sum().backward()
+    module.zero_grad()
+    return seen[0].grad
+
+
+def assert_same_mean(a, b):
+    """Assert that independent gradients (n, p) agree in their means over noises."""
+    error = torch.sqrt(a.var(0) / len(a) + b.var(0) / len(b))
+    assert ((a.mean(0) - b.mean(0)).abs() < ERRORS * error + 1e-9).all()
+
+
+@pytest.mark.parametrize("posterior", [None, FullGaussian()], ids=repr)
+def test_bounds_rise_with_draws_to_the_exact_likelihood(posterior):
+    vae, covariance = spoiled(posterior)
+    x = rows_of(covariance, n=20)
+    many = Batch(x.repeat(400, 1))
+    with torch.no_grad():
+        values = [
+            evaluate(recipe, vae, many, seed).value.reshape(400, 20).mean(1)
+            for seed, recipe in enumerate([ELBO(), IWAE(5), IWAE(50)])
+        ]
+    values.append(exact_log_prob(covariance, x).mean().expand(400))
+    for lower, upper in itertools.pairwise(values):
+        error = torch.sqrt(lower.var() / 400 + upper.var() / 400)
+        assert upper.mean() - lower.mean() > ERRORS * error
+
+
+@pytest.mark.parametrize("recipe", [DReG(5), DReG(1)], ids=repr)
+def test_the_doubly_reparameterised_bound_is_iwae_on_the_same_noise(recipe):
+    vae, covariance = spoiled()
+    batch = Batch(rows_of(covariance))
+    expected = evaluate(IWAE(recipe.n_draws), vae, batch)
+    for bound in (evaluate(recipe, vae, batch), torch.no_grad()(evaluate)(recipe, vae, batch)):
+        torch.testing.assert_close(bound.value, expected.value, rtol=0, atol=1e-12)
+        torch.testing.assert_close(bound.kl, expected.kl, rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("recipe", [ELBO(3, SCORE), ELBO(1, SCORE), ELBO(3, separate_noise=True)])
+@pytest.mark.parametrize("mixture", [False, True])
+def test_gradients_leave_the_value_of_the_elbo_alone(recipe, mixture):
+    vae, batch = with_mixture()
+    if not mixture:
+        vae, covariance = spoiled()
+        batch = Batch(rows_of(covariance))
+    expected = evaluate(ELBO(recipe.n_draws), vae, batch)
+    for bound in (evaluate(recipe, vae, batch), torch.no_grad()(evaluate)(recipe, vae, batch)):
+        for term in ("value", "log_px", "kl"):
+            torch.testing.assert_close(
+                getattr(bound, term), getattr(expected, term), rtol=0, atol=1e-12
+            )
+
+
+@pytest.mark.parametrize("posterior", [None, FullGaussian()], ids=repr)
+def test_the_decoder_has_the_gradient_of_iwae(posterior):
+    vae, covariance = spoiled(posterior)
+    batch = Batch(rows_of(covariance))
+    ours, theirs = (gradients(recipe, vae, batch) for recipe in (DReG(7), IWAE(7)))
+    torch.testing.assert_close(ours[1], theirs[1], rtol=0, atol=1e-10)
+    assert not torch.allclose(ours[0], theirs[0])
+
+
+def test_a_prior_has_the_gradient_of_iwae():
+    vae, batch = with_mixture()
+    ours, theirs = (gradients(recipe, vae, batch)[1] for recipe in (DReG(7), IWAE(7)))
+    torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-10)
+
+
+def test_with_one_draw_it_sticks_the_landing():
+    vae, covariance = spoiled()
+    batch = Batch(rows_of(covariance))
+    ours = gradients(DReG(1), vae, batch)[0]
+    q = vae.posterior(batch)
+    generator = torch.Generator().manual_seed(0)
+    z = q.rsample(torch.randn(1, 40, 2, generator=generator, dtype=torch.float64))
+    still = type(q)(q.loc.detach(), q.log_scale.detach())
+    (vae.log_joint(batch, z) - still.log_prob(z)).sum().backward()
+    stuck = torch.cat([p.grad.flatten() for p in vae.encoder.parameters() if p.grad is not None])
+    torch.testing.assert_close(ours, stuck, rtol=0, atol=1e-10)
