@@ -19,6 +19,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from torch import nn
 
 from .codecs import Float
+from .combinations import Parts, refuse
 from .container import Container, column_mask
 from .core.families import Family
 from .core.labels import Labelled
@@ -30,7 +31,7 @@ from .core.proposals import Proposal
 from .core.recipe import recipes, resolve
 from .core.vae import VAE
 from .fitted import Fitted, random_stream
-from .fitting import Fit, Parts, Seeds, curve
+from .fitting import Fit, Seeds, curve, latent_dims
 from .labels import Labels
 from .likelihoods import Likelihoods, choose_families, models
 from .reading import as_rows, read
@@ -45,6 +46,7 @@ RECIPES = {
     "prior": Prior,
     "posterior": Posterior,
     "objective": Objective,
+    "refit_prior": Prior,
     "proposal": Proposal,
     "likelihood": Family,
 }
@@ -54,7 +56,7 @@ class BaseVAE(Fitted, BaseEstimator, ABC):  # type: ignore[misc]
     """Parameters and machinery common to the estimators; each documents them in full."""
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        "latent_dim": [Interval(Integral, 1, None, closed="left")],
+        "latent_dim": [Interval(Integral, 1, None, closed="left"), "array-like"],
         "hidden_layer_sizes": ["array-like"],
         "activation": [StrOptions(set(ACTIVATIONS))],
         "dropout": [Interval(Real, 0, 1, closed="left")],
@@ -64,6 +66,7 @@ class BaseVAE(Fitted, BaseEstimator, ABC):  # type: ignore[misc]
         "prior": [str, Prior],
         "posterior": [str, Posterior],
         "objective": [str, Objective],
+        "refit_prior": [str, Prior, None],
         "init": [StrOptions({"auto", "random", "linear"})],
         "max_epochs": [Interval(Integral, 0, None, closed="left"), StrOptions({"auto"})],
         "batch_size": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
@@ -87,10 +90,12 @@ class BaseVAE(Fitted, BaseEstimator, ABC):  # type: ignore[misc]
 
     #: Whether numbers of all kinds are Gaussian where the likelihood is "auto".
     _smooth: ClassVar[bool] = False
+    #: Whether latent vectors of rows are asked for.
+    _encodes: ClassVar[bool] = False
 
     def __init__(
         self,
-        latent_dim: int = 16,
+        latent_dim: int | tuple[int, int] = 16,
         *,
         hidden_layer_sizes: Any = (128, 128),
         activation: str = "silu",
@@ -99,6 +104,7 @@ class BaseVAE(Fitted, BaseEstimator, ABC):  # type: ignore[misc]
         prior: str | Prior = "standard_normal",
         posterior: str | Posterior = "full_gaussian",
         objective: str | Objective = "iwae",
+        refit_prior: str | Prior | None = None,
         categorical_features: Any = "from_dtype",
         context_features: Any = None,
         init: str = "auto",
@@ -129,6 +135,7 @@ class BaseVAE(Fitted, BaseEstimator, ABC):  # type: ignore[misc]
         self.prior = prior
         self.posterior = posterior
         self.objective = objective
+        self.refit_prior = refit_prior
         self.categorical_features = categorical_features
         self.context_features = context_features
         self.init = init
@@ -229,15 +236,16 @@ class BaseVAE(Fitted, BaseEstimator, ABC):  # type: ignore[misc]
 
     def _parts(self, labels: Labels | None) -> Parts:
         """Resolve names to recipes, and refuse what cannot work before training starts."""
-        parts = Parts(
-            **{
-                name: resolve(getattr(self, name), base, name)  # type: ignore[type-abstract]
-                for name, base in RECIPES.items()
-                if name != "likelihood"
-            }
-        )
-        for part in (parts.prior, parts.objective, parts.proposal):
+        found = {
+            name: resolve(getattr(self, name), base, name)  # type: ignore[type-abstract]
+            for name, base in RECIPES.items()
+            if name != "likelihood" and getattr(self, name) is not None
+        }
+        for part in found.values():
             part.validate()
+        n_layers = 1 if isinstance(latent_dims(self.latent_dim), int) else 2
+        parts = Parts(**found, n_layers=n_layers, init=self.init, encodes=self._encodes)
+        refuse(parts)
         if labels is None:
             return parts
         objective = Labelled(parts.objective, labels.prior)

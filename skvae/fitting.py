@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import copy
-import dataclasses
 import warnings
 from collections.abc import Callable, Sequence
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -16,23 +16,21 @@ from sklearn.mixture import GaussianMixture
 from torch import Tensor, nn
 
 from .codecs import Float
+from .combinations import Parts
 from .core.batch import Batch
-from .core.build import build_vae
+from .core.build import Perceptron, build_vae, given_context
 from .core.cells import Cells, Columns
 from .core.families import Family
-from .core.labels import Labelled, decided, with_label
+from .core.labels import decided, with_label
 from .core.linear import linear_model, start_linear
-from .core.networks import CorrelatedNoise
+from .core.networks import CorrelatedNoise, initialize
 from .core.noise import KeyedNoise
-from .core.objectives import Objective
-from .core.posteriors import Posterior
-from .core.priors import ConditionalPrior, Prior
-from .core.proposals import Proposal
+from .core.objectives import ELBO
+from .core.priors import MixtureModule, PriorModule
 from .core.vae import VAE
 from .labels import Labels
 from .table import Table
 from .training import (
-    MONITOR_DRAWS,
     OPTIMIZERS,
     HeldOut,
     Trained,
@@ -49,16 +47,6 @@ MAX_HELD_OUT = 2_000
 MIN_EARLY_STOPPING_ROWS = 50
 #: Rows whose latents a mixture is fitted to before training.
 MAX_MIXTURE_ROWS = 10_000
-
-
-@dataclasses.dataclass(frozen=True)
-class Parts:
-    """The pluggable parts of an estimator, resolved to recipes."""
-
-    prior: Prior
-    posterior: Posterior
-    objective: Objective | Labelled
-    proposal: Proposal
 
 
 class Seeds:
@@ -84,7 +72,8 @@ class Fit:
     device : torch.device
     labels : Labels, optional
         Of the rows, some of them perhaps unknown. These rows train in two stages: given their
-        likeliest classes by the labels around them, and then with the label summed out.
+        likeliest classes by the labels around them, and then with the label summed out. A last
+        stage fits ``parts.refit_prior``, if there is one, to what the encoder draws.
 
     Attributes
     ----------
@@ -163,7 +152,7 @@ class Fit:
             return ["warm"]
         if init != "auto":
             return [init]
-        if not ours:
+        if not ours or self.parts.n_layers > 1:
             return ["random"]
         if max(self.table.n_levels) > 1 and n_rows >= REFIT_ROWS:
             # On a large table with codes both starts end alike, and one takes half the time.
@@ -210,23 +199,56 @@ class Fit:
         init: str,
         warm: VAE | None = None,
         held_out: HeldOut | None = None,
-        n_epochs: Sequence[int | None] = (None, None),
+        n_epochs: Sequence[int | None] = (None, None, None),
     ) -> list[Trained]:
         """Train stage after stage; ``n_epochs`` of each, by default as many as it takes."""
         vae = self._build(rows, init) if warm is None else warm
         objective = self.parts.objective.build(vae.to(self.device), len(rows))
         stages = self._stages(warm is not None)
-        return [
+        epochs = iter(n_epochs)
+        trained = [
             train(
                 objective,
                 stage(rows).to(self.device),
                 self._training(len(rows), i, len(stages)),
                 self.seeds.training,
                 None if held_out is None else held_out.map(stage),
-                epochs,
+                next(epochs),
             )
-            for i, (stage, epochs) in enumerate(zip(stages, n_epochs, strict=False))
+            for i, stage in enumerate(stages)
         ]
+        if self.parts.refit_prior is not None:
+            last = stages[-1]
+            of_last = None if held_out is None else held_out.map(last)
+            trained.append(self._refit(vae, last(rows), of_last, next(epochs)))
+        return trained
+
+    def _refit(
+        self, vae: VAE, rows: Batch, held_out: HeldOut | None, n_epochs: int | None
+    ) -> Trained:
+        """Put a prior in the place of the one trained with, and fit it to draws of q(z | x)."""
+        rows = rows.to(self.device)
+        vae.prior = self._new_prior(vae, rows).to(self.device)
+        networks = nn.ModuleList([vae.encoder, vae.decoder])
+        try:
+            networks.requires_grad_(False)
+            self._start_prior(vae, rows, of_latents=True)
+            # Nothing else moves, so that the bound rises with the density of the latents alone.
+            objective = ELBO().build(vae, len(rows))
+            training = self._training(len(rows), 0, 1)
+            return train(objective, rows, training, self.seeds.training, held_out, n_epochs)
+        finally:
+            networks.requires_grad_(True)
+
+    def _new_prior(self, vae: VAE, rows: Batch) -> PriorModule:
+        e, recipe = self.estimator, self.parts.refit_prior
+        assert recipe is not None
+        n_context = 0 if rows.context is None else rows.context.shape[1]
+        perceptron = Perceptron(tuple(e.hidden_layer_sizes), e.activation, e.dropout)
+        prior = recipe.build(vae.n_latent, vae.encoder)
+        prior = given_context(prior, n_context, vae.n_latent, perceptron)
+        initialize(prior, self._generator())
+        return prior
 
     def _stages(self, warm: bool) -> list[Callable[[Batch], Batch]]:
         """Return what is made of the rows, stage by stage."""
@@ -240,7 +262,7 @@ class Fit:
         e, precise = self.estimator, rows.to("cpu", torch.float64)
         vae = build_vae(
             self._columns(precise.with_nan()),
-            e.latent_dim,
+            latent_dims(e.latent_dim),
             n_context=0 if rows.context is None else rows.context.shape[1],
             masked=rows.mask is not None,
             prior=self.parts.prior,
@@ -250,27 +272,33 @@ class Fit:
             dropout=e.dropout,
             encoder=self._module(e.encoder),
             decoder=self._module(e.decoder),
-            generator=torch.Generator().manual_seed(self.seeds.init),
+            has_encoder=self.parts.objective.needs_encoder,
+            generator=self._generator(),
         )
         if init == "linear":
             start_linear(vae, linear_model(vae, precise), precise)
-            if self.parts.prior.starts_from_mixture:
-                self._start_mixture(vae, rows)
+        self._start_prior(vae, rows, of_latents=init == "linear")
         return vae
 
-    def _start_mixture(self, vae: VAE, rows: Batch) -> None:
-        """Start the components of the prior from those of the latents of some rows.
-
-        Draws of q(z | x) and not its means: what the prior has to cover.
-        """
-        prior = vae.prior.base if isinstance(vae.prior, ConditionalPrior) else vae.prior
-        if len(rows) < prior.n_components:
-            return
-        some = rows[:: -(-len(rows) // MAX_MIXTURE_ROWS)]
-        generator = torch.Generator().manual_seed(self.seeds.init)
-        shape = (len(some), vae.n_latent)
+    def _start_prior(self, vae: VAE, rows: Batch, of_latents: bool) -> None:
+        """Start the prior from some rows, or their latents where an encoder is there already."""
+        some, generator = rows[:: -(-len(rows) // MAX_MIXTURE_ROWS)], self._generator()
+        prior = vae.prior.unmoved()
         with torch.no_grad():
-            z = vae.posterior(some).rsample(torch.randn(shape, generator=generator)).double()
+            if vae.encoder is not None:
+                prior.start_from_rows(vae.inputs(some).cpu(), generator)
+            if of_latents and isinstance(prior, MixtureModule):
+                self._start_mixture(prior, self._latents(vae, some, generator))
+
+    def _latents(self, vae: VAE, rows: Batch, generator: torch.Generator) -> Tensor:
+        """Return draws of q(z | x) and not its means: what the prior has to cover."""
+        noise = torch.randn((len(rows), vae.n_noise), generator=generator)
+        return vae.posterior(rows).rsample(noise.to(rows.x)).double().cpu()
+
+    def _start_mixture(self, prior: MixtureModule, z: Tensor) -> None:
+        """Start the components of a prior from those of latents (n, d)."""
+        if len(z) < prior.n_components:
+            return
         mixture = GaussianMixture(prior.n_components, reg_covar=1e-3, random_state=self.seeds.init)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ConvergenceWarning)
@@ -279,6 +307,9 @@ class Fit:
         roots = mixture.precisions_cholesky_.swapaxes(-1, -2)
         found = (mixture.weights_, mixture.means_, roots)
         prior.start(*map(torch.as_tensor, found))
+
+    def _generator(self) -> torch.Generator:
+        return torch.Generator().manual_seed(self.seeds.init)
 
     def _columns(self, cells: Tensor) -> list[Columns]:
         """Group columns (n, c), NaN where missing, by family: one block for each that occurs.
@@ -312,9 +343,13 @@ class Fit:
         return module
 
     def _held_out(self, rows: Batch, log_det: Float) -> HeldOut:
-        keyed = KeyedNoise(self.seeds.scoring, rows.x.double(), MONITOR_DRAWS)
-        noise = keyed.of()(self.estimator.latent_dim).float()
-        return HeldOut(rows.to(self.device), noise.to(self.device), float(np.mean(log_det)))
+        x = rows.x.double()
+
+        def noise(n_draws: int, n_noise: int) -> Tensor:
+            keyed = KeyedNoise(self.seeds.scoring, x, n_draws)
+            return keyed.of()(n_noise).to(self.device, torch.float32)
+
+        return HeldOut(rows.to(self.device), noise, float(np.mean(log_det)))
 
     def _training(self, n_rows: int, stage: int, n_stages: int) -> Training:
         e = self.estimator
@@ -336,6 +371,23 @@ class Fit:
             verbose=e.verbose,
             device=str(self.device),
         )
+
+
+def latent_dims(latent_dim: Any) -> int | tuple[int, int]:
+    """Return the dimension of z, or those of its upper and its lower layer.
+
+    Raises
+    ------
+    ValueError
+        If it is neither a positive integer nor two of them.
+    """
+    sizes = (latent_dim,) if isinstance(latent_dim, Integral) else tuple(latent_dim)
+    if len(sizes) not in (1, 2) or not all(isinstance(d, Integral) and d >= 1 for d in sizes):
+        raise ValueError(
+            "latent_dim must be an integer >= 1, or two of them for two layers of latents, the "
+            f"upper and the lower. Got {latent_dim!r}."
+        )
+    return int(sizes[0]) if len(sizes) == 1 else (int(sizes[0]), int(sizes[1]))
 
 
 def curve(stages: list[Trained], name: str) -> list[float]:

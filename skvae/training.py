@@ -20,8 +20,6 @@ from .core.batch import Batch
 from .core.networks import set_generator
 from .core.objectives import ObjectiveModule
 
-#: Draws a held-out row gets when early stopping looks at it.
-MONITOR_DRAWS = 16
 WARM_UP_STEPS = 100
 CLIP_NORM = 10.0
 AVERAGE_DECAY = 0.999
@@ -168,6 +166,9 @@ class VAENet(NeuralNet):  # type: ignore[misc]
         self.parameters_ = parameters
         self.average_ = WeightAverage(self.module_, self.training_.average_decay)
         self.n_steps_ = 0
+        if self.held_out_ is not None:
+            module: ObjectiveModule = self.module_
+            self.noise_ = self.held_out_.noise(module.n_monitored, module.vae.n_noise)
         return self
 
     def get_split_datasets(self, X: Batch, y: Any = None, **params: Any) -> tuple[Batch, Any]:
@@ -209,6 +210,11 @@ class VAENet(NeuralNet):  # type: ignore[misc]
         self._set_rate()
         self.optimizer_.zero_grad(set_to_none=True)
         bound = self.module_(batch, self.generator_)
+        if bound.value.shape != (len(batch),):
+            raise ValueError(
+                f"objective: expected a bound of shape ({len(batch)},), one value a row. "
+                f"Got shape {tuple(bound.value.shape)}."
+            )
         loss = -bound.value.mean()
         if bound.penalty is not None:
             loss = loss + bound.penalty
@@ -232,7 +238,7 @@ class VAENet(NeuralNet):  # type: ignore[misc]
         assert self.held_out_ is not None
         self.module_.eval()
         with self.average_.applied():
-            rows: Tensor = self.module_.monitor(self.held_out_.rows, self.held_out_.noise)
+            rows: Tensor = self.module_.monitor(self.held_out_.rows, self.noise_)
         return rows
 
     def _set_rate(self) -> None:
@@ -251,10 +257,19 @@ class VAENet(NeuralNet):  # type: ignore[misc]
 
 @dataclasses.dataclass(frozen=True)
 class HeldOut:
-    """Rows that early stopping watches, with their own fixed noise."""
+    """Rows that early stopping watches.
+
+    Attributes
+    ----------
+    rows : Batch
+    noise : callable
+        (n_draws, n_noise) -> their own fixed noise (n_draws, n, n_noise).
+    log_det : float
+        Mean log-Jacobian of the rows.
+    """
 
     rows: Batch
-    noise: Tensor
+    noise: Callable[[int, int], Tensor]
     log_det: float
 
     def __len__(self) -> int:
@@ -385,7 +400,8 @@ def _finish(net: VAENet) -> Trained:
     net.average_.average = keep.best_weights_
     net.average_.write(keep.best_weights_)
     rows = net.evaluate_rows()
-    net.held_out_ = None  # or every saved estimator would carry rows of its training table
+    # Or every saved estimator would carry rows of its training table.
+    net.held_out_, net.noise_ = None, None
     return Trained(net, n_epochs, keep.best_epoch_, keep.best_score_, rows)
 
 

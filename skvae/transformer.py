@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -50,6 +50,8 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Generati
     >>> pipeline.score(X, y) > 0.8
     True
     """)
+
+    _encodes: ClassVar[bool] = True
 
     @property
     def _n_features_out(self) -> int:

@@ -140,10 +140,10 @@ class Mixture(Prior):
         _check_components(self)
 
     def build(self, n_latent: int, encoder: Encoder | None = None) -> PriorModule:
-        return _Mixture(self.n_components, n_latent)
+        return MixtureModule(self.n_components, n_latent)
 
 
-class _Mixture(PriorModule, Unset):
+class MixtureModule(PriorModule, Unset):
     """Weights, means and the triangular roots of precisions."""
 
     def __init__(self, n_components: int, n_latent: int):

@@ -1,0 +1,92 @@
+"""Combinations: which parts of a model go together, and why others do not."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+
+from .core.labels import Labelled
+from .core.objectives import Objective
+from .core.posteriors import Posterior
+from .core.priors import Prior
+from .core.proposals import EncoderProposal, Proposal
+
+
+@dataclasses.dataclass(frozen=True)
+class Parts:
+    """The pluggable parts of an estimator, resolved to recipes, and what else must fit them.
+
+    Attributes
+    ----------
+    prior, posterior, objective, proposal : recipes
+    refit_prior : Prior or None
+        What replaces the prior after training.
+    n_layers : int
+        Stochastic layers, 1 or 2.
+    init : str
+    encodes : bool
+        Whether the estimator gives latent vectors of rows.
+    """
+
+    prior: Prior
+    posterior: Posterior
+    objective: Objective | Labelled
+    proposal: Proposal
+    refit_prior: Prior | None = None
+    n_layers: int = 1
+    init: str = "auto"
+    encodes: bool = False
+
+
+@dataclasses.dataclass(frozen=True)
+class Rule:
+    """What does not go together, and what it lacks."""
+
+    applies: Callable[[Parts], bool]
+    reason: str
+
+
+RULES = (
+    Rule(
+        lambda p: not p.objective.needs_encoder and p.encodes,
+        "objective='monte_carlo' trains no encoder, of which transform is the mean. Use "
+        "objective='iwae' or 'elbo', or VAEDensity.",
+    ),
+    Rule(
+        lambda p: not p.objective.needs_encoder and isinstance(p.proposal, EncoderProposal),
+        "objective='monte_carlo' trains no encoder, from which proposal='encoder' draws. Use "
+        "proposal='defensive', 'laplace', 'prior' or 'ais'.",
+    ),
+    Rule(
+        lambda p: not p.objective.needs_encoder and p.prior.needs_encoder,
+        "objective='monte_carlo' trains no encoder, of whose distributions prior='vamp' is a "
+        "mixture. Use prior='standard_normal', 'mixture' or 'flow'.",
+    ),
+    Rule(
+        lambda p: not p.objective.needs_encoder and p.refit_prior is not None,
+        "objective='monte_carlo' trains no encoder, to whose draws refit_prior is fitted. Use "
+        "refit_prior=None.",
+    ),
+    Rule(
+        lambda p: p.n_layers > 1 and p.prior.needs_encoder,
+        "prior='vamp' is a mixture of what the encoder says of pseudo-inputs, but of two layers "
+        "of latents it is the prior of the upper one alone, of which the encoder says nothing by "
+        "itself. Use prior='standard_normal', 'mixture' or 'flow', or one integer for latent_dim.",
+    ),
+    Rule(
+        lambda p: p.n_layers > 1 and p.init == "linear",
+        "init='linear' starts from factor analysis, which has one layer of latents, but "
+        "latent_dim has two. Use init='random' or 'auto', or one integer for latent_dim.",
+    ),
+)
+
+
+def refusals(parts: Parts) -> list[str]:
+    """Return why parts do not go together, nothing where they do."""
+    return [rule.reason for rule in RULES if rule.applies(parts)]
+
+
+def refuse(parts: Parts) -> None:
+    """Raise ValueError where parts do not go together, saying what is missing."""
+    for reason in refusals(parts):
+        raise ValueError(reason)
