@@ -139,10 +139,7 @@ class FlowDistribution(PriorDistribution):
     def _inputs(self, z: Tensor) -> tuple[Tensor, Tensor | None]:
         """Return z and what T is given, in the dtype of its networks."""
         dtype = next(self.flow.parameters()).dtype
-        if self.features is None:
-            return z.to(dtype), None
-        features = self.features.to(dtype)
-        return z.to(dtype), features.expand(*z.shape[:-1], features.shape[-1])
+        return z.to(dtype), None if self.features is None else self.features.to(dtype)
 
 
 def check_flow(recipe: Recipe, n_transforms: int, hidden_layer_sizes: Sequence[int]) -> None:

@@ -49,3 +49,11 @@ def spoil(vae, shift=0.3):
     with torch.no_grad():
         vae.encoder.posterior.linear.bias += shift
     return vae
+
+
+@torch.no_grad()
+def bent(module, generator, scale=0.25):
+    """Move all parameters of a module by noise, such as a flow that starts as the identity."""
+    for parameter in module.parameters():
+        parameter += scale * torch.randn(parameter.shape, generator=generator).to(parameter)
+    return module
