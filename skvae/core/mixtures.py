@@ -6,10 +6,12 @@ import torch
 from torch import Tensor
 
 from .distributions import (
+    DiagonalNormal,
     LatentDistribution,
     Moved,
     PriorDistribution,
     StudentT,
+    TriangularNormal,
     standard_normal_log_prob,
 )
 
@@ -185,6 +187,23 @@ class Mixture(LatentDistribution):
             self.share.log() + self.first.log_prob(value),
             torch.log1p(-self.share) + self.second.log_prob(value),
         )
+
+
+def mixture_of(components: PriorDistribution, logits: Tensor) -> PriorDistribution:
+    """Return the mixture of the k distributions of a batch.
+
+    Of normals by their precisions: one matrix product for all components and draws.
+    """
+    if isinstance(components, DiagonalNormal):
+        below = components.loc.new_zeros(*components.loc.shape, components.event_shape[0])
+        return NormalMixture(logits, components.loc, -components.log_scale, below)
+    if isinstance(components, TriangularNormal):
+        tril = components.scale_tril
+        root = torch.linalg.solve_triangular(
+            tril, torch.eye(tril.shape[-1]).to(tril).expand_as(tril), upper=False
+        )
+        return NormalMixture(logits, components.loc, -components.log_diagonal, root.tril(-1))
+    return MixtureOf(components, torch.log_softmax(logits, -1))
 
 
 def choose(log_weight: Tensor, noise: Tensor) -> Tensor:

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from .distributions import DiagonalNormal, PriorDistribution
 from .flows import FlowDistribution, FlowMap, check_flow
-from .mixtures import MixtureOf, NormalMixture
+from .mixtures import NormalMixture, mixture_of
 from .networks import MLP, Unset, ZeroLinear
 from .recipe import Recipe
 
@@ -219,7 +219,7 @@ class _Vamp(PriorModule, Unset):
 
     def forward(self, context: Tensor | None = None) -> PriorDistribution:
         (encoder,) = self.shared
-        return MixtureOf(encoder(self.pseudo_inputs), torch.log_softmax(self.logits, -1))
+        return mixture_of(encoder(self.pseudo_inputs), self.logits)
 
 
 @dataclasses.dataclass
