@@ -243,8 +243,14 @@ class BaseVAE(Fitted, BaseEstimator, ABC):  # type: ignore[misc]
         }
         for part in found.values():
             part.validate()
-        n_layers = 1 if isinstance(latent_dims(self.latent_dim), int) else 2
-        parts = Parts(**found, n_layers=n_layers, init=self.init, encodes=self._encodes)
+        built_in = self.encoder is None and isinstance(self.decoder, CorrelatedNoise | None)
+        parts = Parts(
+            **found,
+            n_layers=1 if isinstance(latent_dims(self.latent_dim), int) else 2,
+            init=self.init,
+            encodes=self._encodes,
+            built_in=built_in,
+        )
         refuse(parts)
         if labels is None:
             return parts

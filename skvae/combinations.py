@@ -26,6 +26,8 @@ class Parts:
     init : str
     encodes : bool
         Whether the estimator gives latent vectors of rows.
+    built_in : bool
+        Whether encoder and decoder are the built-in networks.
     """
 
     prior: Prior
@@ -36,6 +38,7 @@ class Parts:
     n_layers: int = 1
     init: str = "auto"
     encodes: bool = False
+    built_in: bool = True
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,6 +49,12 @@ class Rule:
     reason: str
 
 
+#: Also of an estimator that is fitted already.
+NOTHING_TO_DRAW_FROM = (
+    "objective='monte_carlo' trains no encoder, from which proposal='encoder' draws. Use "
+    "proposal='defensive', 'laplace', 'prior' or 'ais'."
+)
+
 RULES = (
     Rule(
         lambda p: not p.objective.needs_encoder and p.encodes,
@@ -54,8 +63,7 @@ RULES = (
     ),
     Rule(
         lambda p: not p.objective.needs_encoder and isinstance(p.proposal, EncoderProposal),
-        "objective='monte_carlo' trains no encoder, from which proposal='encoder' draws. Use "
-        "proposal='defensive', 'laplace', 'prior' or 'ais'.",
+        NOTHING_TO_DRAW_FROM,
     ),
     Rule(
         lambda p: not p.objective.needs_encoder and p.prior.needs_encoder,
@@ -77,6 +85,11 @@ RULES = (
         lambda p: p.n_layers > 1 and p.init == "linear",
         "init='linear' starts from factor analysis, which has one layer of latents, but "
         "latent_dim has two. Use init='random' or 'auto', or one integer for latent_dim.",
+    ),
+    Rule(
+        lambda p: not p.built_in and p.init == "linear",
+        "init='linear' sets the weights of the built-in networks, but encoder= or decoder= was "
+        "given. Use init='random' or 'auto'.",
     ),
 )
 

@@ -16,11 +16,12 @@ from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
 from .codecs import Float
+from .combinations import NOTHING_TO_DRAW_FROM
 from .completion import Completing
 from .conditions import conditions
 from .core.batch import Batch
 from .core.noise import KeyedNoise
-from .core.proposals import Proposal
+from .core.proposals import EncoderProposal, Proposal
 from .core.recipe import resolve
 from .core.vae import VAE
 from .reading import as_rows, context_of, read, read_context
@@ -45,6 +46,8 @@ class Fitted:
         n_draws = positive_integer(n_draws, "n_draws")
         recipe = resolve(proposal, Proposal, "proposal")  # type: ignore[type-abstract]
         recipe.validate()
+        if self.vae_.encoder is None and isinstance(recipe, EncoderProposal):
+            raise ValueError(NOTHING_TO_DRAW_FROM)
         return Scoring(
             recipe,
             n_draws,

@@ -142,27 +142,17 @@ class Fit:
 
     def _inits(self, warm: VAE | None, n_rows: int) -> list[str]:
         """Return the starts to try, the plainest first."""
-        init, ours = self.estimator.init, self._has_own_networks
-        if init == "linear" and not ours:
-            raise ValueError(
-                "init='linear' sets the weights of the built-in networks, but encoder= or "
-                "decoder= was given. Use init='random'."
-            )
+        init, parts = self.estimator.init, self.parts
         if warm is not None:
             return ["warm"]
         if init != "auto":
             return [init]
-        if not ours or self.parts.n_layers > 1:
+        if not parts.built_in or parts.n_layers > 1:
             return ["random"]
         if max(self.table.n_levels) > 1 and n_rows >= REFIT_ROWS:
             # On a large table with codes both starts end alike, and one takes half the time.
-            return ["linear" if self.parts.prior.starts_from_mixture else "random"]
+            return ["linear" if parts.prior.starts_from_mixture else "random"]
         return ["linear", "random"]
-
-    @property
-    def _has_own_networks(self) -> bool:
-        e = self.estimator
-        return e.encoder is None and (e.decoder is None or isinstance(e.decoder, CorrelatedNoise))
 
     def _split(self, rows: Batch, log_det: Float) -> tuple[Batch, HeldOut | None]:
         """Return training rows and held-out rows."""

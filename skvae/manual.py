@@ -1,9 +1,10 @@
 """What the estimators' docstrings have in common."""
 
 PARAMETERS = """
-    latent_dim : int, default=16
+    latent_dim : int or two ints, default=16
         Dimension of the latent vector z. Too many cost time more than likelihood: training leaves
-        unused ones at their prior.
+        unused ones at their prior. ``(50, 100)`` makes two stochastic layers, p(x | z1) p(z1 | z2)
+        p(z2) with 50 numbers in z2 and 100 in z1; latent vectors then are both, z2 first.
     hidden_layer_sizes : tuple of int, default=(128, 128)
         Widths of the hidden layers of the encoder and of the decoder; ``()`` for linear ones,
         which make a factor analysis.
@@ -33,14 +34,23 @@ PARAMETERS = """
 
         ``likelihoods_`` says what was chosen. Learned scales have a lower bound, see
         :class:`skvae.Gaussian`.
-    prior : {"standard_normal", "mixture"} or Prior, default="standard_normal"
-        p(z); a mixture of normals, ``Mixture(n_components=20)``, is learned with the networks.
-        Given a context, z is moved and scaled by what a network makes of it.
-    posterior : {"full_gaussian", "diagonal_gaussian"} or Posterior, default="full_gaussian"
-        The family of q(z | x).
-    objective : {"iwae", "elbo"} or Objective, default="iwae"
+    prior : {"standard_normal", "mixture", "vamp", "flow"} or Prior, default="standard_normal"
+        p(z). All others are learned with the networks: a mixture of normals,
+        ``Mixture(n_components=20)``; one of the posteriors of pseudo-inputs, ``Vamp()``; an
+        autoregressive flow, ``FlowPrior()``, which needs ``pip install skvae[flows]``. Given a
+        context, z is moved and scaled by what a network makes of it.
+    posterior : {"full_gaussian", "diagonal_gaussian", "isotropic_gaussian", "flow"} or Posterior, \
+            default="full_gaussian"
+        The family of q(z | x); ``FlowPosterior()``, a Gaussian bent by couplings, needs
+        ``pip install skvae[flows]``.
+    objective : {"iwae", "elbo", "dreg", "monte_carlo"} or Objective, default="iwae"
         The bound of log p(x) that training maximises; ``IWAE(n_draws=10)``, ``ELBO(n_draws=2)``
-        set the draws of z a row.
+        set the draws of z a row. ``"dreg"`` is the bound of ``"iwae"`` by a gradient that is less
+        noisy with many draws, ``"monte_carlo"`` draws from the prior and has no encoder.
+    refit_prior : None, {"mixture", "vamp", "flow", "standard_normal"} or Prior, default=None
+        What takes the prior's place when training is over: it is fitted to draws of q(z | x) with
+        the networks held still, where the prior that was trained with leaves holes that no row has
+        been near.
     categorical_features : "from_dtype", None, or array-like, default="from_dtype"
         Columns that hold categories although they are numbers: names, positions or a mask. Strings
         and columns of a categorical dtype are categories anyway.
@@ -54,8 +64,9 @@ PARAMETERS = """
         Where training starts. ``"linear"``: at the factor analysis of the table, in closed form,
         and with a mixture prior at a mixture of factor analysers. ``"auto"`` trains from both and
         keeps the random start only where it is ahead on the held-out rows by one standard error;
-        without held-out rows it is ``"linear"``. From 2,000 rows a table with categories or bins is
-        trained once: from the random start, or with a mixture prior from the linear one.
+        without held-out rows it is ``"linear"``, with two layers of latents ``"random"``. From
+        2,000 rows a table with categories or bins is trained once: from the random start, or with a
+        mixture prior from the linear one.
     max_epochs : int or "auto", default="auto"
         Passes over the rows for which the learning rate is planned, and at most made. ``"auto"``
         plans about 4,000 steps, within 5 to 500 epochs. 0 is
@@ -114,8 +125,8 @@ ATTRIBUTES = """
         a score of each column is: a density, a probability, or for repeated values of a column
         with resolution h a probability over h.
     encoder_, decoder_ : torch Modules
-        q(z | x): standardised rows to a distribution of z; p(x | z): z to the parameters of the
-        cells.
+        q(z | x): standardised rows to a distribution of z, None with ``objective="monte_carlo"``;
+        p(x | z): z to the parameters of the cells.
     n_iter_ : int
         Epochs run.
     loss_curve_, reconstruction_curve_, kl_curve_ : list of float
@@ -126,10 +137,10 @@ ATTRIBUTES = """
         row in the units of X. None without held-out rows.
     best_validation_score_ : float or None
         The largest of them, the start included.
-    active_units_ : ndarray of bool, shape (latent_dim,)
+    active_units_ : ndarray of bool, shape (n_latent,)
         Latents that the encoder uses: those whose posterior mean varies over training rows with a
         variance above 0.01. The others have collapsed to the prior.
-    kl_per_unit_ : ndarray of shape (latent_dim,)
+    kl_per_unit_ : ndarray of shape (n_latent,)
         Mean over training rows of KL(q(z_j | x) || p(z_j)), nats.
     init_ : {"linear", "random", "warm"}
         The start that was kept.
