@@ -43,9 +43,8 @@ MOVED = {"near": 0.003, "far": 0.03}
 def fit(x, moved):
     """Return factor analysis as a VAE, with its encoder moved off the exact posterior."""
     generator = torch.Generator().manual_seed(0)
-    columns = Columns(
-        Gaussian(scale="column"), range(x.shape[1]), floor=torch.full(x.shape[1:], 0.1)
-    )
+    floor = torch.full(x.shape[1:], 0.1)
+    columns = Columns(Gaussian(scale="column"), range(x.shape[1]), floor=floor)
     vae = build_vae([columns], 4, hidden_layer_sizes=(), generator=generator)
     start_linear(vae, linear_model(vae, Batch(x)), Batch(x))
     with torch.no_grad():
@@ -139,11 +138,8 @@ def picture(variance_of, ratio_of, gaps):
     """Draw the tables."""
     fig, (first, *others) = plt.subplots(1, 3, figsize=(13, 4.2), layout="constrained")
     lines(first, variance_of, ["C3o-", "C1s-", "C8^-", "C0o-", "C9x--"])
-    first.set(
-        title="encoder near: the ELBO's gradient",
-        ylabel="variance of the gradient, sum over parameters",
-    )
-    first.set(ylim=(None, first.get_ylim()[1] * 1e3))  # room for the legend
+    first.set(title="encoder near: gradient of the ELBO", ylabel="variance, sum over parameters")
+    first.set(ylim=(None, first.get_ylim()[1] * 30))  # room for the legend
     first.legend(fontsize="small", loc="upper right")
     floor = np.sqrt(2 / np.pi / N_NOISES)  # E|mean| / std of so many numbers around zero
     for ax, (where, found) in zip(others, ratio_of.items(), strict=True):
