@@ -40,21 +40,25 @@ def processor() -> str:
         return platform.processor()
 
 
-def write_result(name: str, result: dict[str, Any], quick: bool = False) -> None:
-    """Write a result with the command, versions, processor and date it came from."""
+def header() -> dict[str, Any]:
+    """Return the command, versions, processor and date that a result comes from."""
     module = Path(sys.argv[0]).stem
     packages = ("skvae", "torch", "scikit-learn", "skorch", "numpy")
-    made = {
+    return {
         "command": shlex.join(["python", "-m", f"benchmarks.{module}", *options()]),
         "versions": {"python": platform.python_version(), **{p: version(p) for p in packages}},
         "processor": processor(),
         "date": datetime.date.today().isoformat(),
     }
+
+
+def write_result(name: str, result: dict[str, Any], quick: bool = False) -> None:
+    """Write a result under its header."""
     if quick:
         print("--quick: nothing written")
         return
     RESULTS.mkdir(exist_ok=True)
-    text = json.dumps({**made, **result}, indent=1)
+    text = json.dumps({**header(), **result}, indent=1)
     (RESULTS / f"{name}.json").write_text(text + "\n")
     print(f"wrote benchmarks/results/{name}.json")
 

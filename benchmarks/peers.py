@@ -16,6 +16,9 @@ from sklearn.neighbors import KernelDensity
 from threadpoolctl import threadpool_limits
 
 COMPONENTS = (1, 2, 3, 5, 8, 12, 20)
+#: What the validated mixture may have in addition where there are ``MANY`` rows.
+MORE_COMPONENTS = (30, 40)
+MANY = 5000
 REGULARISATION = (1e-6, 1e-3, 1e-2, 1e-1)
 
 
@@ -94,8 +97,10 @@ def mixture_by_bic(X: np.ndarray) -> Any:
 def mixture_by_validation(X: np.ndarray) -> Any:
     """GaussianMixture; components, covariance and regularisation by a fifth held out."""
     rows, held_out = train_test_split(X, test_size=0.2, random_state=0)
+    components = COMPONENTS + MORE_COMPONENTS if len(X) >= MANY else COMPONENTS
     best = max(
-        _mixtures(rows, ("full", "diag"), REGULARISATION), key=lambda model: model.score(held_out)
+        _mixtures(rows, ("full", "diag"), REGULARISATION, components),
+        key=lambda model: model.score(held_out),
     )
     return GaussianMixture(**best.get_params()).fit(X)
 

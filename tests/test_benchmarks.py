@@ -9,11 +9,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 from scipy.integrate import trapezoid
+from scipy.stats import multivariate_normal
+from sklearn.datasets import load_sample_images
+from sklearn.mixture import GaussianMixture
 
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))
 
+from benchmarks import records, tables  # noqa: E402
 from benchmarks.common import RESULTS, dequantise  # noqa: E402
+from benchmarks.likelihood_table import Standardised  # noqa: E402
 from benchmarks.peers import PEERS, HistogramDensity, quietly  # noqa: E402
 from benchmarks.readme import QUOTED  # noqa: E402
 from skvae.table import resolution  # noqa: E402
@@ -23,6 +28,7 @@ from skvae.table import resolution  # noqa: E402
     "name",
     [
         "likelihood",
+        "likelihood_table",
         "digits_pipeline",
         "training_speed",
         "estimates",
@@ -72,6 +78,43 @@ def test_dequantising_adds_one_resolution():
     noisy = dequantise(X)
     assert (np.abs(noisy - X)[:, 0] <= 1.0).all()
     assert (noisy[:, 1] == 5.0).all()
+
+
+def test_tables_are_chosen_or_confirmed_by_and_never_both():
+    assert len(set(tables.TABLES)) == len(tables.TABLES) == 11
+    assert set(tables.READERS) == set(tables.TABLES) - {*tables.SHIPPED, "bsds300"}
+
+
+def test_patches_are_those_of_the_two_sample_images():
+    X = tables.patches()
+    image = load_sample_images().images[1].astype(float)
+    grey = (image @ [0.299, 0.587, 0.114]).round()[5:10, 10:15].ravel()
+    row = X[85 * 128 + 128 + 2]  # the second image's second line of patches, its third
+    assert X.shape == (21_760, 24)
+    # Noise is below 1 / 256, in the pixel and in the mean.
+    np.testing.assert_allclose(row, ((grey - grey.mean()) / 256)[:24], atol=1 / 256)
+
+
+def test_a_record_replaces_that_of_the_same_run_alone(tmp_path, monkeypatch):
+    monkeypatch.setattr(records, "RESULTS", tmp_path)
+    monkeypatch.setattr(records, "FILE", tmp_path / "runs.json")
+    run = {"table": "wine", "split": 10, "model": "a", "median": 0.0, "standard_error": 1.0}
+    run |= {"mean": 1.0, "seconds": 2.0, "scoring_seconds": 0.1}
+    for record in (run, {**run, "split": 11}, {**run, "mean": 3.0}):
+        records.append("table", record)
+    records.append("table", {"table": "wine", "split": 10, "model": "b", "error": "no"})
+    assert [r["split"] for r in records.load()["table"]] == [11, 10, 10]
+    assert "| a | 2.00 | 1.00 | 0.00 | 2.0 | 0.1 | 2 |" in records.summary()
+    assert "| b |  |  |  |  |  | 0, 1 failed |" in records.summary()
+    assert records.seconds("table", "wine", 12, "a") == 2.0
+    assert records.seconds("peers", "wine", 10, "a") is None
+
+
+def test_standardised_scores_are_in_the_units_of_the_rows():
+    X = np.random.default_rng(0).normal(size=(200, 3)) * [1.0, 10.0, 0.01]
+    found = Standardised(GaussianMixture(reg_covar=0).fit, X).score_samples(X)
+    expected = multivariate_normal(X.mean(0), np.cov(X.T, bias=True)).logpdf(X)
+    np.testing.assert_allclose(found, expected, rtol=1e-6)
 
 
 @pytest.mark.parametrize("name", QUOTED)

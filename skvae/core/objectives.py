@@ -249,9 +249,10 @@ class DReG(Objective):
 
     The value and the gradient of the decoder and the prior are those of :class:`IWAE`. The
     encoder's is sum_k v_k^2 (d log w_k / d z_k) (d z_k / d phi), with v_k = w_k / sum_j w_j and the
-    parameters of log q(z | x) held still. It has the same expectation, and as K grows it gets
-    clearer where the encoder's gradient of :class:`IWAE` drowns in its noise. With K = 1 it is
-    "sticking the landing", which has no noise where q(z | x) is exact.
+    parameters of log q(z | x) held still. It has the same expectation. With q(z | x) near the
+    posterior its signal-to-noise ratio rises with K, where that of :class:`IWAE` falls, and at the
+    posterior it has no noise at all; far from it neither is sure to be the clearer. With K = 1 it
+    is "sticking the landing". It needs the density of q(z | x) at a given z.
 
     Parameters
     ----------

@@ -16,6 +16,7 @@ from skvae.core import (
     Mixture,
     build_vae,
 )
+from skvae.core.labels import Labelled, with_label
 
 from .models import exact_log_prob, linear_model, rows_of, spoil
 
@@ -147,3 +148,130 @@ def test_with_one_draw_it_sticks_the_landing():
     (vae.log_joint(batch, z) - still.log_prob(z)).sum().backward()
     stuck = torch.cat([p.grad.flatten() for p in vae.encoder.parameters() if p.grad is not None])
     torch.testing.assert_close(ours, stuck, rtol=0, atol=1e-10)
+
+
+@pytest.mark.parametrize("n_draws", [1, 5])
+@pytest.mark.parametrize("posterior", [None, FullGaussian()], ids=repr)
+def test_an_exact_posterior_is_left_without_noise(posterior, n_draws):
+    vae, covariance = linear_model(posterior=posterior)
+    batch = Batch(rows_of(covariance))
+    # Some scales pass through a parameter in float32; IWAE's noise is about 10.
+    assert gradients(DReG(n_draws), vae, batch)[0].abs().max() < 1e-3
+    assert gradients(IWAE(n_draws), vae, batch)[0].abs().max() > 1.0
+
+
+@pytest.mark.parametrize("recipe", [DReG(1), DReG(4), DReG(16)], ids=repr)
+def test_the_doubly_reparameterised_gradient_has_the_mean_of_iwae(recipe):
+    vae, covariance = spoiled()
+    x = rows_of(covariance, n=1)
+    ours = of_many_noises(recipe.build(vae, 1), x, 10_000, seed=1)
+    theirs = of_many_noises(IWAE(recipe.n_draws).build(vae, 1), x, 10_000, seed=2)
+    assert_same_mean(ours, theirs)
+    assert (ours.var(0) < theirs.var(0)).all()
+
+
+def test_iwae_drowns_in_noise_where_the_doubly_reparameterised_gradient_gets_clearer():
+    vae, covariance = spoiled()
+    x = rows_of(covariance, n=1)
+
+    def snr(recipe):
+        g = of_many_noises(recipe.build(vae, 1), x, 4_000)
+        return (g.mean(0).abs() / g.std(0)).mean()
+
+    iwae, dreg = (torch.stack([snr(r(k)) for k in (4, 16, 64, 256)]) for r in (IWAE, DReG))
+    # Its error is 1 / sqrt(4000) = 0.016 a parameter. The rates are sqrt(k) either way: 8 times.
+    assert (iwae.diff() < 0).all()
+    assert (dreg.diff() > 0).all()
+    assert iwae[0] / iwae[-1] > 3
+    assert dreg[-1] / dreg[0] > 3
+
+
+@pytest.mark.parametrize("mixture", [False, True])
+def test_separate_noise_is_one_gradient_on_one_noise_and_the_other_on_the_next(mixture):
+    vae, batch = with_mixture()
+    if not mixture:
+        vae, covariance = spoiled()
+        batch = Batch(rows_of(covariance))
+    encoder, others = gradients(ELBO(3, separate_noise=True), vae, batch)
+    first, second = gradients(ELBO(3), vae, batch), gradients(ELBO(3), vae, batch, skip=3)
+    torch.testing.assert_close(encoder, second[0], rtol=0, atol=1e-10)
+    torch.testing.assert_close(others, first[1], rtol=0, atol=1e-10)
+    assert not torch.allclose(encoder, first[0])
+
+
+@pytest.mark.parametrize("mixture", [False, True])
+def test_the_score_function_leaves_the_decoder_and_the_prior_their_gradient(mixture):
+    vae, batch = with_mixture()
+    if not mixture:
+        vae, covariance = spoiled()
+        batch = Batch(rows_of(covariance))
+    ours, theirs = (gradients(recipe, vae, batch)[1] for recipe in (ELBO(3, SCORE), ELBO(3)))
+    torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-10)
+
+
+@pytest.mark.parametrize("recipe", [ELBO(1, SCORE), ELBO(4, SCORE)], ids=repr)
+@pytest.mark.parametrize("mixture", [False, True])
+def test_the_score_function_has_the_mean_of_the_reparameterised_gradient(recipe, mixture):
+    vae, batch = with_mixture()
+    x = batch.x[:1]
+    if not mixture:
+        vae, covariance = spoiled()
+        x = rows_of(covariance, n=1)
+    ours = of_many_noises(recipe.build(vae, 1), x, 20_000, seed=1)
+    theirs = of_many_noises(ELBO(recipe.n_draws).build(vae, 1), x, 20_000, seed=2)
+    assert_same_mean(ours, theirs)
+
+
+def test_a_baseline_takes_variance_off_the_score_function_and_leaves_more_than_there_might_be():
+    vae, covariance = spoiled()
+    x = rows_of(covariance, n=1)
+    moving = ELBO(1, SCORE).build(vae, 1)
+    without, with_average = (of_many_noises(moving, x, 10_000, seed=s) for s in (1, 2))
+    others = of_many_noises(ELBO(4, SCORE).build(vae, 1), x, 10_000)
+    reparameterised = of_many_noises(ELBO(4).build(vae, 1), x, 10_000)
+    assert_same_mean(without, with_average)
+    assert (with_average.var(0) < 0.5 * without.var(0)).all()
+    assert (4 * others.var(0) < 0.5 * without.var(0)).all()  # at one draw's cost
+    assert (others.var(0) > 2 * reparameterised.var(0)).all()
+
+
+def test_the_moving_baseline_moves_in_training_alone_and_is_not_saved():
+    vae, covariance = spoiled()
+    batch = Batch(rows_of(covariance))
+    module = ELBO(1, SCORE).build(vae, 40)
+    generator = torch.Generator().manual_seed(0)
+    module.eval()(batch, generator)
+    assert module.weight == 0.0
+    log_px = module.train()(batch, generator).log_px
+    # After one batch the average is that batch's mean; the buffers are in float32.
+    torch.testing.assert_close(module.average / module.weight, log_px.detach().mean().float())
+    assert not {"average", "weight"} & set(module.state_dict())
+
+
+@pytest.mark.parametrize(
+    "recipe",
+    [DReG(3), ELBO(1, SCORE), ELBO(2, SCORE), ELBO(2, separate_noise=True)],
+    ids=repr,
+)
+def test_every_gradient_climbs_the_bound_within_a_sum_over_labels(recipe):
+    generator = torch.Generator().manual_seed(0)
+    x = torch.randn(64, 3, generator=generator)
+    batch = with_label(Batch(x), torch.full((64, 2), 0.5))
+    columns = [Columns(Gaussian("column"), range(3))]
+    vae = build_vae(columns, 2, n_context=2, hidden_layer_sizes=(8,), generator=generator)
+    module = Labelled(recipe, [0.5, 0.5]).build(vae, 64)
+    optimizer = torch.optim.Adam(module.parameters(), lr=1e-2)
+    noise = torch.randn(16, 64, 2, generator=generator)
+    before = module.monitor(batch, noise).mean()
+    for _ in range(30):
+        optimizer.zero_grad()
+        (-module(batch, generator).value.mean()).backward()
+        optimizer.step()
+    assert module.monitor(batch, noise).mean() > before + 0.1
+
+
+def test_gradients_that_have_no_meaning_are_refused():
+    with pytest.raises(ValueError, match=r"\['reparameterisation', 'score_function'\]"):
+        ELBO(gradient="pathwise").validate()
+    with pytest.raises(ValueError, match="separate_noise splits the reparameterised gradient"):
+        ELBO(gradient=SCORE, separate_noise=True).validate()

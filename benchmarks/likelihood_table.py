@@ -1,0 +1,293 @@
+"""Held-out log-likelihood of every prior, posterior and bound, beside peers, on eleven tables.
+
+``--what`` names the parts, in the order in which they run:
+
+- table: every variant at defaults otherwise, scored on the test rows.
+- peers: scikit-learn's densities, and flows trained for as long as the default variant took.
+- choose: variants, or ``CANDIDATES``, fitted to a part of the training rows of one split and scored
+  on the rest of them, on the tables for choosing: never a test row.
+- search: GridSearchCV inside the training rows. ``seconds`` are of search and refit together; the
+  flows are searched for as long as ours were.
+
+Every model runs on one thread. A run is written when it is done, and replaces an earlier one of the
+same table, split and model; ``--missing`` leaves out those that are written. Two processes may run
+at a time, on different tables.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from joblib import Parallel, delayed
+from sklearn.model_selection import GridSearchCV, KFold, ParameterGrid, ShuffleSplit
+from sklearn.preprocessing import StandardScaler
+from threadpoolctl import threadpool_limits
+
+from benchmarks import records
+from benchmarks.common import arguments
+from benchmarks.flows import FlowDensity
+from benchmarks.peers import PEERS, quietly
+from benchmarks.tables import CHOOSING, FIRST_SPLIT, SHIPPED, TABLES, split, validation_split
+from skvae import VAEDensity
+
+PRIORS = ("standard_normal", "mixture", "vamp", "flow")
+POSTERIORS = ("full_gaussian", "diagonal_gaussian", "isotropic_gaussian", "flow")
+BOUNDS = ("iwae", "elbo", "dreg")
+#: "prior, posterior, bound"
+VARIANTS = (
+    *(f"{prior}, full_gaussian, {bound}" for prior in PRIORS for bound in BOUNDS),
+    *(f"standard_normal, {q}, {bound}" for q in POSTERIORS[1:] for bound in BOUNDS),
+    *(f"{prior}, {q}, iwae" for prior in ("mixture", "flow") for q in POSTERIORS[1:]),
+)
+DEFAULT = "standard_normal, full_gaussian, iwae"
+#: Parameters to choose defaults among, with ``--what choose --candidates``.
+CANDIDATES: dict[str, dict[str, Any]] = {
+    "defaults": {},
+    "dropout 0.1": {"dropout": 0.1},
+    "weight decay 0.1": {"weight_decay": 0.1},
+}
+
+OURS = "VAEDensity"
+OURS_GRID: dict[str, list[Any]] = {
+    "prior": ["standard_normal", "mixture"],
+    "latent_dim": [8, 16],
+    "dropout": [0.0, 0.1],
+}
+FLOWS = {"MAF": "maf", "NSF": "nsf"}
+FLOW_GRID: dict[str, list[Any]] = {
+    "transforms": [3, 5],
+    "noise": [0.0, 0.03, 0.1],
+    "weight_decay": [0.01, 1.0],
+}
+MIXTURE = "GaussianMixture, by validation"
+SCIKIT_LEARN = ("FactorAnalysis", MIXTURE, "KernelDensity")
+#: Training rows that a kernel density may have: it keeps them all.
+KERNELS = 5000
+#: Rows from which on one split is enough to search by.
+ENOUGH = 2000
+
+Fit = Callable[[np.ndarray], Any]
+#: A table, a split and a model.
+Case = tuple[str, int, str]
+
+
+class Standardised:
+    """A density fitted in standard deviations, whose scores are in the units of its rows."""
+
+    def __init__(self, fit: Fit, X: np.ndarray):
+        self.scaler = StandardScaler().fit(X)
+        self.model = fit(self.scaler.transform(X))
+
+    def score_samples(self, X: np.ndarray) -> np.ndarray:
+        """Return the log-density of each row."""
+        return self.model.score_samples(self.scaler.transform(X)) - np.log(self.scaler.scale_).sum()
+
+
+def measured(fit: Fit, train: np.ndarray, test: np.ndarray) -> tuple[Any, dict[str, Any]]:
+    """Return a fitted model with its scores, in nats per row, and times."""
+    start = time.perf_counter()
+    model = fit(train)
+    seconds = time.perf_counter() - start
+    start = time.perf_counter()
+    scores = model.score_samples(test)
+    return model, {
+        "mean": float(scores.mean()),
+        "median": float(np.median(scores)),
+        "standard_error": float(scores.std(ddof=1) / len(scores) ** 0.5),
+        "seconds": seconds,
+        "scoring_seconds": time.perf_counter() - start,
+    }
+
+
+def ours(
+    parameters: dict[str, Any], seed: int, train: np.ndarray, test: np.ndarray
+) -> dict[str, Any]:
+    """Fit and score VAEDensity."""
+    model = VAEDensity(random_state=seed).set_params(**parameters)
+    model, found = measured(model.fit, train, test)
+    return {**found, "init": model.init_, "epochs": model.n_iter_}
+
+
+def variant(name: str) -> dict[str, Any]:
+    """Return the parameters of a variant or a candidate."""
+    if name in CANDIDATES:
+        return CANDIDATES[name]
+    return dict(zip(("prior", "posterior", "objective"), name.split(", "), strict=True))
+
+
+def peer(
+    name: str, seed: int, seconds: float | None, train: np.ndarray, test: np.ndarray
+) -> dict[str, Any]:
+    """Fit and score a peer; a flow for a number of seconds."""
+    if name in FLOWS:
+        flow = FlowDensity(FLOWS[name], seconds=seconds, random_state=seed)
+        _, found = measured(lambda X: Standardised(flow.fit, X), train, test)
+        return {**found, "budget": seconds, "epochs": flow.n_iter_, "best_epoch": flow.best_epoch_}
+    if name == "KernelDensity" and len(train) > KERNELS:
+        train = np.random.default_rng(0).choice(train, KERNELS, replace=False)
+    return measured(lambda X: Standardised(lambda x: quietly(PEERS[name], x), X), train, test)[1]
+
+
+def search(
+    name: str, seed: int, seconds: float | None, train: np.ndarray, test: np.ndarray
+) -> dict[str, Any]:
+    """Search parameters inside the training rows and score the refitted best."""
+    if name == MIXTURE:
+        return peer(name, seed, None, train, test)
+    if name == OURS:
+        return searched(VAEDensity(random_state=seed), OURS_GRID, train, test)
+    fits = 1 + len(ParameterGrid(FLOW_GRID)) * folds(len(train)).get_n_splits()
+    flow = FlowDensity(FLOWS[name], seconds=seconds / fits, random_state=seed)
+    found = searched(flow, FLOW_GRID, train, test)
+    return {**found, "budget": seconds}
+
+
+def searched(
+    model: Any, grid: dict[str, list[Any]], train: np.ndarray, test: np.ndarray
+) -> dict[str, Any]:
+    """Search a grid by held-out log-likelihood; standardised rows are ours to standardise again."""
+    grid_search = GridSearchCV(model, grid, cv=folds(len(train)), n_jobs=1)
+    _, found = measured(lambda X: Standardised(grid_search.fit, X), train, test)
+    return {
+        **found,
+        "search_seconds": found["seconds"] - grid_search.refit_time_,
+        "refit_seconds": grid_search.refit_time_,
+        "chosen": grid_search.best_params_,
+    }
+
+
+def folds(rows: int) -> Any:
+    """Return three folds, or where there are enough rows one split of a fifth."""
+    if rows < ENOUGH:
+        return KFold(3, shuffle=True, random_state=0)
+    return ShuffleSplit(1, test_size=0.2, random_state=0)
+
+
+def run(
+    kind: str,
+    case: Case,
+    folder: Path | None,
+    seconds: float | None = None,
+    parameters: dict[str, Any] | None = None,
+) -> dict[str, Any]:
+    """Run one model on one split on one thread; that it failed is a result, too."""
+    table, seed, name = case
+    rows = split(folder, table, seed)
+    if kind == "choose":
+        rows = validation_split(rows[0])
+    torch.set_num_threads(1)
+    with threadpool_limits(1):
+        try:
+            if kind in ("table", "choose"):
+                found = ours(variant(name) | (parameters or {}), seed, *rows)
+            else:
+                found = {"peers": peer, "search": search}[kind](name, seed, seconds, *rows)
+        except Exception as error:
+            found = {"error": f"{type(error).__name__}: {error}"}
+    return {"table": table, "split": seed, "model": name, **found}
+
+
+def models(kind: str, options: argparse.Namespace) -> list[str]:
+    """Return the names of what a part runs."""
+    chosen = CANDIDATES if options.candidates else VARIANTS
+    names = {
+        "table": VARIANTS,
+        "peers": (*SCIKIT_LEARN, *FLOWS),
+        "choose": chosen,
+        "search": (OURS, MIXTURE, *FLOWS),
+    }[kind]
+    return [name for name in names if options.variants in name]
+
+
+def cases(kind: str, options: argparse.Namespace) -> list[Case]:
+    """Return a part's runs: whole splits one after another."""
+    choose = kind == "choose"
+    tables = [table for table in options.tables if table in CHOOSING or not choose]
+    seeds = range(FIRST_SPLIT, FIRST_SPLIT + (1 if choose else options.splits))
+    done = {records.key(r) for r in records.load()[kind]} if options.missing else set()
+    every = [(t, s, m) for s in seeds for t in tables for m in models(kind, options)]
+    return [case for case in every if case not in done]
+
+
+def budget(kind: str, case: Case, otherwise: float) -> float:
+    """Return the seconds a flow may take: those that ours took."""
+    table, seed, _ = case
+    took = ("search", OURS) if kind == "search" else ("table", DEFAULT)
+    return records.seconds(took[0], table, seed, took[1]) or otherwise
+
+
+def do(kind: str, some: list[Case], options: argparse.Namespace) -> None:
+    """Run some cases of a part, and write each when it is done."""
+    jobs = (
+        delayed(run)(kind, case, options.data, budget(kind, case, options.budget)) for case in some
+    )
+    for n, record in enumerate(Parallel(options.jobs, return_as="generator_unordered")(jobs), 1):
+        records.append(kind, record)
+        show(f"{kind} {n}/{len(some)}", record)
+
+
+def show(label: str, record: dict[str, Any]) -> None:
+    """Print a run."""
+    found = record.get("error") or f"{record['mean']:.2f} nats, {record['seconds']:.1f} s"
+    print(
+        f"{label} {record['table']} split {record['split']}, {record['model']}: {found}", flush=True
+    )
+
+
+def quick() -> None:
+    """Run two variants and a peer on a table that ships with scikit-learn."""
+    few = {"parameters": {"max_epochs": 3}}
+    for kind, name, extra in (
+        ("table", DEFAULT, few),
+        ("table", "mixture, full_gaussian, elbo", few),
+        ("peers", "FactorAnalysis", {}),
+    ):
+        record = run(kind, ("wine", FIRST_SPLIT, name), None, **extra)
+        if "error" in record:
+            raise RuntimeError(record["error"])
+        show(kind, record)
+    print("--quick: nothing written")
+
+
+def parsed() -> argparse.Namespace:
+    """Return the command line's options."""
+    parser = arguments(__doc__.splitlines()[0])
+    parser.add_argument("--what", nargs="+", choices=records.KINDS, default=["table", "peers"])
+    parser.add_argument("--tables", nargs="+", choices=TABLES, default=TABLES)
+    parser.add_argument("--splits", type=int, default=1, help="how many, from split 10 on")
+    parser.add_argument("--variants", default="", help="run only models with this in their name")
+    parser.add_argument("--candidates", action="store_true", help="choose among CANDIDATES")
+    parser.add_argument(
+        "--budget", type=float, default=60, help="seconds of a flow if ours are unknown"
+    )
+    parser.add_argument("--missing", action="store_true", help="leave out what is written")
+    parser.add_argument("--summary", action="store_true", help="print what is written, run nothing")
+    options = parser.parse_args()
+    runs = not (options.quick or options.summary)
+    if runs and options.data is None and set(options.tables) - set(SHIPPED):
+        parser.error(f"--data FOLDER is needed for all tables but {', '.join(SHIPPED)}")
+    return options
+
+
+def main() -> None:
+    """Run the parts that are asked for; flows last, for they take the time that ours took."""
+    options = parsed()
+    if options.summary:
+        print(records.summary())
+        return
+    if options.quick:
+        quick()
+        return
+    for kind in options.what:
+        for flows in (False, True):
+            do(kind, [c for c in cases(kind, options) if (c[2] in FLOWS) == flows], options)
+
+
+if __name__ == "__main__":
+    main()
