@@ -102,15 +102,15 @@ def test_the_other_estimators_take_every_part(parts):
 
 @pytest.mark.parametrize("prior", [Mixture(5), FlowPrior(2, (16,)), Vamp(30)], ids=repr)
 def test_a_refitted_prior_is_like_the_draws_of_the_encoder(prior):
-    X = clusters(400)
-    plain = density(max_epochs=60).fit(X)
-    model = density(max_epochs=60, refit_prior=prior).fit(X)
+    X = clusters(300)
+    plain = density(max_epochs=40, init="random").fit(X)
+    model = density(max_epochs=40, init="random", refit_prior=prior).fit(X)
     # The same networks: nothing but the prior was trained again.
     for one, other in zip(plain.vae_.decoder.parameters(), model.vae_.decoder.parameters()):
         torch.testing.assert_close(one, other, rtol=0, atol=0)
         assert other.requires_grad
     z = model.vae_.posterior(model._rows(X)[0]).rsample(
-        torch.randn(400, 2, generator=torch.Generator().manual_seed(0)).double()
+        torch.randn(300, 2, generator=torch.Generator().manual_seed(0)).double()
     )
     p = model.vae_.prior(None)
     noise = torch.randn(20_000, p.n_noise, generator=torch.Generator().manual_seed(0))
@@ -119,6 +119,16 @@ def test_a_refitted_prior_is_like_the_draws_of_the_encoder(prior):
     assert (drawn.std(0) / z.std(0)).log().abs().max() < 0.35
     assert model.score(X) > plain.score(X)
     assert model.n_iter_ > plain.n_iter_
+
+
+def test_what_a_user_froze_stays_frozen_when_a_prior_is_refitted():
+    body = torch.nn.Linear(5, 7)
+    body.weight.requires_grad_(False)
+    model = density(encoder=body, refit_prior=Mixture(2), max_epochs=2).fit(clusters(40))
+    found = model.vae_.encoder.body.module
+    torch.testing.assert_close(found.weight, body.weight)
+    assert not found.weight.requires_grad
+    assert found.bias.requires_grad
 
 
 def test_a_prior_is_refitted_after_labels_were_summed_out_and_on_a_warm_start():
