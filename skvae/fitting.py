@@ -147,9 +147,11 @@ class Fit:
             return [init]
         if not parts.built_in or parts.n_layers > 1:
             return ["random"]
-        if max(self.table.n_levels) > 1 and n_rows >= REFIT_ROWS:
-            # On a large table with codes both starts end alike, and one takes half the time.
-            return ["linear" if parts.prior.starts_from_mixture else "random"]
+        # On a large table both starts end alike, and one takes half the time.
+        if n_rows >= REFIT_ROWS and parts.prior.starts_from_mixture:
+            return ["linear"]
+        if n_rows >= REFIT_ROWS and max(self.table.n_levels) > 1:
+            return ["random"]
         return ["linear", "random"]
 
     def _split(self, rows: Batch, log_det: Float) -> tuple[Batch, HeldOut | None]:
