@@ -8,6 +8,7 @@ judge of those is annealed importance sampling. ``--quick`` makes a small run.
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -50,6 +51,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
     },
 }
 DRAWS = (64, 1024)
+KINDS = ("quasi-random", "independent")
 N_SEEDS = 20
 CHAINS, TEMPERATURES = 16, 1000
 
@@ -97,11 +99,16 @@ def run(table: str, variant: str, quick: bool) -> dict[str, Any]:
 
 
 def accuracy(
-    weights: Weights, n_draws: int, value: Tensor, reference_error: Tensor, n_seeds: int
+    weights: Weights,
+    n_draws: int,
+    value: Tensor,
+    reference_error: Tensor,
+    n_seeds: int,
+    kinds: Sequence[str] = KINDS,
 ) -> dict[str, Any]:
     """Return errors over the noise seeds, and whether the error bars hold them."""
     result = {}
-    for kind in ("quasi-random", "independent"):
+    for kind in kinds:
         draws = [weights.draw(n_draws, s, kind == "independent") for s in range(n_seeds)]
         difference = torch.stack([log_marginal(log_w) - value for log_w in draws])
         bars = torch.stack([standard_error(log_w) for log_w in draws])

@@ -32,6 +32,8 @@ from skvae.table import resolution  # noqa: E402
         "digits_pipeline",
         "training_speed",
         "estimates",
+        "estimates_by_part",
+        "moons",
         "scoring_speed",
         "synthetic",
         "continuous",
