@@ -16,10 +16,12 @@ from sklearn.neighbors import KernelDensity
 from threadpoolctl import threadpool_limits
 
 COMPONENTS = (1, 2, 3, 5, 8, 12, 20)
-#: What the validated mixture may have in addition where there are ``MANY`` rows.
-MORE_COMPONENTS = (30, 40)
-MANY = 5000
 REGULARISATION = (1e-6, 1e-3, 1e-2, 1e-1)
+#: From so many rows on the validated mixture may be larger, needs less regularisation, and full
+#: covariances are ahead of diagonal ones.
+MANY = 5000
+OF_MANY = (("full",), (1e-6, 1e-3), (5, 12, 20, 40))
+OF_FEW = (("full", "diag"), REGULARISATION, COMPONENTS)
 
 
 class HistogramDensity(BaseEstimator):
@@ -97,11 +99,8 @@ def mixture_by_bic(X: np.ndarray) -> Any:
 def mixture_by_validation(X: np.ndarray) -> Any:
     """GaussianMixture; components, covariance and regularisation by a fifth held out."""
     rows, held_out = train_test_split(X, test_size=0.2, random_state=0)
-    components = COMPONENTS + MORE_COMPONENTS if len(X) >= MANY else COMPONENTS
-    best = max(
-        _mixtures(rows, ("full", "diag"), REGULARISATION, components),
-        key=lambda model: model.score(held_out),
-    )
+    candidates = _mixtures(rows, *(OF_MANY if len(X) >= MANY else OF_FEW))
+    best = max(candidates, key=lambda model: model.score(held_out))
     return GaussianMixture(**best.get_params()).fit(X)
 
 

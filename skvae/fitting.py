@@ -5,14 +5,13 @@ from __future__ import annotations
 import copy
 import warnings
 from collections.abc import Callable, Sequence
+from functools import partial
 from numbers import Integral
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.mixture import GaussianMixture
 from torch import Tensor, nn
 
 from .codecs import Float
@@ -23,12 +22,13 @@ from .core.cells import Cells, Columns
 from .core.families import Family
 from .core.labels import decided, with_label
 from .core.linear import linear_model, start_linear
-from .core.networks import CorrelatedNoise, initialize
+from .core.networks import CorrelatedNoise, frozen, initialize
 from .core.noise import KeyedNoise
 from .core.objectives import ELBO
-from .core.priors import MixtureModule, PriorModule
+from .core.priors import PriorModule
 from .core.vae import VAE
 from .labels import Labels
+from .starting import start_prior
 from .table import Table
 from .training import (
     OPTIMIZERS,
@@ -45,8 +45,6 @@ REFIT_ROWS = 2_000
 #: More held-out rows than this say no more about when to stop.
 MAX_HELD_OUT = 2_000
 MIN_EARLY_STOPPING_ROWS = 50
-#: Rows whose latents a mixture is fitted to before training.
-MAX_MIXTURE_ROWS = 10_000
 
 
 class Seeds:
@@ -149,9 +147,11 @@ class Fit:
             return [init]
         if not parts.built_in or parts.n_layers > 1:
             return ["random"]
-        if max(self.table.n_levels) > 1 and n_rows >= REFIT_ROWS:
-            # On a large table with codes both starts end alike, and one takes half the time.
-            return ["linear" if parts.prior.starts_from_mixture else "random"]
+        # On a large table both starts end alike, and one takes half the time.
+        if n_rows >= REFIT_ROWS and parts.prior.starts_from_mixture:
+            return ["linear"]
+        if n_rows >= REFIT_ROWS and max(self.table.n_levels) > 1:
+            return ["random"]
         return ["linear", "random"]
 
     def _split(self, rows: Batch, log_det: Float) -> tuple[Batch, HeldOut | None]:
@@ -208,27 +208,23 @@ class Fit:
             for i, stage in enumerate(stages)
         ]
         if self.parts.refit_prior is not None:
-            last = stages[-1]
-            of_last = None if held_out is None else held_out.map(last)
-            trained.append(self._refit(vae, last(rows), of_last, next(epochs)))
+            trained.append(self._refit(vae, rows, held_out, next(epochs)))
         return trained
 
     def _refit(
         self, vae: VAE, rows: Batch, held_out: HeldOut | None, n_epochs: int | None
     ) -> Trained:
         """Put a prior in the place of the one trained with, and fit it to draws of q(z | x)."""
+        if self.labels is not None:
+            settle = partial(decided, n_classes=len(self.labels.classes))
+            rows, held_out = settle(rows), None if held_out is None else held_out.map(settle)
         rows = rows.to(self.device)
         vae.prior = self._new_prior(vae, rows).to(self.device)
-        networks = nn.ModuleList([vae.encoder, vae.decoder])
-        try:
-            networks.requires_grad_(False)
-            self._start_prior(vae, rows, of_latents=True)
-            # Nothing else moves, so that the bound rises with the density of the latents alone.
-            objective = ELBO().build(vae, len(rows))
-            training = self._training(len(rows), 0, 1)
+        start_prior(vae, rows, self.seeds.init, of_latents=True)
+        objective, training = ELBO().build(vae, len(rows)), self._training(len(rows), 0, 1)
+        # Nothing but the prior moves, so that the bound rises with its density of the latents.
+        with frozen(vae.encoder, vae.decoder):
             return train(objective, rows, training, self.seeds.training, held_out, n_epochs)
-        finally:
-            networks.requires_grad_(True)
 
     def _new_prior(self, vae: VAE, rows: Batch) -> PriorModule:
         e, recipe = self.estimator, self.parts.refit_prior
@@ -267,36 +263,8 @@ class Fit:
         )
         if init == "linear":
             start_linear(vae, linear_model(vae, precise), precise)
-        self._start_prior(vae, rows, of_latents=init == "linear")
+        start_prior(vae, rows, self.seeds.init, of_latents=init == "linear")
         return vae
-
-    def _start_prior(self, vae: VAE, rows: Batch, of_latents: bool) -> None:
-        """Start the prior from some rows, or their latents where an encoder is there already."""
-        some, generator = rows[:: -(-len(rows) // MAX_MIXTURE_ROWS)], self._generator()
-        prior = vae.prior.unmoved()
-        with torch.no_grad():
-            if vae.encoder is not None:
-                prior.start_from_rows(vae.inputs(some).cpu(), generator)
-            if of_latents and isinstance(prior, MixtureModule):
-                self._start_mixture(prior, self._latents(vae, some, generator))
-
-    def _latents(self, vae: VAE, rows: Batch, generator: torch.Generator) -> Tensor:
-        """Return draws of q(z | x) and not its means: what the prior has to cover."""
-        noise = torch.randn((len(rows), vae.n_noise), generator=generator)
-        return vae.posterior(rows).rsample(noise.to(rows.x)).double().cpu()
-
-    def _start_mixture(self, prior: MixtureModule, z: Tensor) -> None:
-        """Start the components of a prior from those of latents (n, d)."""
-        if len(z) < prior.n_components:
-            return
-        mixture = GaussianMixture(prior.n_components, reg_covar=1e-3, random_state=self.seeds.init)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ConvergenceWarning)
-            mixture.fit(z.numpy())
-        # Lower triangular, L^T L being the precision, as the transpose of scikit-learn's.
-        roots = mixture.precisions_cholesky_.swapaxes(-1, -2)
-        found = (mixture.weights_, mixture.means_, roots)
-        prior.start(*map(torch.as_tensor, found))
 
     def _generator(self) -> torch.Generator:
         return torch.Generator().manual_seed(self.seeds.init)

@@ -13,6 +13,7 @@ LAYERS = {
     "core": 0,
     "clock": 1,
     "combinations": 1,
+    "starting": 1,
     "codecs": 1,
     "training": 1,
     "scoring": 1,
@@ -35,7 +36,7 @@ LAYERS = {
     "imputer": 10,
     "transformer": 10,
 }
-OF_THE_TABLE = ("combinations", "clock", "codecs", "container", "bins", "context", "table")
+OF_THE_TABLE = ("clock", "codecs", "container", "bins", "context", "table")
 ABOVE_CORE = {"sklearn", "skorch", "pandas", "polars", "narwhals", "numpy", "scipy", "joblib"}
 
 

@@ -56,9 +56,15 @@ def recipe_name(recipe: type[Recipe], base: type[Recipe]) -> str:
 
 
 def recipes(base: type[R]) -> dict[str, type[R]]:
-    """Return every concrete recipe below ``base`` by name."""
+    """Return every concrete recipe of this package below ``base`` by name.
+
+    A recipe that a user wrote is given as it is: a name of theirs would be another one tomorrow.
+    """
+    package = base.__module__.rpartition(".")[0]
     return {
-        recipe_name(part, base): part for part in _descendants(base) if not inspect.isabstract(part)
+        recipe_name(part, base): part
+        for part in _descendants(base)
+        if part.__module__.startswith(package) and not inspect.isabstract(part)
     }
 
 

@@ -277,7 +277,7 @@ def test_gradients_that_have_no_meaning_are_refused():
         ELBO(gradient=SCORE, separate_noise=True).validate()
 
 
-def test_a_row_whose_density_is_rounded_away_has_the_gradient_of_iwae():
+def test_a_row_whose_latents_are_functions_of_each_other_has_the_gradient_of_iwae():
     vae, covariance = linear_model(posterior=FullGaussian(), n_latent=8, n_cells=9)
     x = rows_of(covariance, n=3)
     with torch.no_grad():  # latents that are nearly a function of each other
