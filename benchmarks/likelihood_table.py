@@ -36,7 +36,7 @@ from benchmarks.peers import PEERS, quietly
 from benchmarks.tables import CHOOSING, FIRST_SPLIT, SHIPPED, TABLES, split, validation_split
 from skvae import IWAE, VAEDensity
 
-#: "prior, posterior, bound": the defaults, and what each of the three is worth beside them.
+#: "prior, posterior, bound": what was chosen, and what each of the three is worth beside it.
 DEFAULT = "mixture, full_gaussian, dreg"
 VARIANTS = (
     DEFAULT,

@@ -19,9 +19,9 @@ PAGE = Path(__file__).parent / "priors_and_bounds.md"
 START, END = "<!-- combinations -->", "<!-- end of combinations -->"
 KINDS = {"prior": Prior, "posterior": Posterior, "objective": Objective, "proposal": Proposal}
 DEFAULTS = {
-    "prior": "mixture",
+    "prior": "standard_normal",
     "posterior": "full_gaussian",
-    "objective": "dreg",
+    "objective": "iwae",
     "proposal": "defensive",
 }
 #: Settings beside the recipes, as they are written and as the rules know them.

@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from sklearn.base import DensityMixin
 
-from .base import with_common_parameters
-from .core.objectives import Objective
-from .core.priors import Prior
 from .generative import GenerativeMixin
 from .manual import manual
 
@@ -76,18 +71,6 @@ class VAEDensity(DensityMixin, GenerativeMixin):  # type: ignore[misc]  # noqa: 
     >>> sorted(set(density.sample(100)["city"]))
     ['Oslo', 'Rome']
     """)
-
-    # Chosen by the held-out likelihood of six tables, which is what a density is for.
-    @with_common_parameters
-    def __init__(
-        self,
-        latent_dim: int | tuple[int, int] = 16,
-        *,
-        prior: str | Prior = "mixture",
-        objective: str | Objective = "dreg",
-        **parameters: Any,
-    ):
-        super().__init__(latent_dim, prior=prior, objective=objective, **parameters)
 
     # DensityMixin's own score is a placeholder that returns None.
     score = GenerativeMixin.score

@@ -35,7 +35,7 @@ PARAMETERS = """
         ``likelihoods_`` says what was chosen. Learned scales have a lower bound, see
         :class:`skvae.Gaussian`.
     prior : {"standard_normal", "mixture", "vamp", "flow"} or Prior, default="standard_normal"
-        p(z); in ``VAEDensity`` it is ``"mixture"`` by default. All others are learned with the
+        p(z). All others are learned with the
         networks: a mixture of normals, ``Mixture(n_components=20)``; one of the posteriors of
         pseudo-inputs, ``Vamp()``; an autoregressive flow, ``FlowPrior()``, which needs
         ``pip install skvae[flows]``. Given a context, z is moved and scaled by what a network makes
@@ -45,10 +45,9 @@ PARAMETERS = """
         The family of q(z | x); ``FlowPosterior()``, a Gaussian bent by couplings, needs
         ``pip install skvae[flows]``.
     objective : {"iwae", "elbo", "dreg", "monte_carlo"} or Objective, default="iwae"
-        The bound of log p(x) that training maximises; in ``VAEDensity`` it is ``"dreg"`` by
-        default. ``IWAE(n_draws=10)``, ``ELBO(n_draws=2)`` set the draws of z a row. ``"dreg"`` is
-        the bound of ``"iwae"`` by a gradient that is less noisy with many draws, ``"monte_carlo"``
-        draws from the prior and has no encoder.
+        The bound of log p(x) that training maximises. ``IWAE(n_draws=10)``, ``ELBO(n_draws=2)`` set
+        the draws of z a row. ``"dreg"`` is the bound of ``"iwae"`` by a gradient that is less noisy
+        with many draws, ``"monte_carlo"`` draws from the prior and has no encoder.
     refit_prior : None, {"mixture", "vamp", "flow", "standard_normal"} or Prior, default=None
         What takes the prior's place when training is over: it is fitted to draws of q(z | x) with
         the networks held still, where the prior that was trained with leaves holes that no row has

@@ -679,10 +679,10 @@ def test_bad_rows_are_refused_by_name(X, error, message):
 @pytest.mark.parametrize(
     ("parameters", "message"),
     [
-        ({"latent_dim": 0}, r"'latent_dim' parameter .* int in the range \[1, inf\). Got 0"),
+        ({"latent_dim": 0}, r"'latent_dim' parameter .* range \[1, inf\) or an array-like. Got 0"),
         ({"latent_dim": 2.5}, "'latent_dim' parameter"),
-        ({"prior": "gaussian"}, r"prior='gaussian' is unknown. Expected one of \['mixture'"),
-        ({"posterior": "flow"}, "posterior='flow' is unknown"),
+        ({"prior": "gaussian"}, r"prior='gaussian' is unknown. Expected one of \['flow',"),
+        ({"posterior": "bent"}, "posterior='bent' is unknown"),
         ({"objective": "kl"}, "objective='kl' is unknown"),
         ({"objective": IWAE(0)}, r"IWAE\(n_draws=0\): expected an integer >= 1"),
         ({"proposal": "posterior"}, "proposal='posterior' is unknown"),
