@@ -38,6 +38,7 @@ def fit(prior, X):
         hidden_layer_sizes=(16,),
         likelihood=Gaussian("column"),
         prior=prior,
+        objective="iwae",
         init="random",
         lr=0.02,
         max_epochs=2 if QUICK else 60,
