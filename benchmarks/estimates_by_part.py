@@ -1,10 +1,10 @@
 """How good the default estimate of log p(x) is for every prior, posterior, depth and objective.
 
-Each is ``VAEDensity`` with 8 latents and one part changed, on breast cancer's split 0: trained on
-its training rows, its test rows being no more than points at which an error is measured. An error
-is the difference of 64 or 1,024 defensive draws from 20,000 others, by 8 noises. ``--only`` names
-the models to measure, whose entries replace those of the result file; all by default. ``--quick``
-makes a small run.
+Models are ``VAEDensity`` with 8 latents and one part changed, on breast cancer's split 0: trained
+on its training rows, its test rows being no more than points at which an error is measured. An
+error is the difference of 64 or 1,024 defensive draws from 20,000 others, by 8 noises. ``--only``
+names the models to measure, whose entries replace those of the result file; all by default.
+``--quick`` makes a small run.
 """
 
 from __future__ import annotations
