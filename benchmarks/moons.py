@@ -3,7 +3,7 @@
 4,000 training and 4,000 test rows of scikit-learn's ``make_moons`` with noise 0.05, five seeds of
 data and model. The model is deliberately plain: two latents, networks of 16 units, Gaussian cells
 with one scale a column, IWAE, the random start and 60 epochs. A decoder that smooth can bend
-latents into an arc, but hardly cut them in two: the gap between the moons has to be in the prior. The
+latents into an arc, but hardly cut them in two: the gap between the moons is in the prior. The
 setting was chosen on other rows (seed 100): with 142 epochs, the default, they had -1.09 with the
 standard normal prior and -0.67 with a flow, for -1.31 and -0.99 with 60.
 
