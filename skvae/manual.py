@@ -96,8 +96,8 @@ PARAMETERS = """
     proposal : {"defensive", "laplace", "encoder", "prior", "ais"} or Proposal, \
             default="defensive"
         Where these draws come from: Laplace's approximation of the row's own p(z | x), q(z | x),
-        half of them from each (``"defensive"``), p(z), or chains from p(z) to p(z | x) (``"ais"``:
-        slow, a check that trusts no approximation).
+        p(z), half of them from the first and the rest from the other two (``"defensive"``), or
+        chains from p(z) to p(z | x) (``"ais"``: slow, a check that trusts no approximation).
     device : str or torch.device, default="auto"
         ``"cpu"``, ``"cuda"``, ``"cuda:1"``, ``"mps"``; ``"auto"`` takes CUDA where there is one.
     callbacks : list of skorch callbacks or None, default=None

@@ -9,6 +9,7 @@ import pytest
 import torch
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.stats import multivariate_normal
+from sklearn.base import clone
 from sklearn.datasets import load_iris, load_wine
 
 from skvae import Gaussian, LaplaceProposal, VAEDensity, VAETransformer
@@ -58,6 +59,7 @@ def linear():
     model = VAEDensity(
         3,
         likelihood=Gaussian("column"),
+        prior="standard_normal",
         hidden_layer_sizes=(),
         max_epochs=0,
         init="linear",
@@ -99,9 +101,7 @@ def test_scores_marginalise_missing_cells(linear):
 def test_the_start_with_holes_is_where_its_likelihood_is_highest(linear):
     model, X, _, _ = linear
     filled = np.where(np.isnan(X), np.nanmean(X, axis=0), X)
-    by_filling = VAEDensity(
-        3, likelihood=Gaussian("column"), hidden_layer_sizes=(), max_epochs=0, init="linear"
-    ).fit(filled)
+    by_filling = clone(model).fit(filled)
     assert model.score(X) > by_filling.score(X) + 0.1
 
 
