@@ -128,6 +128,9 @@ class _Labelled(ObjectiveModule):
     def n_monitored(self) -> int:
         return self.given_label.n_monitored
 
+    def counted(self, value: Tensor) -> slice | Tensor:
+        return self.given_label.counted(value)
+
     def monitor(self, batch: Batch, noise: Tensor) -> Tensor:
         # Some rows at a time, as each comes with all of its classes.
         parts = torch.arange(len(batch), device=batch.x.device).split(MONITORED_ROWS)
