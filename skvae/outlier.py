@@ -277,7 +277,7 @@ class VAEOutlierDetector(OutlierMixin, GenerativeMixin):  # type: ignore[misc]  
     def _place_offset(self, values: Float, fit: Fit) -> None:
         """Set the threshold between outliers and other rows, by training rows (n, c)."""
         watched = self._comparable(values[fit.watched])
-        thresholds = self._thresholds(values, watched if len(fit.unseen) else fit.unseen)
+        thresholds = self._thresholds(values, watched[: len(fit.unseen)])
         self.offset_rows_, self.offset_ = max(thresholds.items(), key=itemgetter(1))
         self.validation_outlier_rate_ = (
             float((watched < self.offset_).mean()) if len(watched) else None
