@@ -141,6 +141,16 @@ class Fitted:
         scoring = self._scoring(self.n_draws, self.proposal)
         return scoring.log_marginal(self.vae_, rows).numpy() + log_det
 
+    def _log_given_rest(self, values: Float, column: NDArray[np.intp]) -> NDArray[np.float64]:
+        """Return log p of one of values (n, c) a row given the others, in its unit, (n,)."""
+        rows, log_det = as_rows(self.table_, values)
+        rest = np.where(np.arange(values.shape[1]) == column[:, None], np.nan, values)
+        positions = [known.position for known in self.table_.columns]
+        cell = torch.as_tensor(np.searchsorted(positions, column))
+        scoring = self._scoring(self.n_draws, self.proposal)
+        log_p = scoring.log_given_rest(self.vae_, rows, cell).numpy()
+        return log_p + log_det - self.table_.encode(rest)[1]
+
 
 def positive_integer(value: Any, name: str) -> int:
     """Return an integer >= 1, or raise ValueError naming the parameter."""

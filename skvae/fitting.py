@@ -228,7 +228,8 @@ class Fit:
         rows = rows.to(self.device)
         vae.prior = self._new_prior(vae, rows).to(self.device)
         start_prior(vae, rows, self.seeds.init, of_latents=True)
-        objective, training = ELBO().build(vae, len(rows)), self._training(len(rows), 0, 1)
+        objective = self.parts.objective.around(ELBO()).build(vae, len(rows))
+        training = self._training(len(rows), 0, 1)
         # Nothing but the prior moves, so that the bound rises with its density of the latents.
         with frozen(vae.encoder, vae.decoder):
             return train(objective, rows, training, self.seeds.training, held_out, n_epochs)

@@ -196,9 +196,10 @@ class VAEOutlierDetector(OutlierMixin, GenerativeMixin):  # type: ignore[misc]  
     def explain(self, X: Any, *, columns: Any = None) -> NDArray[np.float64]:
         """Return how surprising every cell is, given the other cells of its row.
 
-        ``-log p(x_j | other observed cells) = log p(row without x_j) - log p(row)``, where
-        p(z | row without x_j) is approximated anew: draws made for the whole row are far from it
-        just where x_j is wrong. The surprises of a row do not add up to its score.
+        ``-log p(x_j | other observed cells) = log p(row without x_j) - log p(row)``, both by draws
+        from a mixture: half from ``proposal`` for the row, half from that for the row without the
+        cell, which is made anew for each. Draws for the whole row are far from the posterior
+        without x_j just where x_j is wrong. The surprises of a row do not add up to its score.
 
         Parameters
         ----------
@@ -238,12 +239,10 @@ class VAEOutlierDetector(OutlierMixin, GenerativeMixin):  # type: ignore[misc]  
         """
         values = self._values(X)
         row, column = self._cells_of(values, columns)
-        surprise, whole = np.full(values.shape, np.nan), self._log_p(values)
+        surprise = np.full(values.shape, np.nan)
         for some in in_chunks(np.arange(len(row)), CHUNK_ROWS):
             i, j = row[some], column[some]
-            without = values[i]
-            without[np.arange(len(i)), j] = np.nan
-            surprise[i, j] = self._log_p(without) - whole[i]
+            surprise[i, j] = -self._log_given_rest(values[i], j)
         return surprise
 
     def _cells_of(self, values: Float, columns: Any) -> tuple[NDArray[np.intp], NDArray[np.intp]]:

@@ -284,6 +284,16 @@ def test_trimmed_bounds_are_searched_and_cloned():
     assert detector.objective.objective.n_draws == 7
 
 
+def test_a_prior_that_is_refitted_is_trimmed_too():
+    X = correlated(200)
+    X[::10] += 30 * np.random.default_rng(1).normal(size=(20, 4))
+    plain, trimmed = (
+        quick(objective=objective, refit_prior="mixture", n_draws=8).fit(X)
+        for objective in ("iwae", Trimmed(0.2))
+    )
+    assert trimmed.best_validation_score_ > plain.best_validation_score_ + 1
+
+
 def test_nothing_trimmed_is_the_bound_itself():
     one, other = (
         quick(objective=objective, n_draws=8).fit(IRIS).score_samples(IRIS)

@@ -98,6 +98,10 @@ class Labelled:
         """Whether there is a q(z | x) to train."""
         return self.objective.needs_encoder
 
+    def around(self, bound: Objective) -> Objective:
+        """Return another bound of log p(x | y) with what the objective does around its own."""
+        return self.objective.around(bound)
+
     def build(self, vae: VAE, n_train: int) -> ObjectiveModule:
         """Return the objective of ``vae``, which is to be trained on ``n_train`` rows."""
         return _Labelled(self.objective.build(vae, n_train), self.class_prior)

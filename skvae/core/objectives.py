@@ -48,6 +48,10 @@ class Objective(Recipe, ABC):
     def validate(self) -> None:
         """Raise ValueError where a field has no meaning."""
 
+    def around(self, bound: Objective) -> Objective:
+        """Return another bound with what this objective does around its own, as trimming."""
+        return bound
+
     @abstractmethod
     def build(self, vae: VAE, n_train: int) -> ObjectiveModule:
         """Return the objective of ``vae``, which is to be trained on ``n_train`` rows."""
@@ -407,6 +411,9 @@ class Trimmed(Objective):
         if isinstance(self.inner, Trimmed):
             raise ValueError("Trimmed(objective=Trimmed(...)): give the bound itself, as IWAE().")
         self.inner.validate()
+
+    def around(self, bound: Objective) -> Objective:
+        return Trimmed(self.fraction, bound)
 
     def build(self, vae: VAE, n_train: int) -> ObjectiveModule:
         return _Trimmed(self.inner.build(vae, n_train), self.fraction)

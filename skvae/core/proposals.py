@@ -53,24 +53,35 @@ def draws_from(distribution: LatentDistribution, vae: VAE, batch: Batch) -> Sour
     return source
 
 
+class DirectProposal(Proposal, ABC):
+    """A recipe for draws from a distribution whose density is known at any z."""
+
+    @abstractmethod
+    def distribution(self, vae: VAE, batch: Batch) -> LatentDistribution:
+        """Return what is drawn from, for every row of a batch."""
+
+    def build(self, vae: VAE, batch: Batch) -> Source:
+        return draws_from(self.distribution(vae, batch), vae, batch)
+
+
 @dataclasses.dataclass
-class EncoderProposal(Proposal):
+class EncoderProposal(DirectProposal):
     """Draws from q(z | x)."""
 
-    def build(self, vae: VAE, batch: Batch) -> Source:
-        return draws_from(vae.posterior(batch), vae, batch)
+    def distribution(self, vae: VAE, batch: Batch) -> LatentDistribution:
+        return vae.posterior(batch)
 
 
 @dataclasses.dataclass
-class PriorProposal(Proposal):
+class PriorProposal(DirectProposal):
     """Draws from p(z): simple Monte Carlo, log_w = log p(x | z)."""
 
-    def build(self, vae: VAE, batch: Batch) -> Source:
-        return draws_from(vae.prior_of(batch), vae, batch)
+    def distribution(self, vae: VAE, batch: Batch) -> LatentDistribution:
+        return vae.prior_of(batch)
 
 
 @dataclasses.dataclass
-class DefensiveProposal(Proposal):
+class DefensiveProposal(DirectProposal):
     """Draws from a mixture of Laplace's approximation and the encoder.
 
     The weights divide by the density of the mixture, so none exceeds what either would give over
@@ -95,19 +106,19 @@ class DefensiveProposal(Proposal):
                 f"DefensiveProposal(share={self.share!r}): expected a number from 0 to 1."
             )
 
-    def build(self, vae: VAE, batch: Batch) -> Source:
-        return draws_from(_mixture(vae, batch, self.share), vae, batch)
+    def distribution(self, vae: VAE, batch: Batch) -> LatentDistribution:
+        return _mixture(vae, batch, self.share)
 
 
 @dataclasses.dataclass
-class LaplaceProposal(Proposal):
+class LaplaceProposal(DirectProposal):
     """Draws from Laplace's approximation of p(z | x_observed), a Student-t at the row's mode.
 
     A row whose mode is not found has the encoder in its place.
     """
 
-    def build(self, vae: VAE, batch: Batch) -> Source:
-        return draws_from(_mixture(vae, batch, 1.0), vae, batch)
+    def distribution(self, vae: VAE, batch: Batch) -> LatentDistribution:
+        return _mixture(vae, batch, 1.0)
 
 
 def _mixture(vae: VAE, batch: Batch, share: float) -> Mixture:
