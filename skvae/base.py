@@ -190,7 +190,7 @@ class BaseVAE(Fitted, BaseEstimator, ABC):  # type: ignore[misc]
             self.__dict__ = before
             raise
 
-    def _fit(self, X: Any, labels: Labels | None = None) -> None:
+    def _fit(self, X: Any, labels: Labels | None = None) -> Fit:
         parts = self._parts(labels)
         warm = self.vae_ if self.warm_start and hasattr(self, "vae_") else None
         seeds = Seeds(random_stream(self.random_state))
@@ -210,6 +210,7 @@ class BaseVAE(Fitted, BaseEstimator, ABC):  # type: ignore[misc]
         self.active_units_, self.kl_per_unit_ = (
             use.cpu().numpy() for use in latent_use(self.vae_, some)
         )
+        return fit
 
     def _learn(self, values: Float, container: Container, seed: int) -> tuple[Table, list[Family]]:
         """Learn the columns of which a value was observed, and choose their families."""

@@ -80,6 +80,10 @@ class Fit:
     validation_scores : list of float or None
         Held-out nats per row in the user's units, one an epoch; None without held-out rows.
     best_validation_score : float or None
+    unseen : ndarray of int
+        Positions of the held-out rows that the model was not fitted to in the end.
+    watched : ndarray of int
+        Positions of all held-out rows.
     rows : Batch
         What was trained on; rows with an unknown label have the likeliest by those around them.
     """
@@ -102,6 +106,7 @@ class Fit:
         self.validation_scores: list[float] | None = None
         self.best_validation_score: float | None = None
         self.init = ""
+        self.watched = self.unseen = np.empty(0, dtype=np.intp)
 
     def run(self, rows: Batch, log_det: Float, warm: VAE | None = None) -> list[Trained]:
         """Train on rows with log-Jacobians (n,), from a model of before or anew.
@@ -124,6 +129,7 @@ class Fit:
         self.validation_scores = curve(stages, "valid_score")
         self.best_validation_score = stages[-1].best_score
         if warm is not None or len(rows) >= REFIT_ROWS:
+            self.unseen = self.watched
             return stages
         return self._train(rows, self.init, n_epochs=[stage.best_epoch for stage in stages])
 
@@ -171,6 +177,7 @@ class Fit:
         if self.labels is not None:
             wanted = self._wanted_to_train(self.labels, n_held_out)
             order = order[np.argsort(wanted[order], kind="stable")]
+        self.watched = order[:n_held_out]
         held_out, training = (torch.as_tensor(part) for part in np.split(order, [n_held_out]))
         return rows[training], self._held_out(rows[held_out], log_det[held_out])
 
@@ -221,7 +228,8 @@ class Fit:
         rows = rows.to(self.device)
         vae.prior = self._new_prior(vae, rows).to(self.device)
         start_prior(vae, rows, self.seeds.init, of_latents=True)
-        objective, training = ELBO().build(vae, len(rows)), self._training(len(rows), 0, 1)
+        objective = self.parts.objective.around(ELBO()).build(vae, len(rows))
+        training = self._training(len(rows), 0, 1)
         # Nothing but the prior moves, so that the bound rises with its density of the latents.
         with frozen(vae.encoder, vae.decoder):
             return train(objective, rows, training, self.seeds.training, held_out, n_epochs)
@@ -307,7 +315,7 @@ class Fit:
             keyed = KeyedNoise(self.seeds.scoring, x, n_draws)
             return keyed.of()(n_noise).to(self.device, torch.float32)
 
-        return HeldOut(rows.to(self.device), noise, float(np.mean(log_det)))
+        return HeldOut(rows.to(self.device), noise, torch.as_tensor(log_det))
 
     def _training(self, n_rows: int, stage: int, n_stages: int) -> Training:
         e = self.estimator
@@ -361,7 +369,10 @@ def choose(candidates: dict[str, list[Trained]]) -> tuple[str, list[Trained]]:
     """
     (name, best), *others = candidates.items()
     for other, stages in others:
-        gain = (stages[-1].held_out_rows - best[-1].held_out_rows).double().cpu().numpy()
+        one, two = best[-1].held_out_rows, stages[-1].held_out_rows
+        # The same rows count for both: a row that is odd to either may decide nothing.
+        counted = stages[-1].net.module_.counted(one + two)
+        gain = (two - one)[counted].double().cpu().numpy()
         if gain.mean() > gain.std() / np.sqrt(max(len(gain) - 1, 1)):
             name, best = other, stages
     return name, best

@@ -44,10 +44,11 @@ PARAMETERS = """
             default="full_gaussian"
         The family of q(z | x); ``FlowPosterior()``, a Gaussian bent by couplings, needs
         ``pip install skvae[flows]``.
-    objective : {"iwae", "elbo", "dreg", "monte_carlo"} or Objective, default="iwae"
+    objective : {"iwae", "elbo", "dreg", "monte_carlo", "trimmed"} or Objective, default="iwae"
         The bound of log p(x) that training maximises. ``IWAE(n_draws=10)``, ``ELBO(n_draws=2)`` set
         the draws of z a row. ``"dreg"`` is the bound of ``"iwae"`` by a gradient that is less noisy
-        with many draws, ``"monte_carlo"`` draws from the prior and has no encoder.
+        with many draws, ``"monte_carlo"`` draws from the prior and has no encoder. ``"trimmed"``,
+        ``Trimmed(fraction=0.1, objective="iwae")``, leaves the least likely rows out.
     refit_prior : None, {"mixture", "vamp", "flow", "standard_normal"} or Prior, default=None
         What takes the prior's place when training is over: it is fitted to draws of q(z | x) with
         the networks held still, where the prior that was trained with leaves holes that no row has

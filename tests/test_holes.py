@@ -67,6 +67,11 @@ def linear():
         n_draws=2_000,
         random_state=0,
     ).fit(X)
+    return model, X, *moments(model)
+
+
+def moments(model):
+    """Return the mean and the covariance of rows of a linear-Gaussian model with three latents."""
     with torch.no_grad():
         (at_zero,) = model.vae_.double().decode(torch.zeros(3).double())
         (at_axes,) = model.vae_.decode(torch.eye(3).double())
@@ -75,7 +80,7 @@ def linear():
     w = (at_axes - at_zero)[..., 0].T.numpy() * scale[:, None]
     psi = (2 * at_zero[:, 1]).exp().numpy() * scale**2
     model.vae_.float()
-    return model, X, location + at_zero[:, 0].numpy() * scale, w @ w.T + np.diag(psi)
+    return location + at_zero[:, 0].numpy() * scale, w @ w.T + np.diag(psi)
 
 
 def conditional(mean, covariance, x):

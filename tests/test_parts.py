@@ -16,9 +16,11 @@ from skvae import (
     FlowPrior,
     Mixture,
     MonteCarlo,
+    Trimmed,
     VAEClassifier,
     VAEDensity,
     VAEImputer,
+    VAEOutlierDetector,
     VAETransformer,
     Vamp,
 )
@@ -34,6 +36,7 @@ PARTS = {
     "flow prior": {"prior": FlowPrior(2, (16,))},
     "flow posterior": {"posterior": FlowPosterior(1, (16,))},
     "dreg": {"objective": "dreg"},
+    "trimmed": {"objective": Trimmed(0.2, "dreg")},
     "monte carlo": {"objective": MonteCarlo(20)},
     "refitted": {"refit_prior": Mixture(3)},
     "refitted flow": {"refit_prior": FlowPrior(2, (16,))},
@@ -95,6 +98,10 @@ def test_the_other_estimators_take_every_part(parts):
     X[::5, 2] = np.nan
     imputer = VAEImputer(**{"latent_dim": 2, **QUICK, **parts, "max_epochs": 4})
     assert np.isfinite(imputer.fit_transform(X)).all()
+    detector = VAEOutlierDetector(**{"latent_dim": 2, **QUICK, **parts, "max_epochs": 2})
+    detector.set_params(n_draws=4).fit(X)
+    assert np.isfinite(detector.decision_function(X)).all()
+    assert np.isfinite(detector.explain(X[1:4])).all()
 
 
 # ------------------------------------------------------------------ refitted priors

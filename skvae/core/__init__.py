@@ -43,7 +43,7 @@ from .importance import effective_sample_size, log_marginal, pareto_k, resample,
 from .latent import active_units, kl_per_unit
 from .linear import FactorModel, factor_analysis, linear_model, start_linear
 from .networks import MLP, CorrelatedNoise
-from .objectives import ELBO, IWAE, Bound, DReG, MonteCarlo, Objective
+from .objectives import ELBO, IWAE, Bound, DReG, MonteCarlo, Objective, Trimmed
 from .posteriors import (
     DiagonalGaussian,
     FlowPosterior,
@@ -108,6 +108,7 @@ __all__ = [
     "Recipe",
     "StandardNormal",
     "StudentT",
+    "Trimmed",
     "Vamp",
     "active_units",
     "bidirectional",

@@ -98,6 +98,10 @@ class Labelled:
         """Whether there is a q(z | x) to train."""
         return self.objective.needs_encoder
 
+    def around(self, bound: Objective) -> Objective:
+        """Return another bound of log p(x | y) with what the objective does around its own."""
+        return self.objective.around(bound)
+
     def build(self, vae: VAE, n_train: int) -> ObjectiveModule:
         """Return the objective of ``vae``, which is to be trained on ``n_train`` rows."""
         return _Labelled(self.objective.build(vae, n_train), self.class_prior)
@@ -127,6 +131,9 @@ class _Labelled(ObjectiveModule):
     @property
     def n_monitored(self) -> int:
         return self.given_label.n_monitored
+
+    def counted(self, value: Tensor) -> slice | Tensor:
+        return self.given_label.counted(value)
 
     def monitor(self, batch: Batch, noise: Tensor) -> Tensor:
         # Some rows at a time, as each comes with all of its classes.

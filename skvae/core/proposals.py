@@ -58,24 +58,35 @@ def draws_from(distribution: LatentDistribution, vae: VAE, batch: Batch) -> Sour
     return source
 
 
+class DirectProposal(Proposal, ABC):
+    """A recipe for draws from a distribution whose density is known at any z."""
+
+    @abstractmethod
+    def distribution(self, vae: VAE, batch: Batch) -> LatentDistribution:
+        """Return what is drawn from, for every row of a batch."""
+
+    def build(self, vae: VAE, batch: Batch) -> Source:
+        return draws_from(self.distribution(vae, batch), vae, batch)
+
+
 @dataclasses.dataclass
-class EncoderProposal(Proposal):
+class EncoderProposal(DirectProposal):
     """Draws from q(z | x)."""
 
-    def build(self, vae: VAE, batch: Batch) -> Source:
-        return draws_from(vae.posterior(batch), vae, batch)
+    def distribution(self, vae: VAE, batch: Batch) -> LatentDistribution:
+        return vae.posterior(batch)
 
 
 @dataclasses.dataclass
-class PriorProposal(Proposal):
+class PriorProposal(DirectProposal):
     """Draws from p(z): simple Monte Carlo, log_w = log p(x | z)."""
 
-    def build(self, vae: VAE, batch: Batch) -> Source:
-        return draws_from(vae.prior_of(batch), vae, batch)
+    def distribution(self, vae: VAE, batch: Batch) -> LatentDistribution:
+        return vae.prior_of(batch)
 
 
 @dataclasses.dataclass
-class DefensiveProposal(Proposal):
+class DefensiveProposal(DirectProposal):
     """Draws from a mixture of Laplace's approximation, the encoder and the prior.
 
     The weights divide by the density of the mixture, so none exceeds what any of the three would
@@ -101,24 +112,24 @@ class DefensiveProposal(Proposal):
                 f"DefensiveProposal(share={self.share!r}): expected a number from 0 to 1."
             )
 
-    def build(self, vae: VAE, batch: Batch) -> Source:
+    def distribution(self, vae: VAE, batch: Batch) -> LatentDistribution:
         q, prior = vae.posterior(batch), vae.prior_of(batch)
         at_least, at_most = PRIOR_SHARE
         missing = 1.0 - batch.observed.to(batch.x).mean(-1)
         others = Mixture(q, prior, 1.0 - (at_least + (at_most - at_least) * missing))
-        return draws_from(_with_laplace(vae, batch, q, others, self.share), vae, batch)
+        return _with_laplace(vae, batch, q, others, self.share)
 
 
 @dataclasses.dataclass
-class LaplaceProposal(Proposal):
+class LaplaceProposal(DirectProposal):
     """Draws from Laplace's approximation of p(z | x_observed), a Student-t at the row's mode.
 
     A row whose mode is not found has the encoder in its place.
     """
 
-    def build(self, vae: VAE, batch: Batch) -> Source:
+    def distribution(self, vae: VAE, batch: Batch) -> LatentDistribution:
         q = vae.posterior(batch)
-        return draws_from(_with_laplace(vae, batch, q, q, 1.0), vae, batch)
+        return _with_laplace(vae, batch, q, q, 1.0)
 
 
 def _with_laplace(
