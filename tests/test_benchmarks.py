@@ -54,7 +54,7 @@ def test_benchmark_runs(name):
     assert run.returncode == 0, run.stderr
     assert "nothing written" in run.stdout
     if name == "synthetic":  # what a model refuses is said and not raised
-        assert "VAEDensity, mixture prior, seed 0: two-sample AUC" in run.stdout
+        assert "VAEDensity, standard normal prior, seed 0: two-sample AUC" in run.stdout
 
 
 def test_the_histogram_integrates_to_one_with_tails():
