@@ -92,6 +92,8 @@ class BaseVAE(Fitted, BaseEstimator, ABC):  # type: ignore[misc]
     _smooth: ClassVar[bool] = False
     #: Whether latent vectors of rows are asked for.
     _encodes: ClassVar[bool] = False
+    #: Whether all that it does is by a density.
+    _needs_density: ClassVar[bool] = True
 
     def __init__(
         self,
@@ -249,6 +251,7 @@ class BaseVAE(Fitted, BaseEstimator, ABC):  # type: ignore[misc]
             n_layers=1 if isinstance(latent_dims(self.latent_dim), int) else 2,
             init=self.init,
             encodes=self._encodes,
+            needs_density=self._needs_density,
             built_in=built_in,
         )
         refuse(parts)

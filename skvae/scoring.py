@@ -184,10 +184,14 @@ def posterior_mean(vae: VAE, rows: Batch, device: torch.device) -> Tensor:
 
 @torch.no_grad()
 def latent_use(vae: VAE, rows: Batch) -> tuple[Tensor, Tensor]:
-    """Return which latents are active, (d,) bool, and the mean KL of each, (d,), on the device."""
+    """Return which latents are active, (d,) bool, and the mean KL of each, (d,), on the device.
+
+    A point has no divergence from a density: NaN.
+    """
     q = vae.posterior(rows)
     prior = vae.prior_of(rows)
-    return active_units(q.mean - prior.mean), kl_per_unit(q, prior).mean(0)
+    kl = kl_per_unit(q, prior).mean(0)
+    return active_units(q.mean - prior.mean), torch.nan * kl if vae.deterministic else kl
 
 
 def precise(vae: VAE, device: torch.device) -> VAE:

@@ -52,6 +52,7 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Generati
     """)
 
     _encodes: ClassVar[bool] = True
+    _needs_density: ClassVar[bool] = False
 
     @property
     def _n_features_out(self) -> int:

@@ -98,6 +98,21 @@ class Labelled:
         """Whether there is a q(z | x) to train."""
         return self.objective.needs_encoder
 
+    @property
+    def has_density(self) -> bool:
+        """Whether a density of x is trained."""
+        return self.objective.has_density
+
+    @property
+    def deterministic(self) -> bool:
+        """Whether z is a function of x."""
+        return self.objective.deterministic
+
+    @property
+    def hides_cells(self) -> bool:
+        """Whether the encoder has to do without some of the observed cells."""
+        return self.objective.hides_cells
+
     def build(self, vae: VAE, n_train: int) -> ObjectiveModule:
         """Return the objective of ``vae``, which is to be trained on ``n_train`` rows."""
         return _Labelled(self.objective.build(vae, n_train), self.class_prior)
@@ -123,6 +138,10 @@ class _Labelled(ObjectiveModule):
 
         value = torch.logsumexp(joint, -1)
         return Bound(value, bound.penalty, mean(bound.log_px), mean(bound.kl))
+
+    @property
+    def settled(self) -> bool:
+        return self.given_label.settled
 
     @property
     def n_monitored(self) -> int:
