@@ -156,7 +156,7 @@ class Adversarial(Objective):
         Of the discriminator.
     lr : float, default=0.002
         Its learning rate.
-    gradient_penalty : float, default=0.1
+    gradient_penalty : float, default=0.01
         Weight of the squared slope of its logit at draws of the prior, without which the two
         circle each other.
 
@@ -169,7 +169,7 @@ class Adversarial(Objective):
     weight: float = 10.0
     hidden_layer_sizes: Sequence[int] = (128, 128)
     lr: float = 2e-3
-    gradient_penalty: float = 0.1
+    gradient_penalty: float = 0.01
 
     @property
     def deterministic(self) -> bool:
