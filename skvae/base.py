@@ -195,6 +195,11 @@ class BaseVAE(Fitted, BaseEstimator, ABC):  # type: ignore[misc]
     def _fit(self, X: Any, labels: Labels | None = None) -> None:
         parts = self._parts(labels)
         warm = self.vae_ if self.warm_start and hasattr(self, "vae_") else None
+        if warm is not None and warm.deterministic and not parts.objective.deterministic:
+            raise ValueError(
+                "warm_start=True goes on with an encoder that makes z a function of x, which a "
+                "bound of log p(x) cannot train. Set warm_start=False."
+            )
         seeds = Seeds(random_stream(self.random_state))
         values, container = read(self, X, None if warm is None else self.table_.container, n_min=2)
         if warm is None:

@@ -66,6 +66,10 @@ NO_DENSITY = (
     "'beta' or 'denoising', or MMD(kl_weight=1.0); or VAETransformer, with refit_prior='mixture' "
     "if it is to score rows too."
 )
+NO_ENCODER = (
+    "objective='monte_carlo' trains no encoder, of which latents of rows are. Use objective='iwae' "
+    "or 'elbo'."
+)
 NO_PRIOR = (
     "objective='autoencoder' leaves latents where no prior says they are, so that no row can be "
     "drawn. Use refit_prior='mixture', or objective='adversarial' or 'mmd'."

@@ -5,10 +5,11 @@ from __future__ import annotations
 from sklearn.base import DensityMixin
 
 from .generative import GenerativeMixin
+from .latent_tools import LatentToolsMixin
 from .manual import manual
 
 
-class VAEDensity(DensityMixin, GenerativeMixin):  # type: ignore[misc]  # noqa: D101
+class VAEDensity(DensityMixin, GenerativeMixin, LatentToolsMixin):  # type: ignore[misc]  # noqa: D101
     __doc__ = manual("""A variational autoencoder as a density model of a table.
 
     Scores rows by their log-likelihood, in nats and in the units of X, and draws new rows. The

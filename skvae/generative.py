@@ -10,32 +10,12 @@ from numpy.typing import NDArray
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
+from .available import draws, scores
 from .base import BaseVAE
-from .combinations import NO_DENSITY, NO_PRIOR
-from .core.objectives import Objective
 from .core.proposals import Proposal
-from .core.recipe import resolve
 from .fitted import positive_integer
 from .reading import read_partial
 from .result import LogLikelihood
-
-
-def _scores(estimator: BaseVAE) -> bool:
-    """Whether rows have a density: one was trained, or a prior fitted to latents."""
-    if not _objective(estimator).has_density and estimator.refit_prior is None:
-        raise AttributeError(NO_DENSITY)
-    return True
-
-
-def _draws(estimator: BaseVAE) -> bool:
-    """Whether latents of rows follow the prior."""
-    if not _objective(estimator).matches_prior and estimator.refit_prior is None:
-        raise AttributeError(NO_PRIOR)
-    return True
-
-
-def _objective(estimator: BaseVAE) -> Objective:
-    return resolve(estimator.objective, Objective, "objective")  # type: ignore[type-abstract]
 
 
 class GenerativeMixin(BaseVAE):
@@ -72,7 +52,7 @@ class GenerativeMixin(BaseVAE):
             self._fit(X)
         return self
 
-    @available_if(_scores)
+    @available_if(scores)
     def score_samples(self, X: Any) -> NDArray[np.float64]:
         """Return the log-likelihood of each row, by importance sampling.
 
@@ -110,7 +90,7 @@ class GenerativeMixin(BaseVAE):
         scores = self._scoring(self.n_draws, self.proposal).log_marginal(self.vae_, rows)
         return scores.numpy() + log_det
 
-    @available_if(_scores)
+    @available_if(scores)
     def log_likelihood(
         self, X: Any, *, n_draws: int | None = None, proposal: str | Proposal | None = None
     ) -> LogLikelihood:
@@ -169,7 +149,7 @@ class GenerativeMixin(BaseVAE):
         result.warn()
         return result
 
-    @available_if(_scores)
+    @available_if(scores)
     def score(self, X: Any, y: Any = None) -> float:
         """Return the mean log-likelihood of the rows, nats per row in the units of X.
 
@@ -186,7 +166,7 @@ class GenerativeMixin(BaseVAE):
         """
         return float(self.score_samples(X).mean())
 
-    @available_if(_draws)
+    @available_if(draws)
     def sample(self, n_samples: int = 1, random_state: Any = None, *, context: Any = None) -> Any:
         """Draw rows from the model: z from the prior, then x from p(x | z).
 
@@ -220,7 +200,7 @@ class GenerativeMixin(BaseVAE):
         given = np.repeat(self._given(context), n_samples, axis=0)
         return self._sample(given, self._context(given), self._draw_seed(random_state))
 
-    @available_if(_scores)
+    @available_if(scores)
     def sample_conditional(
         self,
         X: Any = None,

@@ -10,10 +10,13 @@ from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils.validation import check_array, check_is_fitted
 
 from .generative import GenerativeMixin
+from .latent_tools import LatentToolsMixin
 from .manual import manual
 
 
-class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, GenerativeMixin):  # type: ignore[misc]  # noqa: D101
+class VAETransformer(  # type: ignore[misc]  # noqa: D101
+    ClassNamePrefixFeaturesOutMixin, TransformerMixin, GenerativeMixin, LatentToolsMixin
+):
     __doc__ = manual("""A variational autoencoder as a transformer to its latent space.
 
     ``transform`` gives the mean of q(z | x), ``inverse_transform`` the mean of p(x | z); the
