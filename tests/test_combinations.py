@@ -32,9 +32,7 @@ def estimator(*chosen):
     """Return an estimator with some settings, and why it is to be refused."""
     # Rules know of no estimator where none is chosen: of one that refuses what has no density.
     no_density = ("autoencoder", "adversarial", "mmd")
-    only_latents = any(
-        parameter == "objective" and value[1:-1] in no_density for parameter, value in chosen
-    )
+    only_latents = any(value.strip("'") in no_density for _, value in chosen)
     kind, parameters = VAETransformer if only_latents else VAEDensity, {"latent_dim": 2}
     for parameter, value in chosen:
         if parameter == "estimator":
