@@ -20,7 +20,10 @@ class VAETransformer(  # type: ignore[misc]  # noqa: D101
     __doc__ = manual("""A variational autoencoder as a transformer to its latent space.
 
     ``transform`` gives the mean of q(z | x), ``inverse_transform`` the mean of p(x | z); the
-    fitted model also scores and draws rows, as :class:`VAEDensity` does.
+    fitted model also scores and draws rows, as :class:`VAEDensity` does. With ``objective=``
+    ``"autoencoder"``, ``"mmd"`` or ``"adversarial"`` there is no density: ``score_samples``,
+    ``score``, ``log_likelihood`` and ``sample_conditional`` are not there, nor with the first is
+    ``sample``, unless ``refit_prior`` fits a prior to the latents.
 
     Parameters
     ----------
