@@ -24,6 +24,7 @@ from skvae.core import (
 )
 from skvae.core.distributions import DiagonalNormal, TriangularNormal
 from skvae.core.labels import Labelled, with_label
+from skvae.core.regularised import log_prob_of_each
 
 from .models import exact_log_prob, linear_model, rows_of, spoil
 
@@ -284,3 +285,11 @@ def test_corruption_is_of_observed_cells_and_of_the_encoders_inputs_alone():
 def test_fields_without_sense_are_refused(recipe, message):
     with pytest.raises(ValueError, match=message):
         recipe.validate()
+
+
+@pytest.mark.parametrize("correlated", [False, True])
+def test_the_density_of_each_draw_under_each_row(correlated):
+    q, z = gaussians(correlated), torch.randn(7, 2, generator=torch.Generator().manual_seed(2))
+    z = z.double()
+    expected = torch.stack([q.log_prob(z[i].expand(5, 2)) for i in range(7)])
+    torch.testing.assert_close(log_prob_of_each(q, z), expected)
