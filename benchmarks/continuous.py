@@ -21,9 +21,12 @@ from benchmarks.synthetic import read, small
 from skvae import VAEDensity
 
 VARIANTS: dict[str, dict[str, Any]] = {
+    "VAEDensity, Gaussian cells, standard normal prior": {
+        "likelihood": "gaussian",
+        "prior": "standard_normal",
+    },
     "VAEDensity, Gaussian cells": {"likelihood": "gaussian"},
-    "VAEDensity, Gaussian cells, mixture prior": {"likelihood": "gaussian", "prior": "mixture"},
-    "VAEDensity, auto": {},
+    "VAEDensity, auto, standard normal prior": {"prior": "standard_normal"},
 }
 PEER = "GaussianMixture, by validation"
 

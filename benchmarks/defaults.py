@@ -32,6 +32,7 @@ CASES = (
 )
 VARIANTS: dict[str, dict[str, Any]] = {
     "defaults": {},
+    "standard normal prior": {"prior": "standard_normal"},
     "init linear": {"init": "linear"},
     "init random": {"init": "random"},
     "8 latents": {"latent_dim": 8},

@@ -94,7 +94,11 @@ def by_density(quick: bool) -> Callable[..., Forecast]:
         context = [name for name in train if name not in targets]
         parameters: dict[str, Any] = {"max_epochs": 2} if quick else {}
         model = VAEDensity(
-            likelihood="gaussian", context_features=context, random_state=0, **parameters
+            likelihood="gaussian",
+            prior="standard_normal",
+            context_features=context,
+            random_state=0,
+            **parameters,
         ).fit(train)
         drawn = model.sample(N_DRAWS, random_state=0, context=test)[targets].to_numpy()
         draws = drawn.reshape(len(test), N_DRAWS, AFTER).swapaxes(0, 1)

@@ -57,6 +57,7 @@ def density(max_epochs: int) -> VAEDensity:
         encoder=encoder,
         decoder=decoder,
         likelihood="bernoulli",
+        prior="standard_normal",
         posterior="diagonal_gaussian",
         objective=IWAE(n_draws=5),
         batch_size=128,

@@ -57,7 +57,8 @@ def run(folder: Path, case: tuple[str, int], parameters: dict[str, Any]) -> dict
     order = np.random.default_rng(7).permutation(len(X))[: case[1] + N_SCORED]
     train, test = X[order[: case[1]]], X[order[case[1] :]]
     scaler = StandardScaler().fit(train)
-    density = VAEDensity(random_state=0, **parameters).fit(scaler.transform(train))
+    density = VAEDensity(prior="standard_normal", random_state=0, **parameters)
+    density.fit(scaler.transform(train))
     rows = scaler.transform(test)
     value, error = Weights(density, rows, DefensiveProposal()).reference()
     found = {

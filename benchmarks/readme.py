@@ -21,7 +21,12 @@ IMPUTERS = {
     "VAEImputer": "VAEImputer",
 }
 SETTINGS = ("digits 50", "digits 100", "mnist 100", "mnist 1000")
-SYNTHETIC = ("VAEDensity", "VAEDensity, mixture prior", "GaussianMixture", "shuffled columns")
+SYNTHETIC = (
+    "VAEDensity",
+    "VAEDensity, standard normal prior",
+    "GaussianMixture",
+    "shuffled columns",
+)
 
 
 def likelihood(result: dict[str, Any]) -> str:

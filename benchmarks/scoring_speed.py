@@ -70,14 +70,14 @@ def peak() -> float:
 
 def models(quick: bool) -> dict[str, tuple[VAEDensity, np.ndarray]]:
     """Return models and the rows to score."""
-    found = {}
+    found, plain = {}, {"prior": "standard_normal", "random_state": 0}
     for n_columns in WIDTHS[:1] if quick else WIDTHS:
         X = clusters(300 if quick else 2000, n_columns)
-        found[f"{n_columns} columns"] = VAEDensity(max_epochs=5, random_state=0).fit(X), X
+        found[f"{n_columns} columns"] = VAEDensity(max_epochs=5, **plain).fit(X), X
     if not quick:
         for name, latent_dim in (("breast_cancer", 8), ("digits", 16)):
             train, test = split(load(name), 0)
-            found[name] = VAEDensity(latent_dim, random_state=0).fit(train), test
+            found[name] = VAEDensity(latent_dim, **plain).fit(train), test
     return found
 
 

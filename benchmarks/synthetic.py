@@ -178,7 +178,7 @@ def models(quick: bool = False) -> dict[str, Callable[[pd.DataFrame, pd.DataFram
     parameters = {"max_epochs": 5} if quick else {}
     return {
         "VAEDensity": partial(vae, **parameters),
-        "VAEDensity, mixture prior": partial(vae, prior="mixture", **parameters),
+        "VAEDensity, standard normal prior": partial(vae, prior="standard_normal", **parameters),
         "real rows, half": real_rows,
         "shuffled columns": shuffled_columns,
         "GaussianMixture": mixture,

@@ -19,7 +19,7 @@ PAGE = Path(__file__).parent / "priors_and_bounds.md"
 START, END = "<!-- combinations -->", "<!-- end of combinations -->"
 KINDS = {"prior": Prior, "posterior": Posterior, "objective": Objective, "proposal": Proposal}
 DEFAULTS = {
-    "prior": "standard_normal",
+    "prior": "mixture",
     "posterior": "full_gaussian",
     "objective": "iwae",
     "proposal": "defensive",

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from sklearn.base import DensityMixin
 
+from .base import with_common_parameters
+from .core.priors import Prior
 from .generative import GenerativeMixin
 from .latent_tools import LatentToolsMixin
 from .manual import manual
 
 
 class VAEDensity(DensityMixin, GenerativeMixin, LatentToolsMixin):  # type: ignore[misc]  # noqa: D101
-    __doc__ = manual("""A variational autoencoder as a density model of a table.
+    __doc__ = manual(
+        """A variational autoencoder as a density model of a table.
 
     Scores rows by their log-likelihood, in nats and in the units of X, and draws new rows. The
     model is ``p(x) = integral of p(x | z) p(z) dz``; a second network, q(z | x), makes training
@@ -71,7 +76,19 @@ class VAEDensity(DensityMixin, GenerativeMixin, LatentToolsMixin):  # type: igno
     'visits'  Binned(n_bins=64, min_share=0.004, atoms=True)  probability
     >>> sorted(set(density.sample(100)["city"]))
     ['Oslo', 'Rome']
-    """)
+    """,
+        prior="mixture",
+    )
 
     # DensityMixin's own score is a placeholder that returns None.
     score = GenerativeMixin.score
+
+    @with_common_parameters
+    def __init__(
+        self,
+        latent_dim: int | tuple[int, int] = 16,
+        *,
+        prior: str | Prior = "mixture",
+        **parameters: Any,
+    ):
+        super().__init__(latent_dim, prior=prior, **parameters)

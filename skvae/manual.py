@@ -34,7 +34,7 @@ PARAMETERS = """
 
         ``likelihoods_`` says what was chosen. Learned scales have a lower bound, see
         :class:`skvae.Gaussian`.
-    prior : {"standard_normal", "mixture", "vamp", "flow"} or Prior, default="standard_normal"
+    prior : {"standard_normal", "mixture", "vamp", "flow"} or Prior, default="{PRIOR}"
         p(z). All others are learned with the
         networks: a mixture of normals, ``Mixture(n_components=20)``; one of the posteriors of
         pseudo-inputs, ``Vamp()``; an autoregressive flow, ``FlowPrior()``, which needs
@@ -165,8 +165,7 @@ ATTRIBUTES = """
 """
 
 
-def manual(text: str) -> str:
+def manual(text: str, prior: str = "standard_normal") -> str:
     """Return a class docstring with the common parameters and attributes in their places."""
-    return text.replace("{PARAMETERS}", PARAMETERS.strip()).replace(
-        "{ATTRIBUTES}", ATTRIBUTES.strip()
-    )
+    parameters = PARAMETERS.strip().replace("{PRIOR}", prior)
+    return text.replace("{PARAMETERS}", parameters).replace("{ATTRIBUTES}", ATTRIBUTES.strip())

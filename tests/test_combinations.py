@@ -82,7 +82,7 @@ def test_every_prior_posterior_bound_and_number_of_layers(prior, objective):
 
 @pytest.mark.parametrize("parameter", [p for p in PARAMETERS if p not in RECIPES])
 def test_everything_else_with_everything_else(parameter):
-    default = [("proposal", "'defensive'"), ("prior", "'standard_normal'"), ("latent_dim", "16")]
+    default = [("proposal", "'defensive'"), ("prior", "'mixture'"), ("latent_dim", "16")]
     for setting, other in itertools.product(of(parameter), SETTINGS):
         if other[0] != parameter and setting not in default and other not in default:
             check(setting, other)
