@@ -38,10 +38,12 @@ from .core import (
     PriorProposal,
     StandardNormal,
     StudentT,
+    Trimmed,
     Vamp,
 )
 from .density import VAEDensity
 from .imputer import VAEImputer
+from .outlier import VAEOutlierDetector
 from .result import CompletionQuality, LogLikelihood
 from .transformer import VAETransformer
 
@@ -83,9 +85,11 @@ __all__ = [
     "PriorProposal",
     "StandardNormal",
     "StudentT",
+    "Trimmed",
     "VAEClassifier",
     "VAEDensity",
     "VAEImputer",
+    "VAEOutlierDetector",
     "VAETransformer",
     "Vamp",
     "__version__",

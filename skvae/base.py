@@ -192,7 +192,7 @@ class BaseVAE(Fitted, BaseEstimator, ABC):  # type: ignore[misc]
             self.__dict__ = before
             raise
 
-    def _fit(self, X: Any, labels: Labels | None = None) -> None:
+    def _fit(self, X: Any, labels: Labels | None = None) -> Fit:
         parts = self._parts(labels)
         warm = self.vae_ if self.warm_start and hasattr(self, "vae_") else None
         if warm is not None and warm.deterministic and not parts.objective.deterministic:
@@ -217,6 +217,7 @@ class BaseVAE(Fitted, BaseEstimator, ABC):  # type: ignore[misc]
         self.active_units_, self.kl_per_unit_ = (
             use.cpu().numpy() for use in latent_use(self.vae_, some)
         )
+        return fit
 
     def _plain(self, parts: Parts) -> Family | None:
         """Return the family of numbers of all kinds where the likelihood is "auto", if they agree.

@@ -10,7 +10,6 @@ from .core.objectives import Objective
 from .core.posteriors import FlowPosterior, Posterior
 from .core.priors import Prior
 from .core.proposals import EncoderProposal, Proposal
-from .core.regularised import BetaTC
 
 
 @dataclasses.dataclass(frozen=True)
@@ -90,12 +89,12 @@ RULES = (
         "or MMD(kl_weight=1.0).",
     ),
     Rule(
-        lambda p: isinstance(p.objective, BetaTC) and isinstance(p.posterior, FlowPosterior),
+        lambda p: p.objective.needs_margins and isinstance(p.posterior, FlowPosterior),
         "objective='beta_tc' needs the margins of q(z | x), which posterior='flow' does not have. "
         "Use posterior='full_gaussian', 'diagonal_gaussian' or 'isotropic_gaussian'.",
     ),
     Rule(
-        lambda p: isinstance(p.objective, BetaTC) and p.n_layers > 1,
+        lambda p: p.objective.needs_margins and p.n_layers > 1,
         "objective='beta_tc' needs the margins of q(z | x), which two layers of latents do not "
         "have. Use one integer for latent_dim.",
     ),

@@ -69,30 +69,62 @@ class Completing:
     @torch.no_grad()
     def expect(self, values: Float) -> Float:
         """Return values (n, c) with missing ones at their posterior mean, or mode."""
-        completed, todo = values.copy(), self.incomplete(values)
+        completed, at_once = values.copy(), self._at_once
         n_draws = EXPECTED_DRAWS * self.scoring.n_draws
+        for index, batch, z, log_w in self._weighed(values, n_draws, SUFFICIENT_TO_EXPECT):
+            found = self.table.expect(expectation(self.vae, batch, z, log_w, at_once))
+            completed[index] = np.where(np.isnan(values[index]), found, values[index])
+        return completed
+
+    @torch.no_grad()
+    def complete_keyed(self, values: Float, n_samples: int) -> Float:
+        """Return completed values (n * n_samples, c) that do not depend on a row's company.
+
+        As :meth:`complete`, but every row has random streams of its own, that follow from its
+        observed cells and the seed.
+        """
+        completed = np.repeat(values, n_samples, axis=0)
+        n_draws = max(self.scoring.n_draws, PROPOSALS_A_DRAW * n_samples)
+        for index, batch, z, log_w in self._weighed(values, n_draws, SUFFICIENT_A_DRAW * n_samples):
+            keys = batch.with_nan().cpu().numpy()
+            for i, row in enumerate(index):
+                one = slice(i, i + 1)
+                drawn = self._draw_one(keys[i], batch[one], z[:, one], log_w[:, one], n_samples)
+                where = slice(row * n_samples, (row + 1) * n_samples)
+                completed[where] = np.where(np.isnan(values[row]), drawn, values[row])
+        return completed
+
+    def _draw_one(
+        self, key: Float, batch: Batch, z: Tensor, log_w: Tensor, n_samples: int
+    ) -> Float:
+        """Return draws for one row by a random stream of its own."""
+        random = np.random.RandomState(np.random.MT19937(seed_of(key, self.seed)))
+        generator = torch.Generator(self.scoring.device).manual_seed(random.randint(2**31 - 1))
+        cells, _ = complete(self.vae, batch, z, log_w, n_samples, generator, self._at_once)
+        return self.table.decode(cells[:, 0].double().cpu().numpy(), random)
+
+    @property
+    def _at_once(self) -> int:
+        return self.scoring.tile(self.vae).draws
+
+    def _weighed(
+        self, values: Float, n_draws: int, sufficient: float
+    ) -> Iterator[tuple[Rows, Batch, Tensor, Tensor]]:
+        """Yield rows with a missing cell, tile by tile, with draws of z and their log-weights.
+
+        Those whose effective sample size is not sufficient come again, by more proposals.
+        """
+        todo = self.incomplete(values)
         for _, scoring in stages(self.scoring, n_draws):
             if not len(todo):
                 break
             uneven = [np.empty(0, dtype=np.intp)]
-            for index, found, ess in self._expected(values, todo, scoring):
-                known = values[index]
-                completed[index] = np.where(np.isnan(known), found, known)
-                uneven.append(index[ess < SUFFICIENT_TO_EXPECT])
+            rows, _ = as_rows(self.table, values[todo])
+            for index, z, log_w in scoring.draw(self.vae, rows):
+                some, batch = todo[index.numpy()], place(rows[index], scoring.device)
+                yield some, batch, z.to(batch.x), log_w.to(batch.x)
+                uneven.append(some[effective_sample_size(log_w).numpy() < sufficient])
             todo = np.concatenate(uneven)
-        return completed
-
-    def _expected(
-        self, values: Float, todo: Rows, scoring: Scoring
-    ) -> Iterator[tuple[Rows, Float, Float]]:
-        """Yield rows, what is expected of all their columns, and effective sample sizes."""
-        rows, _ = as_rows(self.table, values[todo])
-        at_once = scoring.tile(self.vae).draws
-        for index, z, log_w in scoring.draw(self.vae, rows):
-            batch = place(rows[index], scoring.device)
-            found = expectation(self.vae, batch, z.to(batch.x), log_w.to(batch.x), at_once)
-            ess = effective_sample_size(log_w).numpy()
-            yield todo[index.numpy()], self.table.expect(found), ess
 
     @torch.no_grad()
     def complete(
@@ -221,6 +253,12 @@ def stages(scoring: Scoring, n_draws: int) -> Iterator[tuple[int, Scoring]]:
     for times, at_least, rounds in STAGES:
         more = max(times * n_draws, at_least)
         yield times, dataclasses.replace(scoring, n_draws=more, rounds=rounds)
+
+
+def seed_of(key: Float, seed: int) -> np.random.SeedSequence:
+    """Return what a row's random stream starts from: its cells (c,) and a seed."""
+    words = np.frombuffer((key + 0.0).tobytes(), dtype=np.uint32)  # -0.0 is 0.0
+    return np.random.SeedSequence([seed, *words.tolist()])
 
 
 def in_chunks(rows: Rows, size: int) -> Iterator[Rows]:

@@ -63,8 +63,12 @@ class Fitted:
             return np.full((1, len(self.table_.container.fields)), np.nan)
         return read_context(context, self.table_)
 
-    @torch.no_grad()
     def _sample(self, values: Float, context: Tensor | None, seed: int) -> Any:
+        """Draw rows as :meth:`_sample_values`, in the user's container."""
+        return self.table_.container.rows(self._sample_values(values, context, seed))
+
+    @torch.no_grad()
+    def _sample_values(self, values: Float, context: Tensor | None, seed: int) -> Float:
         """Draw a row given each row of a context, if there is one.
 
         Of values (n, c) those conditioned on are known.
@@ -78,7 +82,7 @@ class Fitted:
         ]
         x = torch.cat([x for _, x in cells]).cpu().double().numpy()
         drawn = self.table_.decode(x, np.random.RandomState(seed))
-        return self.table_.container.rows(np.where(np.isnan(drawn), values, drawn))
+        return np.where(np.isnan(drawn), values, drawn)
 
     def _context(self, values: Float) -> Tensor | None:
         """Return the context of values (n, c) on the model's device."""
@@ -158,11 +162,30 @@ class Fitted:
         z = torch.as_tensor(Z, dtype=torch.float32, device=self.device_)
         return self.vae_.decode(z, self._context(values))
 
+    def _values(self, X: Any) -> Float:
+        """Return rows as numbers (n, columns of the user)."""
+        check_is_fitted(self)
+        return read(self, X, self.table_.container)[0]
+
     def _rows(self, X: Any) -> tuple[Batch, Float]:
         """Return rows as cells, and their log-Jacobians (n,)."""
-        check_is_fitted(self)
-        values, _ = read(self, X, self.table_.container)
-        return as_rows(self.table_, values)
+        return as_rows(self.table_, self._values(X))
+
+    def _log_p(self, values: Float) -> NDArray[np.float64]:
+        """Return log p of the observed ones of values (n, c), in the user's units, (n,)."""
+        rows, log_det = as_rows(self.table_, values)
+        scoring = self._scoring(self.n_draws, self.proposal)
+        return scoring.log_marginal(self.vae_, rows).numpy() + log_det
+
+    def _log_given_rest(self, values: Float, column: NDArray[np.intp]) -> NDArray[np.float64]:
+        """Return log p of one of values (n, c) a row given the others, in its unit, (n,)."""
+        rows, log_det = as_rows(self.table_, values)
+        rest = np.where(np.arange(values.shape[1]) == column[:, None], np.nan, values)
+        positions = [known.position for known in self.table_.columns]
+        cell = torch.as_tensor(np.searchsorted(positions, column))
+        scoring = self._scoring(self.n_draws, self.proposal)
+        log_p = scoring.log_given_rest(self.vae_, rows, cell).numpy()
+        return log_p + log_det - self.table_.encode(rest)[1]
 
 
 def positive_integer(value: Any, name: str) -> int:

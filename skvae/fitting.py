@@ -24,7 +24,7 @@ from .core.labels import decided, with_label
 from .core.linear import linear_model, start_linear
 from .core.networks import CorrelatedNoise, frozen, initialize
 from .core.noise import KeyedNoise
-from .core.objectives import ELBO, ObjectiveModule
+from .core.objectives import ELBO
 from .core.priors import PriorModule
 from .core.regularised import JointModule
 from .core.vae import VAE
@@ -81,6 +81,10 @@ class Fit:
     validation_scores : list of float or None
         Held-out nats per row in the user's units, one an epoch; None without held-out rows.
     best_validation_score : float or None
+    unseen : ndarray of int
+        Positions of the held-out rows that the model was not fitted to in the end.
+    watched : ndarray of int
+        Positions of all held-out rows.
     rows : Batch
         What was trained on; rows with an unknown label have the likeliest by those around them.
     """
@@ -103,6 +107,7 @@ class Fit:
         self.validation_scores: list[float] | None = None
         self.best_validation_score: float | None = None
         self.init = ""
+        self.watched = self.unseen = np.empty(0, dtype=np.intp)
 
     def run(self, rows: Batch, log_det: Float, warm: VAE | None = None) -> list[Trained]:
         """Train on rows with log-Jacobians (n,), from a model of before or anew.
@@ -125,6 +130,7 @@ class Fit:
         self.validation_scores = curve(stages, "valid_score")
         self.best_validation_score = stages[-1].best_score
         if warm is not None or len(rows) >= REFIT_ROWS:
+            self.unseen = self.watched
             return stages
         return self._train(rows, self.init, n_epochs=[stage.best_epoch for stage in stages])
 
@@ -172,6 +178,7 @@ class Fit:
         if self.labels is not None:
             wanted = self._wanted_to_train(self.labels, n_held_out)
             order = order[np.argsort(wanted[order], kind="stable")]
+        self.watched = order[:n_held_out]
         held_out, training = (torch.as_tensor(part) for part in np.split(order, [n_held_out]))
         return rows[training], self._held_out(rows[held_out], log_det[held_out])
 
@@ -223,7 +230,7 @@ class Fit:
         vae.prior = self._new_prior(vae, rows).to(self.device)
         start_prior(vae, rows, self.seeds.init, of_latents=True)
         training = self._training(len(rows), 0, 1)
-        objective: ObjectiveModule = ELBO().build(vae, len(rows))
+        objective = self.parts.objective.around(ELBO()).build(vae, len(rows))
         if vae.deterministic:
             objective = JointModule(vae)
         # Nothing but the prior moves, so that the bound rises with its density of the latents.
@@ -312,7 +319,7 @@ class Fit:
             keyed = KeyedNoise(self.seeds.scoring, x, n_draws)
             return keyed.of()(n_noise).to(self.device, torch.float32)
 
-        return HeldOut(rows.to(self.device), noise, float(np.mean(log_det)))
+        return HeldOut(rows.to(self.device), noise, torch.as_tensor(log_det))
 
     def _training(self, n_rows: int, stage: int, n_stages: int) -> Training:
         e = self.estimator
@@ -366,7 +373,10 @@ def choose(candidates: dict[str, list[Trained]]) -> tuple[str, list[Trained]]:
     """
     (name, best), *others = candidates.items()
     for other, stages in others:
-        gain = (stages[-1].held_out_rows - best[-1].held_out_rows).double().cpu().numpy()
+        one, two = best[-1].held_out_rows, stages[-1].held_out_rows
+        # The same rows count for both: a row that is odd to either may decide nothing.
+        counted = stages[-1].net.module_.counted(one + two)
+        gain = (two - one)[counted].double().cpu().numpy()
         if gain.mean() > gain.std() / np.sqrt(max(len(gain) - 1, 1)):
             name, best = other, stages
     return name, best

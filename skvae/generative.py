@@ -86,9 +86,7 @@ class GenerativeMixin(BaseVAE):
         ----------
         "Importance Weighted Autoencoders" (Burda et al., 2016).
         """
-        rows, log_det = self._rows(X)
-        scores = self._scoring(self.n_draws, self.proposal).log_marginal(self.vae_, rows)
-        return scores.numpy() + log_det
+        return self._log_p(self._values(X))
 
     @available_if(scores)
     def log_likelihood(

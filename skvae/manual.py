@@ -45,7 +45,7 @@ PARAMETERS = """
         The family of q(z | x); ``FlowPosterior()``, a Gaussian bent by couplings, needs
         ``pip install skvae[flows]``.
     objective : {"iwae", "elbo", "dreg", "monte_carlo", "beta", "beta_tc", "denoising", "mmd", \
-            "adversarial", "autoencoder"} or Objective, default="iwae"
+            "adversarial", "autoencoder", "trimmed"} or Objective, default="iwae"
         What training maximises. The first four are bounds of log p(x): ``IWAE(n_draws=10)``,
         ``ELBO(n_draws=2)`` set the draws of z a row, ``"dreg"`` is the bound of ``"iwae"`` by a
         gradient that is less noisy with many draws, ``"monte_carlo"`` draws from the prior and has
@@ -55,7 +55,8 @@ PARAMETERS = """
         ``"adversarial"`` and ``"autoencoder"`` make z a function of x and leave no density, for
         :class:`VAETransformer` alone: the first two match latents to the prior, by a kernel
         or a discriminator. There numbers have one Gaussian scale for the table where the
-        likelihood is ``"auto"``, and the posterior is not used.
+        likelihood is ``"auto"``, and the posterior is not used. ``"trimmed"``,
+        ``Trimmed(fraction=0.1, objective="iwae")``, leaves the least likely rows out.
     refit_prior : None, {"mixture", "vamp", "flow", "standard_normal"} or Prior, default=None
         What takes the prior's place when training is over: it is fitted to draws of q(z | x) with
         the networks held still, where the prior that was trained with leaves holes that no row has
@@ -104,8 +105,8 @@ PARAMETERS = """
     proposal : {"defensive", "laplace", "encoder", "prior", "ais"} or Proposal, \
             default="defensive"
         Where these draws come from: Laplace's approximation of the row's own p(z | x), q(z | x),
-        half of them from each (``"defensive"``), p(z), or chains from p(z) to p(z | x) (``"ais"``:
-        slow, a check that trusts no approximation).
+        p(z), half of them from the first and the rest from the other two (``"defensive"``), or
+        chains from p(z) to p(z | x) (``"ais"``: slow, a check that trusts no approximation).
     device : str or torch.device, default="auto"
         ``"cpu"``, ``"cuda"``, ``"cuda:1"``, ``"mps"``; ``"auto"`` takes CUDA where there is one.
     callbacks : list of skorch callbacks or None, default=None

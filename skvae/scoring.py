@@ -9,13 +9,23 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor
+from torch.nn.functional import one_hot
 
 from .core.batch import Batch
 from .core.distributions import PriorDistribution
 from .core.importance import effective_sample_size, log_marginal, pareto_k, standard_error
 from .core.latent import active_units, kl_per_unit
 from .core.noise import FreshNoise, KeyedNoise, Noise
-from .core.proposals import EncoderProposal, PriorProposal, Proposal, Source, adapted
+from .core.proposals import (
+    DefensiveProposal,
+    DirectProposal,
+    EncoderProposal,
+    PriorProposal,
+    Proposal,
+    Source,
+    adapted,
+)
+from .core.surprise import log_given_rest
 from .core.vae import VAE
 
 #: Rows are scored in tiles of at most this many, the last one padded, by at most this many draws
@@ -148,6 +158,26 @@ class Scoring:
     def log_marginal(self, vae: VAE, rows: Batch) -> Tensor:
         """Return the estimate of log p(cells), (n,)."""
         return self.summarise(vae, rows, log_marginal)[0]
+
+    @torch.no_grad()
+    def log_given_rest(self, vae: VAE, rows: Batch, column: Tensor) -> Tensor:
+        """Return log p(x_j | other observed cells), (n,), of an observed column j of every row.
+
+        A proposal whose density is not known at any z has the defensive one in its place.
+        """
+        found = self.log_marginal(vae, rows[(lone := rows.observed.sum(-1) == 1)])
+        whole = rows.x.new_empty(len(rows), dtype=torch.float64).masked_scatter(lone, found)
+        direct = self.proposal if isinstance(self.proposal, DirectProposal) else DefensiveProposal()
+        vae = precise(vae, self.device)
+        shape, cell = self.tile(vae), one_hot(column, rows.x.shape[1]).bool()
+        for some in (~lone).nonzero().squeeze(-1).split(shape.rows):
+            tile = rows[shape.padded(some)]
+            batch = place(tile, self.device)
+            noises = self._noises(tile, batch.x.dtype, shape.draws)
+            of_tile = cell[shape.padded(some)].to(self.device)
+            log_p = log_given_rest(vae, batch, of_tile, direct, noises)
+            whole[some] = log_p[: len(some)].cpu().double()
+        return whole
 
     def elbo(self, vae: VAE, rows: Batch) -> Tensor:
         """Return the evidence lower bound, (n,)."""

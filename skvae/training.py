@@ -198,7 +198,7 @@ class VAENet(NeuralNet):  # type: ignore[misc]
             self._notify_batch("on_batch_begin", batch=batch, training=True)
             step = step_fn(batch)
             total += torch.stack([term.sum() for term in step["terms"]])
-            n_rows += len(batch)
+            n_rows += len(step["terms"][0])
             self._notify_batch("on_batch_end", batch=batch, training=True, **step)
         value, log_px, kl = (total / n_rows).tolist()
         self.history.record("train_loss", -value)
@@ -216,7 +216,8 @@ class VAENet(NeuralNet):  # type: ignore[misc]
                 f"objective: expected a bound of shape ({len(batch)},), one value a row. "
                 f"Got shape {tuple(bound.value.shape)}."
             )
-        loss = -bound.value.mean()
+        counted = self.module_.counted(bound.value.detach())
+        loss = -bound.value[counted].mean()
         if bound.penalty is not None:
             loss = loss + bound.penalty
         loss.backward()
@@ -225,14 +226,16 @@ class VAENet(NeuralNet):  # type: ignore[misc]
         self.optimizer_.step()
         self.average_.update()
         value = bound.value if bound.penalty is None else bound.value - bound.penalty
-        terms = (value.detach(), bound.log_px.detach(), bound.kl.detach())
+        terms = [term.detach()[counted] for term in (value, bound.log_px, bound.kl)]
         return {"loss": loss.detach(), "terms": terms, "y_pred": None}
 
     @torch.no_grad()
     def evaluate(self) -> float:
         """Return the held-out bound, nats per row in the user's units, of the averaged weights."""
         assert self.held_out_ is not None
-        return float(self.evaluate_rows().mean()) + self.held_out_.log_det
+        rows = self.evaluate_rows().cpu()
+        counted = self.module_.counted(rows)
+        return float(rows[counted].mean()) + float(self.held_out_.log_det[counted].mean())
 
     @torch.no_grad()
     def evaluate_rows(self) -> Tensor:
@@ -266,13 +269,13 @@ class HeldOut:
     rows : Batch
     noise : callable
         (n_draws, n_noise) -> their own fixed noise (n_draws, n, n_noise).
-    log_det : float
-        Mean log-Jacobian of the rows.
+    log_det : Tensor of shape (n,)
+        Log-Jacobians of the rows, on the CPU.
     """
 
     rows: Batch
     noise: Callable[[int, int], Tensor]
-    log_det: float
+    log_det: Tensor
 
     def __len__(self) -> int:
         return len(self.rows)

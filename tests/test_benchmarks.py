@@ -42,6 +42,7 @@ from skvae.table import resolution  # noqa: E402
         "few_labels",
         "conditional_samples",
         "forecasting",
+        "explain",
     ],
 )
 def test_benchmark_runs(name):

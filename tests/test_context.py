@@ -12,6 +12,7 @@ from sklearn.linear_model import LinearRegression
 from skvae import VAEDensity, VAEImputer, VAETransformer
 
 LINEAR = {
+    "prior": "standard_normal",
     "hidden_layer_sizes": (),
     "likelihood": "gaussian",
     "max_epochs": 0,
@@ -159,7 +160,9 @@ def test_the_given_categories_of_a_discrete_table_have_their_frequencies():
     a = generator.integers(3, size=3_000)
     b = np.where(generator.random(3_000) < 0.7, a, generator.integers(3, size=3_000))
     table = pd.DataFrame({"a": a, "b": b}).astype(str)
-    density = VAEDensity(2, context_features=["a"], max_epochs=30, random_state=0).fit(table)
+    density = VAEDensity(
+        2, prior="standard_normal", context_features=["a"], max_epochs=30, random_state=0
+    ).fit(table)
     pairs = pd.DataFrame([(i, j) for i in "012" for j in "012"], columns=["a", "b"])
     probability = np.exp(density.score_samples(pairs)).reshape(3, 3)
     np.testing.assert_allclose(probability.sum(1), 1.0, atol=0.02)
@@ -233,7 +236,9 @@ def test_a_latent_that_only_follows_the_context_is_not_active():
     generator = np.random.default_rng(0)
     c = generator.normal(size=(400, 1))
     X = np.hstack([c, 3.0 * c + generator.normal(size=(400, 1))])
-    density = VAEDensity(3, context_features=[0], max_epochs=60, random_state=0).fit(X)
+    density = VAEDensity(
+        3, prior="standard_normal", context_features=[0], max_epochs=60, random_state=0
+    ).fit(X)
     unused = density.kl_per_unit_ < 0.05
     assert unused.any()
     assert not density.active_units_[unused].any()

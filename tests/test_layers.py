@@ -36,6 +36,7 @@ LAYERS = {
     "classifier": 10,
     "density": 10,
     "imputer": 10,
+    "outlier": 10,
     "transformer": 10,
 }
 OF_THE_TABLE = ("clock", "codecs", "container", "bins", "context", "table")

@@ -16,9 +16,11 @@ from skvae import (
     FlowPrior,
     Mixture,
     MonteCarlo,
+    Trimmed,
     VAEClassifier,
     VAEDensity,
     VAEImputer,
+    VAEOutlierDetector,
     VAETransformer,
     Vamp,
 )
@@ -34,6 +36,7 @@ PARTS = {
     "flow prior": {"prior": FlowPrior(2, (16,))},
     "flow posterior": {"posterior": FlowPosterior(1, (16,))},
     "dreg": {"objective": "dreg"},
+    "trimmed": {"objective": Trimmed(0.2, "dreg")},
     "monte carlo": {"objective": MonteCarlo(20)},
     "refitted": {"refit_prior": Mixture(3)},
     "refitted flow": {"refit_prior": FlowPrior(2, (16,))},
@@ -95,6 +98,10 @@ def test_the_other_estimators_take_every_part(parts):
     X[::5, 2] = np.nan
     imputer = VAEImputer(**{"latent_dim": 2, **QUICK, **parts, "max_epochs": 4})
     assert np.isfinite(imputer.fit_transform(X)).all()
+    detector = VAEOutlierDetector(**{"latent_dim": 2, **QUICK, **parts, "max_epochs": 2})
+    detector.set_params(n_draws=4).fit(X)
+    assert np.isfinite(detector.decision_function(X)).all()
+    assert np.isfinite(detector.explain(X[1:4])).all()
 
 
 # ------------------------------------------------------------------ refitted priors
@@ -103,8 +110,8 @@ def test_the_other_estimators_take_every_part(parts):
 @pytest.mark.parametrize("prior", [Mixture(5), FlowPrior(2, (16,)), Vamp(30)], ids=repr)
 def test_a_refitted_prior_is_like_the_draws_of_the_encoder(prior):
     X = clusters(300)
-    plain = density(max_epochs=25, init="random").fit(X)
-    model = density(max_epochs=25, init="random", refit_prior=prior).fit(X)
+    plain = density(prior="standard_normal", max_epochs=25, init="random").fit(X)
+    model = clone(plain).set_params(refit_prior=prior).fit(X)
     # The same networks: nothing but the prior was trained again.
     for one, other in zip(plain.vae_.decoder.parameters(), model.vae_.decoder.parameters()):
         torch.testing.assert_close(one, other, rtol=0, atol=0)

@@ -44,7 +44,7 @@ from .latent import active_units, kl_per_unit
 from .linear import FactorModel, factor_analysis, linear_model, start_linear
 from .matching import MMD, Adversarial, discrepancy
 from .networks import MLP, CorrelatedNoise
-from .objectives import ELBO, IWAE, Bound, DReG, MonteCarlo, Objective
+from .objectives import ELBO, IWAE, Bound, DReG, MonteCarlo, Objective, Trimmed
 from .posteriors import (
     DiagonalGaussian,
     FlowPosterior,
@@ -116,6 +116,7 @@ __all__ = [
     "Recipe",
     "StandardNormal",
     "StudentT",
+    "Trimmed",
     "Vamp",
     "active_units",
     "bidirectional",

@@ -113,6 +113,15 @@ class Labelled:
         """Whether the encoder has to do without some of the observed cells."""
         return self.objective.hides_cells
 
+    @property
+    def needs_margins(self) -> bool:
+        """Whether the distribution of every latent by itself is asked of q(z | x)."""
+        return self.objective.needs_margins
+
+    def around(self, bound: Objective) -> Objective:
+        """Return another bound of log p(x | y) with what the objective does around its own."""
+        return self.objective.around(bound)
+
     def build(self, vae: VAE, n_train: int) -> ObjectiveModule:
         """Return the objective of ``vae``, which is to be trained on ``n_train`` rows."""
         return _Labelled(self.objective.build(vae, n_train), self.class_prior)
@@ -146,6 +155,9 @@ class _Labelled(ObjectiveModule):
     @property
     def n_monitored(self) -> int:
         return self.given_label.n_monitored
+
+    def counted(self, value: Tensor) -> slice | Tensor:
+        return self.given_label.counted(value)
 
     def monitor(self, batch: Batch, noise: Tensor) -> Tensor:
         # Some rows at a time, as each comes with all of its classes.

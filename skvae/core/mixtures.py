@@ -10,7 +10,6 @@ from .distributions import (
     LatentDistribution,
     Moved,
     PriorDistribution,
-    StudentT,
     TriangularNormal,
     standard_normal_log_prob,
 )
@@ -152,13 +151,13 @@ class Mixture(LatentDistribution):
 
     Parameters
     ----------
-    first : StudentT
+    first : LatentDistribution
     second : LatentDistribution
     share : Tensor of shape (n,)
         Probability of ``first``, row by row; 0 and 1 are allowed.
     """
 
-    def __init__(self, first: StudentT, second: LatentDistribution, share: Tensor):
+    def __init__(self, first: LatentDistribution, second: LatentDistribution, share: Tensor):
         self.first, self.second, self.share = first, second, share
         super().__init__(first.batch_shape, first.event_shape, validate_args=False)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from abc import ABC, abstractmethod
-from typing import ClassVar, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -13,7 +13,7 @@ from torch.distributions import kl_divergence
 from .batch import Batch
 from .distributions import LatentDistribution
 from .importance import log_marginal
-from .recipe import Recipe
+from .recipe import Recipe, resolve
 from .vae import VAE, Draw
 
 GRADIENTS = ("reparameterisation", "score_function")
@@ -40,10 +40,15 @@ class Bound(NamedTuple):
 class Objective(Recipe, ABC):
     """A recipe for what training maximises: a bound of log p(x), or something in its place."""
 
-    #: Whether there is a q(z | x) to train.
-    needs_encoder: ClassVar[bool] = True
-    #: Whether latents of rows come to follow the prior, so that rows can be drawn from it.
-    matches_prior: ClassVar[bool] = True
+    @property
+    def needs_encoder(self) -> bool:
+        """Whether there is a q(z | x) to train."""
+        return True
+
+    @property
+    def matches_prior(self) -> bool:
+        """Whether latents of rows come to follow the prior, so that rows can be drawn from it."""
+        return True
 
     @property
     def has_density(self) -> bool:
@@ -60,8 +65,17 @@ class Objective(Recipe, ABC):
         """Whether the encoder has to do without some of the observed cells."""
         return False
 
+    @property
+    def needs_margins(self) -> bool:
+        """Whether the distribution of every latent by itself is asked of q(z | x)."""
+        return False
+
     def validate(self) -> None:
         """Raise ValueError where a field has no meaning."""
+
+    def around(self, bound: Objective) -> Objective:
+        """Return another bound with what this objective does around its own, as trimming."""
+        return bound
 
     @abstractmethod
     def build(self, vae: VAE, n_train: int) -> ObjectiveModule:
@@ -103,6 +117,14 @@ class ObjectiveModule(nn.Module, ABC):
     def n_monitored(self) -> int:
         """How many draws of noise a row gets in :meth:`monitor`."""
         return MONITOR_DRAWS
+
+    def counted(self, value: Tensor) -> slice | Tensor:
+        """Return which rows count in the mean of a value (n,): all, or the indices of some.
+
+        That mean over a batch is what training maximises; over held-out rows it is what early
+        stopping compares.
+        """
+        return slice(None)
 
     def noise(self, batch: Batch, n_draws: int, generator: torch.Generator | None) -> Tensor:
         """Return standard normal noise (n_draws, n, n_noise)."""
@@ -354,7 +376,9 @@ class MonteCarlo(Objective):
 
     n_draws: int = 100
 
-    needs_encoder: ClassVar[bool] = False
+    @property
+    def needs_encoder(self) -> bool:
+        return False
 
     def validate(self) -> None:
         _check_draws(self)
@@ -383,6 +407,105 @@ class _MonteCarlo(ObjectiveModule):
         log_px = (v * log_w).sum(0)
         value = log_marginal(log_w)
         return Bound(value, None, log_px, log_px - value)
+
+
+@dataclasses.dataclass
+class Trimmed(Objective):
+    """A bound whose mean leaves out the rows where it is lowest: rows that should not be fitted.
+
+    Of every batch a share is left out, anew each time, and also of the held-out rows that early
+    stopping watches. A row far from all others has a gradient as large as it is wrong; without it
+    the model of the others is as if the row had not been there. Give a share somewhat above that
+    of the outliers: of a table without any, the tails are lost. Units of columns and a linear
+    start still come from all rows.
+
+    Parameters
+    ----------
+    fraction : float, default=0.1
+        The share of rows left out, from 0 to below 1.
+    objective : str or Objective, default="iwae"
+        The bound.
+
+    References
+    ----------
+    "Maximum Trimmed Likelihood Estimators: A Unified Approach, Examples, and Algorithms" (Hadi and
+    Luceño, 1997); "Learning with Bad Training Data via Iterative Trimmed Loss Minimization" (Shen
+    and Sanghavi, 2019).
+    """
+
+    fraction: float = 0.1
+    objective: str | Objective = "iwae"
+
+    @property
+    def inner(self) -> Objective:
+        """The bound, as a recipe."""
+        return resolve(self.objective, Objective, "objective")  # type: ignore[type-abstract]
+
+    @property
+    def needs_encoder(self) -> bool:
+        return self.inner.needs_encoder
+
+    @property
+    def matches_prior(self) -> bool:
+        return self.inner.matches_prior
+
+    @property
+    def has_density(self) -> bool:
+        return self.inner.has_density
+
+    @property
+    def deterministic(self) -> bool:
+        return self.inner.deterministic
+
+    @property
+    def hides_cells(self) -> bool:
+        return self.inner.hides_cells
+
+    @property
+    def needs_margins(self) -> bool:
+        return self.inner.needs_margins
+
+    def validate(self) -> None:
+        if not 0.0 <= self.fraction < 1.0:
+            raise ValueError(
+                f"Trimmed(fraction={self.fraction!r}): expected a number from 0 to below 1, the "
+                "share of rows to leave out."
+            )
+        if isinstance(self.inner, Trimmed):
+            raise ValueError("Trimmed(objective=Trimmed(...)): give the bound itself, as IWAE().")
+        self.inner.validate()
+
+    def around(self, bound: Objective) -> Objective:
+        return Trimmed(self.fraction, bound)
+
+    def build(self, vae: VAE, n_train: int) -> ObjectiveModule:
+        return _Trimmed(self.inner.build(vae, n_train), self.fraction)
+
+
+class _Trimmed(ObjectiveModule):
+    def __init__(self, whole: ObjectiveModule, fraction: float):
+        super().__init__(whole.vae)
+        self.whole, self.fraction = whole, fraction
+
+    def forward(self, batch: Batch, generator: torch.Generator | None = None) -> Bound:
+        bound: Bound = self.whole(batch, generator)
+        return bound
+
+    def monitor(self, batch: Batch, noise: Tensor) -> Tensor:
+        return self.whole.monitor(batch, noise)
+
+    @property
+    def settled(self) -> bool:
+        return self.whole.settled
+
+    @property
+    def n_monitored(self) -> int:
+        return self.whole.n_monitored
+
+    def counted(self, value: Tensor) -> slice | Tensor:
+        n_out = int(self.fraction * len(value))
+        # A bound that is not a number is the lowest.
+        return value.nan_to_num(-torch.inf).topk(len(value) - n_out, sorted=False).indices
 
 
 def _weighted(draw: Draw) -> Bound:

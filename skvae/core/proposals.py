@@ -21,6 +21,11 @@ from .noise import Noise
 from .recipe import Recipe
 from .vae import VAE
 
+#: Share of the prior in what a defensive proposal does not draw from Laplace's approximation: of a
+#: row with all cells observed, and with none. With a prior of many modes so has p(z | x) of a row
+#: that says little; errors of 64 draws fell from 1.25 to 0.53 nat where 70 % of the cells were
+#: missing, from 0.46 to 0.15 in a table of two categories, and stayed where there is one mode.
+PRIOR_SHARE = (0.25, 1.0)
 #: Degrees of freedom of an adapted proposal: tails for what the draws so far have missed.
 ADAPTED_DF = 8.0
 
@@ -53,29 +58,41 @@ def draws_from(distribution: LatentDistribution, vae: VAE, batch: Batch) -> Sour
     return source
 
 
+class DirectProposal(Proposal, ABC):
+    """A recipe for draws from a distribution whose density is known at any z."""
+
+    @abstractmethod
+    def distribution(self, vae: VAE, batch: Batch) -> LatentDistribution:
+        """Return what is drawn from, for every row of a batch."""
+
+    def build(self, vae: VAE, batch: Batch) -> Source:
+        return draws_from(self.distribution(vae, batch), vae, batch)
+
+
 @dataclasses.dataclass
-class EncoderProposal(Proposal):
+class EncoderProposal(DirectProposal):
     """Draws from q(z | x)."""
 
-    def build(self, vae: VAE, batch: Batch) -> Source:
-        return draws_from(vae.posterior(batch), vae, batch)
+    def distribution(self, vae: VAE, batch: Batch) -> LatentDistribution:
+        return vae.posterior(batch)
 
 
 @dataclasses.dataclass
-class PriorProposal(Proposal):
+class PriorProposal(DirectProposal):
     """Draws from p(z): simple Monte Carlo, log_w = log p(x | z)."""
 
-    def build(self, vae: VAE, batch: Batch) -> Source:
-        return draws_from(vae.prior_of(batch), vae, batch)
+    def distribution(self, vae: VAE, batch: Batch) -> LatentDistribution:
+        return vae.prior_of(batch)
 
 
 @dataclasses.dataclass
-class DefensiveProposal(Proposal):
-    """Draws from a mixture of Laplace's approximation and the encoder.
+class DefensiveProposal(DirectProposal):
+    """Draws from a mixture of Laplace's approximation, the encoder and the prior.
 
-    The weights divide by the density of the mixture, so none exceeds what either would give over
-    its share: Laplace finds the row's mode, the encoder knows of others. A row whose mode is not
-    found has the encoder alone.
+    The weights divide by the density of the mixture, so none exceeds what any of the three would
+    give over its share: Laplace finds the row's mode, the encoder knows of others, the prior has
+    all of them. A quarter of what Laplace leaves is the prior's; the more cells are missing, the
+    larger is its part. A row whose mode is not found has encoder and prior alone.
 
     Parameters
     ----------
@@ -95,23 +112,30 @@ class DefensiveProposal(Proposal):
                 f"DefensiveProposal(share={self.share!r}): expected a number from 0 to 1."
             )
 
-    def build(self, vae: VAE, batch: Batch) -> Source:
-        return draws_from(_mixture(vae, batch, self.share), vae, batch)
+    def distribution(self, vae: VAE, batch: Batch) -> LatentDistribution:
+        q, prior = vae.posterior(batch), vae.prior_of(batch)
+        at_least, at_most = PRIOR_SHARE
+        missing = 1.0 - batch.observed.to(batch.x).mean(-1)
+        others = Mixture(q, prior, 1.0 - (at_least + (at_most - at_least) * missing))
+        return _with_laplace(vae, batch, q, others, self.share)
 
 
 @dataclasses.dataclass
-class LaplaceProposal(Proposal):
+class LaplaceProposal(DirectProposal):
     """Draws from Laplace's approximation of p(z | x_observed), a Student-t at the row's mode.
 
     A row whose mode is not found has the encoder in its place.
     """
 
-    def build(self, vae: VAE, batch: Batch) -> Source:
-        return draws_from(_mixture(vae, batch, 1.0), vae, batch)
+    def distribution(self, vae: VAE, batch: Batch) -> LatentDistribution:
+        q = vae.posterior(batch)
+        return _with_laplace(vae, batch, q, q, 1.0)
 
 
-def _mixture(vae: VAE, batch: Batch, share: float) -> Mixture:
-    q = vae.posterior(batch)
+def _with_laplace(
+    vae: VAE, batch: Batch, q: LatentDistribution, others: LatentDistribution, share: float
+) -> Mixture:
+    """Return a share of Laplace's approximation, climbed to from the mean of q, beside others."""
     try:
         found = laplace(vae, batch, q.mean)
     except RuntimeError as error:
@@ -121,7 +145,7 @@ def _mixture(vae: VAE, batch: Batch, share: float) -> Mixture:
             "decoder: scoring by Laplace's approximation takes second derivatives of the module "
             f"with torch.func, which failed: {error} Use proposal='encoder'."
         ) from error
-    return Mixture(found.distribution, q, torch.where(found.converged, share, 0.0).to(batch.x))
+    return Mixture(found.distribution, others, torch.where(found.converged, share, 0.0).to(batch.x))
 
 
 def adapted(vae: VAE, batch: Batch, z: Tensor, log_w: Tensor) -> Source:

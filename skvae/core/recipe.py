@@ -21,8 +21,12 @@ class Recipe:
     """
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
-        """Return the fields by name; ``deep`` is accepted for scikit-learn and changes nothing."""
-        return {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+        """Return the fields by name; ``deep`` ones too, as ``objective__n_draws``."""
+        params = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+        inner = [(name, part) for name, part in params.items() if isinstance(part, Recipe)]
+        for name, part in inner if deep else []:
+            params |= {f"{name}__{key}": value for key, value in part.get_params().items()}
+        return params
 
     def set_params(self: R, **params: Any) -> R:
         """Set fields by name and return the recipe.
@@ -38,7 +42,11 @@ class Recipe:
                 raise ValueError(
                     f"{type(self).__name__} has no parameter {name!r}. It has: {sorted(known)}."
                 )
-            setattr(self, name, value)
+            outer, _, inner = name.partition("__")
+            if inner:
+                getattr(self, outer).set_params(**{inner: value})
+            else:
+                setattr(self, name, value)
         return self
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from typing import ClassVar, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -36,7 +36,9 @@ class Autoencoder(Objective):
     Dimensionality of Data with Neural Networks" (Hinton and Salakhutdinov, 2006).
     """
 
-    matches_prior: ClassVar[bool] = False
+    @property
+    def matches_prior(self) -> bool:
+        return False
 
     @property
     def deterministic(self) -> bool:
@@ -186,6 +188,10 @@ class BetaTC(Objective):
     """
 
     beta: float = 4.0
+
+    @property
+    def needs_margins(self) -> bool:
+        return True
 
     def validate(self) -> None:
         check_number(self, "beta", 0.0)

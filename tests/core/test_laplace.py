@@ -169,12 +169,23 @@ def test_draws_asked_for_are_draws_made(n_draws):
     assert log_w(DefensiveProposal(), vae, batch, n_draws).shape == (n_draws, 24)
 
 
-def test_half_of_the_defensive_draws_come_from_each():
+def test_defensive_draws_come_half_from_laplace_and_a_quarter_of_the_rest_from_the_prior():
     vae, batch = curved_model(Bernoulli())
     with torch.no_grad():
         vae.encoder.posterior.linear.bias[:2] += 1000.0
         z, _ = DefensiveProposal().build(vae, batch)(KeyedNoise(0, batch.x, 64).of())
-    assert ((z[..., 0] > 500).sum(0) - 32).abs().max() <= 1
+    assert ((z[..., 0] > 500).sum(0) - 24).abs().max() <= 2  # of the encoder
+
+
+def test_what_is_missing_is_drawn_from_the_prior():
+    vae, batch = curved_model(Bernoulli())
+    mask = torch.ones_like(batch.x, dtype=torch.bool)
+    mask[:, 1:] = False
+    batch, share = Batch(batch.x, mask), 1 / mask.shape[1]
+    with torch.no_grad():
+        vae.encoder.posterior.linear.bias[:2] += 1000.0
+        z, _ = DefensiveProposal().build(vae, batch)(KeyedNoise(0, batch.x, 64).of())
+    assert ((z[..., 0] > 500).sum(0) - 32 * 0.75 * share).abs().max() <= 1.5
 
 
 @pytest.mark.parametrize("family", [Gaussian(scale="shared"), Bernoulli()], ids=repr)

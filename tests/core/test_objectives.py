@@ -14,6 +14,8 @@ from skvae.core import (
     FullGaussian,
     Gaussian,
     Mixture,
+    MonteCarlo,
+    Trimmed,
     build_vae,
 )
 from skvae.core.labels import Labelled, with_label
@@ -293,3 +295,51 @@ def test_a_row_whose_latents_are_functions_of_each_other_has_the_gradient_of_iwa
     for iwae, dreg in zip(*gradients, strict=True):
         # Two ways to add up float32 numbers.
         torch.testing.assert_close(dreg, iwae, rtol=1e-3, atol=1e-3 * float(iwae.abs().max()))
+
+
+def test_a_trimmed_bound_counts_the_likeliest_rows():
+    vae, covariance = spoiled()
+    batch = Batch(rows_of(covariance, n=8))
+    module = Trimmed(0.25, DReG(3)).build(vae, 8)
+    bound, expected = (
+        m(batch, torch.Generator().manual_seed(0)) for m in (module, DReG(3).build(vae, 8))
+    )
+    torch.testing.assert_close(bound.value, expected.value)
+    left_out = set(range(8)) - set(module.counted(bound.value).tolist())
+    assert left_out == set(bound.value.argsort()[:2].tolist())
+    assert module.counted(torch.tensor([torch.nan, 1.0, 0.0, 2.0])).sort().values.tolist() == [
+        1,
+        2,
+        3,
+    ]
+    assert len(module.counted(torch.zeros(1))) == 1
+    assert DReG(3).build(vae, 8).counted(bound.value) == slice(None)
+
+
+def test_a_row_that_is_left_out_has_no_influence():
+    vae, covariance = spoiled()
+    x = rows_of(covariance, n=8)
+    x[0] = 50.0
+
+    def gradient(recipe, x):
+        vae.zero_grad()
+        module = recipe.build(vae, len(x))
+        value = module.forward(Batch(x), torch.Generator().manual_seed(0)).value
+        value[module.counted(value.detach())].mean().backward()
+        return torch.cat([p.grad.flatten() for p in vae.parameters() if p.grad is not None])
+
+    before = gradient(Trimmed(0.125), x)
+    x[0] = -1e3
+    torch.testing.assert_close(gradient(Trimmed(0.125), x), before, rtol=0, atol=1e-12)
+    assert not torch.allclose(gradient(IWAE(), x), before)
+
+
+def test_a_trimmed_bound_is_as_the_one_within():
+    vae = spoiled()[0]
+    assert Trimmed().needs_encoder
+    assert Trimmed(0.3, "dreg").around(ELBO()) == Trimmed(0.3, ELBO())
+    assert Labelled(Trimmed(0.3), [0.5, 0.5]).around(ELBO()) == Trimmed(0.3, ELBO())
+    assert DReG().around(ELBO()) == ELBO()
+    assert not Trimmed(0.1, MonteCarlo(30)).needs_encoder
+    assert Trimmed(0.1, MonteCarlo(30)).build(vae, 8).n_monitored == 30
+    assert Labelled(Trimmed(0.5), [0.5, 0.5]).build(vae, 8).counted(torch.arange(4.0)).numel() == 2

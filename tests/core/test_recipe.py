@@ -3,7 +3,17 @@
 import pytest
 from sklearn.base import clone
 
-from skvae.core import ELBO, IWAE, DReG, Objective, Prior, Proposal, StandardNormal, resolve
+from skvae.core import (
+    ELBO,
+    IWAE,
+    DReG,
+    Objective,
+    Prior,
+    Proposal,
+    StandardNormal,
+    Trimmed,
+    resolve,
+)
 from skvae.core.recipe import recipes
 
 
@@ -14,6 +24,16 @@ def test_recipes_are_cloned_compared_and_printed():
     assert copy == recipe
     assert repr(copy) == "IWAE(n_draws=7)"
     assert clone(recipe).set_params(n_draws=3).n_draws == 3
+
+
+def test_fields_of_a_recipe_within_are_reached():
+    recipe = Trimmed(0.2, IWAE(7))
+    assert recipe.get_params(deep=False) == {"fraction": 0.2, "objective": IWAE(7)}
+    assert recipe.get_params()["objective__n_draws"] == 7
+    copy = clone(recipe).set_params(objective__n_draws=3, fraction=0.3)
+    assert (copy, recipe) == (Trimmed(0.3, IWAE(3)), Trimmed(0.2, IWAE(7)))
+    with pytest.raises(ValueError, match="has no parameter 'objective__n_draws'"):
+        Trimmed(0.2, "iwae").set_params(objective__n_draws=3)
 
 
 def test_names_come_from_classes():

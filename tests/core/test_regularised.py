@@ -18,6 +18,7 @@ from skvae.core import (
     Gaussian,
     IsotropicGaussian,
     Mixture,
+    Trimmed,
     build_vae,
     kl_per_unit,
     split_divergence,
@@ -293,3 +294,14 @@ def test_the_density_of_each_draw_under_each_row(correlated):
     z = z.double()
     expected = torch.stack([q.log_prob(z[i].expand(5, 2)) for i in range(7)])
     torch.testing.assert_close(log_prob_of_each(q, z), expected)
+
+
+def test_a_trimmed_objective_is_what_its_bound_is():
+    assert Trimmed(0.1, "autoencoder").deterministic
+    assert not Trimmed(0.1, "autoencoder").has_density
+    assert not Trimmed(0.1, "autoencoder").matches_prior
+    assert Trimmed(0.1, "beta_tc").needs_margins
+    assert Trimmed(0.1, Denoising(mask=0.1)).hides_cells
+    module = Trimmed(0.1, BetaObjective(warm_up=0.5)).build(model()[0], 40)
+    module.advance(0.1)
+    assert not module.settled
