@@ -30,7 +30,7 @@ OTHERS: dict[str, dict[str, dict[str, Any]]] = {
     "refit_prior": {"None": {}, "'mixture'": {"refit_prior": resolve("mixture", Prior, "prior")}},
     "init": {"'auto'": {}, "'linear'": {"init": "linear"}, "'random'": {"init": "random"}},
     "encoder": {"None": {}, "Linear(3, 4)": {"built_in": False}},
-    "estimator": {"VAEDensity": {}, "VAETransformer": {"encodes": True}},
+    "estimator": {"VAEDensity": {"needs_density": True}, "VAETransformer": {"encodes": True}},
 }
 Setting = tuple[str, str]
 

@@ -21,7 +21,7 @@ from torch import nn
 from .codecs import Float
 from .combinations import Parts, refuse
 from .container import Container, column_mask
-from .core.families import Family
+from .core.families import Family, Gaussian
 from .core.labels import Labelled
 from .core.networks import ACTIVATIONS, CorrelatedNoise
 from .core.objectives import Objective
@@ -92,6 +92,8 @@ class BaseVAE(Fitted, BaseEstimator, ABC):  # type: ignore[misc]
     _smooth: ClassVar[bool] = False
     #: Whether latent vectors of rows are asked for.
     _encodes: ClassVar[bool] = False
+    #: Whether all that it does is by a density.
+    _needs_density: ClassVar[bool] = True
 
     def __init__(
         self,
@@ -193,10 +195,15 @@ class BaseVAE(Fitted, BaseEstimator, ABC):  # type: ignore[misc]
     def _fit(self, X: Any, labels: Labels | None = None) -> Fit:
         parts = self._parts(labels)
         warm = self.vae_ if self.warm_start and hasattr(self, "vae_") else None
+        if warm is not None and warm.deterministic and not parts.objective.deterministic:
+            raise ValueError(
+                "warm_start=True goes on with an encoder that makes z a function of x, which a "
+                "bound of log p(x) cannot train. Set warm_start=False."
+            )
         seeds = Seeds(random_stream(self.random_state))
         values, container = read(self, X, None if warm is None else self.table_.container, n_min=2)
         if warm is None:
-            table, families = self._learn(values, container, seeds.split)
+            table, families = self._learn(values, container, seeds.split, self._plain(parts))
         else:
             table, families = self.table_, list(self.likelihoods_.values())
         rows, log_det = as_rows(table, values)
@@ -212,14 +219,26 @@ class BaseVAE(Fitted, BaseEstimator, ABC):  # type: ignore[misc]
         )
         return fit
 
-    def _learn(self, values: Float, container: Container, seed: int) -> tuple[Table, list[Family]]:
+    def _plain(self, parts: Parts) -> Family | None:
+        """Return the family of numbers of all kinds where the likelihood is "auto", if they agree.
+
+        Where z is a function of x that has one scale for the table: with more, some columns would
+        be copied to the latents to the last digit, and the others left.
+        """
+        if parts.objective.deterministic:
+            return Gaussian(scale="shared")
+        return Gaussian() if self._smooth else None
+
+    def _learn(
+        self, values: Float, container: Container, seed: int, plain: Family | None
+    ) -> tuple[Table, list[Family]]:
         """Learn the columns of which a value was observed, and choose their families."""
         names = container.names
         mask = column_mask(self.context_features, names, "context_features")
         given = np.flatnonzero(mask).tolist()
         if len(given) == len(names):
             raise ValueError("context_features names every column of X: none is left to model.")
-        families = choose_families(self.likelihood, values, container, seed, self._smooth, given)
+        families = choose_families(self.likelihood, values, container, seed, plain, given)
         empty = [
             name
             for j, (name, family) in enumerate(zip(names, families, strict=True))
@@ -250,6 +269,7 @@ class BaseVAE(Fitted, BaseEstimator, ABC):  # type: ignore[misc]
             n_layers=1 if isinstance(latent_dims(self.latent_dim), int) else 2,
             init=self.init,
             encodes=self._encodes,
+            needs_density=self._needs_density,
             built_in=built_in,
         )
         refuse(parts)

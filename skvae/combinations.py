@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from .core.labels import Labelled
 from .core.objectives import Objective
-from .core.posteriors import Posterior
+from .core.posteriors import FlowPosterior, Posterior
 from .core.priors import Prior
 from .core.proposals import EncoderProposal, Proposal
 
@@ -26,6 +26,8 @@ class Parts:
     init : str
     encodes : bool
         Whether the estimator gives latent vectors of rows.
+    needs_density : bool
+        Whether all that it does is by a density.
     built_in : bool
         Whether encoder and decoder are the built-in networks.
     """
@@ -38,6 +40,7 @@ class Parts:
     n_layers: int = 1
     init: str = "auto"
     encodes: bool = False
+    needs_density: bool = False
     built_in: bool = True
 
 
@@ -55,7 +58,46 @@ NOTHING_TO_DRAW_FROM = (
     "proposal='defensive', 'laplace', 'prior' or 'ais'."
 )
 
+#: Also of an estimator that is to be fitted, or was.
+NO_DENSITY = (
+    "objective='autoencoder', 'adversarial' and 'mmd' make z a function of x and train no density "
+    "of X, by which rows are scored, completed and classified. Use objective='iwae', 'elbo', "
+    "'beta' or 'denoising', or MMD(kl_weight=1.0); or VAETransformer, with refit_prior='mixture' "
+    "if it is to score rows too."
+)
+NO_ENCODER = (
+    "objective='monte_carlo' trains no encoder, of which latents of rows are. Use objective='iwae' "
+    "or 'elbo'."
+)
+NO_PRIOR = (
+    "objective='autoencoder' leaves latents where no prior says they are, so that no row can be "
+    "drawn. Use refit_prior='mixture', or objective='adversarial' or 'mmd'."
+)
+
 RULES = (
+    Rule(lambda p: not p.objective.has_density and p.needs_density, NO_DENSITY),
+    Rule(
+        lambda p: p.objective.deterministic and p.n_layers > 1,
+        "objective='autoencoder', 'adversarial' and 'mmd' make z a function of x, but of two "
+        "layers of latents the upper one is drawn given the lower. Use one integer for "
+        "latent_dim, or MMD(kl_weight=1.0).",
+    ),
+    Rule(
+        lambda p: p.objective.deterministic and _needs_encoder(p.prior, p.refit_prior),
+        "prior='vamp' is a mixture of q(z | x) of pseudo-inputs, but objective='autoencoder', "
+        "'adversarial' and 'mmd' make z a function of x, without spread. Use 'mixture' or 'flow', "
+        "or MMD(kl_weight=1.0).",
+    ),
+    Rule(
+        lambda p: p.objective.needs_margins and isinstance(p.posterior, FlowPosterior),
+        "objective='beta_tc' needs the margins of q(z | x), which posterior='flow' does not have. "
+        "Use posterior='full_gaussian', 'diagonal_gaussian' or 'isotropic_gaussian'.",
+    ),
+    Rule(
+        lambda p: p.objective.needs_margins and p.n_layers > 1,
+        "objective='beta_tc' needs the margins of q(z | x), which two layers of latents do not "
+        "have. Use one integer for latent_dim.",
+    ),
     Rule(
         lambda p: not p.objective.needs_encoder and p.encodes,
         "objective='monte_carlo' trains no encoder, of which transform is the mean. Use "
@@ -92,6 +134,10 @@ RULES = (
         "given. Use init='random' or 'auto'.",
     ),
 )
+
+
+def _needs_encoder(*priors: Prior | None) -> bool:
+    return any(prior is not None and prior.needs_encoder for prior in priors)
 
 
 def refusals(parts: Parts) -> list[str]:

@@ -9,10 +9,11 @@ from sklearn.base import DensityMixin
 from .base import with_common_parameters
 from .core.priors import Prior
 from .generative import GenerativeMixin
+from .latent_tools import LatentToolsMixin
 from .manual import manual
 
 
-class VAEDensity(DensityMixin, GenerativeMixin):  # type: ignore[misc]  # noqa: D101
+class VAEDensity(DensityMixin, GenerativeMixin, LatentToolsMixin):  # type: ignore[misc]  # noqa: D101
     __doc__ = manual(
         """A variational autoencoder as a density model of a table.
 

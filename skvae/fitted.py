@@ -20,13 +20,14 @@ from .combinations import NOTHING_TO_DRAW_FROM
 from .completion import Completing
 from .conditions import conditions
 from .core.batch import Batch
+from .core.distributions import PriorDistribution
 from .core.noise import KeyedNoise
 from .core.proposals import EncoderProposal, Proposal
 from .core.recipe import resolve
 from .core.vae import VAE
 from .reading import as_rows, context_of, read, read_context
 from .result import CompletionQuality
-from .scoring import Scoring, posterior_mean, precise
+from .scoring import Scoring, of_posterior, posterior_mean, posterior_std, precise
 from .table import Table
 
 #: Rows drawn or decoded at a time.
@@ -112,6 +113,38 @@ class Fitted:
         """Return the mean of q(z | x) for each row, (n, latent_dim)."""
         return posterior_mean(self.vae_, self._rows(X)[0], torch.device(self.device_)).numpy()
 
+    def _spread(self, X: Any) -> NDArray[np.float64]:
+        """Return the standard deviation of every latent under q(z | x), (n, latent_dim)."""
+        return posterior_std(self.vae_, self._rows(X)[0], torch.device(self.device_)).numpy()
+
+    def _draw_latents(self, X: Any, n_samples: int, seed: int) -> NDArray[np.float64]:
+        """Return draws of q(z | x) for each row, (n, n_samples, latent_dim)."""
+        generator = torch.Generator().manual_seed(seed)
+
+        def drawn(q: PriorDistribution) -> Tensor:
+            shape = (n_samples, len(q.mean), q.n_noise)
+            noise = torch.randn(shape, generator=generator, dtype=torch.float64)
+            return q.rsample(noise.to(q.mean)).movedim(0, 1)
+
+        rows, device = self._rows(X)[0], torch.device(self.device_)
+        return of_posterior(self.vae_, rows, device, drawn).numpy()
+
+    @torch.no_grad()
+    def _draw_given(self, Z: NDArray[np.float64], values: Float, seed: int) -> Any:
+        """Draw a row from p(x | z) for each latent vector.
+
+        Of values (n, c) those conditioned on are known.
+        """
+        generator = torch.Generator(self.device_).manual_seed(seed)
+        cells = [
+            self.vae_.cells.sample(self._theta(Z[rows], values[rows]), generator)
+            for rows in chunks(len(Z))
+        ]
+        drawn = self.table_.decode(
+            torch.cat(cells).cpu().double().numpy(), np.random.RandomState(seed)
+        )
+        return self.table_.container.rows(np.where(np.isnan(drawn), values, drawn))
+
     @torch.no_grad()
     def _decode(self, Z: NDArray[np.float64], values: Float) -> Any:
         """Return the mean of p(x | z) for each latent vector, in the user's units.
@@ -122,9 +155,12 @@ class Fitted:
         return self.table_.container.rows(np.where(np.isnan(mean), values, mean))
 
     def _mean(self, Z: NDArray[np.float64], values: Float) -> Float:
+        return self.table_.expect(self.vae_.cells.by_column(self._theta(Z, values)))
+
+    def _theta(self, Z: NDArray[np.float64], values: Float) -> list[Tensor]:
+        """Return theta of every block of cells for latent vectors (n, d)."""
         z = torch.as_tensor(Z, dtype=torch.float32, device=self.device_)
-        thetas = self.vae_.decode(z, self._context(values))
-        return self.table_.expect(self.vae_.cells.by_column(thetas))
+        return self.vae_.decode(z, self._context(values))
 
     def _values(self, X: Any) -> Float:
         """Return rows as numbers (n, columns of the user)."""

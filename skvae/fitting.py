@@ -26,6 +26,7 @@ from .core.networks import CorrelatedNoise, frozen, initialize
 from .core.noise import KeyedNoise
 from .core.objectives import ELBO
 from .core.priors import PriorModule
+from .core.regularised import JointModule
 from .core.vae import VAE
 from .labels import Labels
 from .starting import start_prior
@@ -228,8 +229,10 @@ class Fit:
         rows = rows.to(self.device)
         vae.prior = self._new_prior(vae, rows).to(self.device)
         start_prior(vae, rows, self.seeds.init, of_latents=True)
-        objective = self.parts.objective.around(ELBO()).build(vae, len(rows))
         training = self._training(len(rows), 0, 1)
+        objective = self.parts.objective.around(ELBO()).build(vae, len(rows))
+        if vae.deterministic:
+            objective = JointModule(vae)
         # Nothing but the prior moves, so that the bound rises with its density of the latents.
         with frozen(vae.encoder, vae.decoder):
             return train(objective, rows, training, self.seeds.training, held_out, n_epochs)
@@ -258,7 +261,7 @@ class Fit:
             self._columns(precise.with_nan()),
             latent_dims(e.latent_dim),
             n_context=0 if rows.context is None else rows.context.shape[1],
-            masked=rows.mask is not None,
+            masked=rows.mask is not None or self.parts.objective.hides_cells,
             prior=self.parts.prior,
             posterior=self.parts.posterior,
             hidden_layer_sizes=tuple(e.hidden_layer_sizes),
@@ -267,6 +270,7 @@ class Fit:
             encoder=self._module(e.encoder),
             decoder=self._module(e.decoder),
             has_encoder=self.parts.objective.needs_encoder,
+            deterministic=self.parts.objective.deterministic,
             generator=self._generator(),
         )
         if init == "linear":

@@ -7,8 +7,10 @@ from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
+from .available import draws, scores
 from .base import BaseVAE
 from .core.proposals import Proposal
 from .fitted import positive_integer
@@ -50,6 +52,7 @@ class GenerativeMixin(BaseVAE):
             self._fit(X)
         return self
 
+    @available_if(scores)
     def score_samples(self, X: Any) -> NDArray[np.float64]:
         """Return the log-likelihood of each row, by importance sampling.
 
@@ -85,6 +88,7 @@ class GenerativeMixin(BaseVAE):
         """
         return self._log_p(self._values(X))
 
+    @available_if(scores)
     def log_likelihood(
         self, X: Any, *, n_draws: int | None = None, proposal: str | Proposal | None = None
     ) -> LogLikelihood:
@@ -143,6 +147,7 @@ class GenerativeMixin(BaseVAE):
         result.warn()
         return result
 
+    @available_if(scores)
     def score(self, X: Any, y: Any = None) -> float:
         """Return the mean log-likelihood of the rows, nats per row in the units of X.
 
@@ -159,6 +164,7 @@ class GenerativeMixin(BaseVAE):
         """
         return float(self.score_samples(X).mean())
 
+    @available_if(draws)
     def sample(self, n_samples: int = 1, random_state: Any = None, *, context: Any = None) -> Any:
         """Draw rows from the model: z from the prior, then x from p(x | z).
 
@@ -192,6 +198,7 @@ class GenerativeMixin(BaseVAE):
         given = np.repeat(self._given(context), n_samples, axis=0)
         return self._sample(given, self._context(given), self._draw_seed(random_state))
 
+    @available_if(scores)
     def sample_conditional(
         self,
         X: Any = None,

@@ -92,7 +92,7 @@ def choose_families(
     values: Float,
     container: Container,
     seed: int,
-    smooth: bool = False,
+    smooth: Family | None = None,
     context: Sequence[int] = (),
 ) -> list[Family | None]:
     """Return the family of every column, None for one without an observed value.
@@ -108,8 +108,8 @@ def choose_families(
     container : Container
     seed : int
         Of the rows by which candidates are compared.
-    smooth : bool
-        Whether numbers of all kinds are Gaussian where the likelihood is "auto".
+    smooth : Family, optional
+        Of numbers of all kinds where the likelihood is "auto"; by default it goes by their values.
     context : sequence of int
         Positions of the columns that are conditioned on.
 
@@ -149,7 +149,7 @@ def choose_families(
 
 
 def choose(
-    field: Field, values: Float, some: Float, in_frame: bool, smooth: bool = False
+    field: Field, values: Float, some: Float, in_frame: bool, smooth: Family | None = None
 ) -> Family:
     """Return the family of a column by what it holds; ``some`` of its values decide close calls."""
     if field.role == "boolean":
@@ -158,8 +158,8 @@ def choose(
         return Ordinal() if field.role == "ordered" else Categorical()
     if field.role != "time" and is_binary(values):
         return Bernoulli()
-    if smooth:
-        return Gaussian()
+    if smooth is not None:
+        return smooth
     if field.role == "time":
         return Binned()
     if field.role == "integer":

@@ -44,10 +44,18 @@ PARAMETERS = """
             default="full_gaussian"
         The family of q(z | x); ``FlowPosterior()``, a Gaussian bent by couplings, needs
         ``pip install skvae[flows]``.
-    objective : {"iwae", "elbo", "dreg", "monte_carlo", "trimmed"} or Objective, default="iwae"
-        The bound of log p(x) that training maximises. ``IWAE(n_draws=10)``, ``ELBO(n_draws=2)`` set
-        the draws of z a row. ``"dreg"`` is the bound of ``"iwae"`` by a gradient that is less noisy
-        with many draws, ``"monte_carlo"`` draws from the prior and has no encoder. ``"trimmed"``,
+    objective : {"iwae", "elbo", "dreg", "monte_carlo", "beta", "beta_tc", "denoising", "mmd", \
+            "adversarial", "autoencoder", "trimmed"} or Objective, default="iwae"
+        What training maximises. The first four are bounds of log p(x): ``IWAE(n_draws=10)``,
+        ``ELBO(n_draws=2)`` set the draws of z a row, ``"dreg"`` is the bound of ``"iwae"`` by a
+        gradient that is less noisy with many draws, ``"monte_carlo"`` draws from the prior and has
+        no encoder. The others shape the latents: ``BetaObjective(beta=4.0, warm_up=0.2)`` weighs
+        the divergence from the prior, ``BetaTC()`` the total correlation of the latents,
+        ``Denoising(noise=0.3, mask=0.2)`` corrupts what the encoder sees. ``"mmd"``,
+        ``"adversarial"`` and ``"autoencoder"`` make z a function of x and leave no density, for
+        :class:`VAETransformer` alone: the first two match latents to the prior, by a kernel
+        or a discriminator. There numbers have one Gaussian scale for the table where the
+        likelihood is ``"auto"``, and the posterior is not used. ``"trimmed"``,
         ``Trimmed(fraction=0.1, objective="iwae")``, leaves the least likely rows out.
     refit_prior : None, {"mixture", "vamp", "flow", "standard_normal"} or Prior, default=None
         What takes the prior's place when training is over: it is fitted to draws of q(z | x) with
@@ -113,7 +121,8 @@ PARAMETERS = """
         between columns.
     warm_start : bool, default=False
         Whether ``fit`` continues from the weights of the last one, with its units and the columns
-        it was conditioned on.
+        it was conditioned on. What was frozen stays as it is:
+        ``encoder_.requires_grad_(False)``.
     random_state : int, RandomState instance or None, default=None
         The source of every random number. With an int, a fit on one machine's CPU is repeated bit
         for bit. No global random state is read or changed.
@@ -132,18 +141,20 @@ ATTRIBUTES = """
     n_iter_ : int
         Epochs run.
     loss_curve_, reconstruction_curve_, kl_curve_ : list of float
-        Mean over the rows of each epoch: the negative bound, in nats of standardised columns, and
-        the two terms it is made of, E log p(x | z) and KL(q(z | x) || p(z)).
+        Mean over the rows of each epoch: the negative of what is maximised, in nats of
+        standardised columns, and the two terms it is made of, E log p(x | z) and
+        KL(q(z | x) || p(z)), before they are weighed and without penalties.
     validation_scores_ : list of float or None
         Importance-weighted bound of the held-out rows after each epoch, with 16 draws, nats per
-        row in the units of X. None without held-out rows.
+        row in the units of X; with objectives that are no bounds, what is maximised with its final
+        weights. None without held-out rows.
     best_validation_score_ : float or None
         The largest of them, the start included.
     active_units_ : ndarray of bool, shape (n_latent,)
         Latents that the encoder uses: those whose posterior mean varies over training rows with a
         variance above 0.01. The others have collapsed to the prior.
     kl_per_unit_ : ndarray of shape (n_latent,)
-        Mean over training rows of KL(q(z_j | x) || p(z_j)), nats.
+        Mean over training rows of KL(q(z_j | x) || p(z_j)), nats; NaN where z is a function of x.
     init_ : {"linear", "random", "warm"}
         The start that was kept.
     device_ : str

@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.nn.functional import one_hot
 
 from .core.batch import Batch
+from .core.distributions import PriorDistribution
 from .core.importance import effective_sample_size, log_marginal, pareto_k, standard_error
 from .core.latent import active_units, kl_per_unit
 from .core.noise import FreshNoise, KeyedNoise, Noise
@@ -201,23 +202,41 @@ def _joined(source: Source, noises: list[Noise]) -> tuple[Tensor, Tensor]:
     return torch.cat(z), torch.cat(log_w)
 
 
-@torch.no_grad()
 def posterior_mean(vae: VAE, rows: Batch, device: torch.device) -> Tensor:
     """Return the mean of q(z | x), (n, d)."""
+    return of_posterior(vae, rows, device, lambda q: q.mean)
+
+
+def posterior_std(vae: VAE, rows: Batch, device: torch.device) -> Tensor:
+    """Return the standard deviation of every latent under q(z | x), (n, d); of a point it is 0."""
+    if vae.deterministic:
+        return rows.x.new_zeros(len(rows), vae.n_latent)
+    return of_posterior(vae, rows, device, lambda q: q.stddev)
+
+
+@torch.no_grad()
+def of_posterior(
+    vae: VAE, rows: Batch, device: torch.device, of: Callable[[PriorDistribution], Tensor]
+) -> Tensor:
+    """Return a function of q(z | x) -> (m, ...) for rows, a tile at a time, (n, ...)."""
     vae, tile = precise(vae, device), Tile()
-    means = [
-        vae.posterior(place(rows[tile.padded(some)], device)).mean[: len(some)].cpu()
+    parts = [
+        of(vae.posterior(place(rows[tile.padded(some)], device)))[: len(some)].cpu()
         for some in torch.arange(len(rows)).split(tile.rows)
     ]
-    return torch.cat(means).double()
+    return torch.cat(parts).double()
 
 
 @torch.no_grad()
 def latent_use(vae: VAE, rows: Batch) -> tuple[Tensor, Tensor]:
-    """Return which latents are active, (d,) bool, and the mean KL of each, (d,), on the device."""
+    """Return which latents are active, (d,) bool, and the mean KL of each, (d,), on the device.
+
+    A point has no divergence from a density: NaN.
+    """
     q = vae.posterior(rows)
     prior = vae.prior_of(rows)
-    return active_units(q.mean - prior.mean), kl_per_unit(q, prior).mean(0)
+    kl = kl_per_unit(q, prior).mean(0)
+    return active_units(q.mean - prior.mean), torch.nan * kl if vae.deterministic else kl
 
 
 def precise(vae: VAE, device: torch.device) -> VAE:

@@ -207,6 +207,7 @@ class VAENet(NeuralNet):  # type: ignore[misc]
 
     def train_step(self, batch: Batch, **params: Any) -> dict[str, Any]:
         """Take one step up the bound."""
+        self.module_.advance(self.n_steps_ / self.total_steps_)
         self._set_rate()
         self.optimizer_.zero_grad(set_to_none=True)
         bound = self.module_(batch, self.generator_)
@@ -224,7 +225,8 @@ class VAENet(NeuralNet):  # type: ignore[misc]
             nn.utils.clip_grad_norm_(self.parameters_, self.training_.clip_norm)
         self.optimizer_.step()
         self.average_.update()
-        terms = [term.detach()[counted] for term in (bound.value, bound.log_px, bound.kl)]
+        value = bound.value if bound.penalty is None else bound.value - bound.penalty
+        terms = [term.detach()[counted] for term in (value, bound.log_px, bound.kl)]
         return {"loss": loss.detach(), "terms": terms, "y_pred": None}
 
     @torch.no_grad()
@@ -296,6 +298,9 @@ class KeepBest(Callback):  # type: ignore[misc]
     def on_epoch_end(self, net: VAENet, **kwargs: Any) -> None:
         """Compare the epoch with the best so far."""
         score = net.history[-1, "valid_score"]
+        if not net.module_.settled:
+            # What is watched has other weights than what is trained: a start again, and no gain.
+            self.best_score_ = self.mark_ = -math.inf
         # Small gains are kept but do not extend patience, as in MLPRegressor.
         if score > self.best_score_:
             self.best_epoch_, self.best_score_ = len(net.history), score
@@ -372,6 +377,7 @@ def train(
     with _threads(module, training.device):
         net.partial_fit(rows, epochs=n_epochs)
     set_generator(module, None)
+    module.advance(1.0)
     result = _finish(net)
     module.eval()
     return result

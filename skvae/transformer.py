@@ -10,14 +10,20 @@ from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils.validation import check_array, check_is_fitted
 
 from .generative import GenerativeMixin
+from .latent_tools import LatentToolsMixin
 from .manual import manual
 
 
-class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, GenerativeMixin):  # type: ignore[misc]  # noqa: D101
+class VAETransformer(  # type: ignore[misc]  # noqa: D101
+    ClassNamePrefixFeaturesOutMixin, TransformerMixin, GenerativeMixin, LatentToolsMixin
+):
     __doc__ = manual("""A variational autoencoder as a transformer to its latent space.
 
     ``transform`` gives the mean of q(z | x), ``inverse_transform`` the mean of p(x | z); the
-    fitted model also scores and draws rows, as :class:`VAEDensity` does.
+    fitted model also scores and draws rows, as :class:`VAEDensity` does. With ``objective=``
+    ``"autoencoder"``, ``"mmd"`` or ``"adversarial"`` there is no density: ``score_samples``,
+    ``score``, ``log_likelihood`` and ``sample_conditional`` are not there, nor with the first is
+    ``sample``, unless ``refit_prior`` fits a prior to the latents.
 
     Parameters
     ----------
@@ -52,6 +58,7 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Generati
     """)
 
     _encodes: ClassVar[bool] = True
+    _needs_density: ClassVar[bool] = False
 
     @property
     def _n_features_out(self) -> int:

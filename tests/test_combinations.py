@@ -30,7 +30,10 @@ def of(parameter):
 
 def estimator(*chosen):
     """Return an estimator with some settings, and why it is to be refused."""
-    kind, parameters = VAEDensity, {"latent_dim": 2}
+    # Rules know of no estimator where none is chosen: of one that refuses what has no density.
+    no_density = ("autoencoder", "adversarial", "mmd")
+    only_latents = any(value.strip("'") in no_density for _, value in chosen)
+    kind, parameters = VAETransformer if only_latents else VAEDensity, {"latent_dim": 2}
     for parameter, value in chosen:
         if parameter == "estimator":
             kind = {"VAEDensity": VAEDensity, "VAETransformer": VAETransformer}[value]
@@ -60,8 +63,10 @@ def check(*chosen):
         assert not hasattr(model, "vae_")
         return
     model.fit(rows())
-    assert np.isfinite(model.score_samples(rows(3))).all()
-    assert np.isfinite(model.sample(3, random_state=0)).all()
+    if hasattr(model, "score_samples"):
+        assert np.isfinite(model.score_samples(rows(3))).all()
+    if hasattr(model, "sample"):
+        assert np.isfinite(model.sample(3, random_state=0)).all()
     if isinstance(model, VAETransformer):
         Z = model.transform(rows())
         assert Z.shape == (30, model.vae_.n_latent)

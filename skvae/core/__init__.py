@@ -42,6 +42,7 @@ from .families import (
 from .importance import effective_sample_size, log_marginal, pareto_k, resample, standard_error
 from .latent import active_units, kl_per_unit
 from .linear import FactorModel, factor_analysis, linear_model, start_linear
+from .matching import MMD, Adversarial, discrepancy
 from .networks import MLP, CorrelatedNoise
 from .objectives import ELBO, IWAE, Bound, DReG, MonteCarlo, Objective, Trimmed
 from .posteriors import (
@@ -61,17 +62,23 @@ from .proposals import (
     Proposal,
 )
 from .recipe import Recipe, resolve
+from .regularised import Autoencoder, BetaObjective, BetaTC, Denoising, split_divergence
 from .vae import VAE, Draw
 
 __all__ = [
     "ELBO",
     "IWAE",
     "MLP",
+    "MMD",
     "VAE",
     "AISProposal",
+    "Adversarial",
+    "Autoencoder",
     "Batch",
     "Bernoulli",
     "Beta",
+    "BetaObjective",
+    "BetaTC",
     "Binned",
     "Bound",
     "Categorical",
@@ -80,6 +87,7 @@ __all__ = [
     "CorrelatedNoise",
     "DReG",
     "DefensiveProposal",
+    "Denoising",
     "DiagonalGaussian",
     "Draw",
     "EncoderProposal",
@@ -114,6 +122,7 @@ __all__ = [
     "bidirectional",
     "build_vae",
     "complete",
+    "discrepancy",
     "effective_sample_size",
     "expectation",
     "factor_analysis",
@@ -123,6 +132,7 @@ __all__ = [
     "pareto_k",
     "resample",
     "resolve",
+    "split_divergence",
     "standard_error",
     "start_linear",
 ]

@@ -13,7 +13,7 @@ from .cells import Cells, Columns
 from .distributions import PriorDistribution
 from .layers import Link, TwoLayerPosterior, TwoLayerPrior
 from .networks import MLP, CorrelatedNoise, Features, initialize
-from .posteriors import DiagonalGaussian, Posterior
+from .posteriors import DiagonalGaussian, PointHead, Posterior
 from .priors import ConditionalPrior, Prior, PriorModule, StandardNormal
 from .vae import VAE, Body, Decoder, Encoder
 
@@ -32,6 +32,7 @@ def build_vae(
     encoder: nn.Module | None = None,
     decoder: nn.Module | CorrelatedNoise | None = None,
     has_encoder: bool = True,
+    deterministic: bool = False,
     generator: torch.Generator | None = None,
 ) -> VAE:
     """Build a VAE and draw its parameters.
@@ -55,6 +56,8 @@ def build_vae(
         recipe for the perceptron.
     has_encoder : bool
         Whether there is a q(z | x); if not, the prior takes its place.
+    deterministic : bool
+        Whether z is a function of x; the posterior then is not used.
     generator : torch.Generator, optional
         The source of initial weights.
     """
@@ -72,7 +75,8 @@ def build_vae(
     if has_encoder:
         n_inputs = cells.n_inputs + n_context
         encoder_body = body(encoder, n_inputs, "encoder")
-        head = (posterior or DiagonalGaussian()).build(encoder_body.n_out, n_seen)
+        build_head = PointHead if deterministic else (posterior or DiagonalGaussian()).build
+        head = build_head(encoder_body.n_out, n_seen)
         link = Link(perceptron(n_seen), n_above) if n_above else None
         of_z = Encoder(encoder_body, TwoLayerPosterior(head, link) if link else head, n_inputs)
     recipe = prior or StandardNormal()

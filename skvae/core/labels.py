@@ -98,6 +98,26 @@ class Labelled:
         """Whether there is a q(z | x) to train."""
         return self.objective.needs_encoder
 
+    @property
+    def has_density(self) -> bool:
+        """Whether a density of x is trained."""
+        return self.objective.has_density
+
+    @property
+    def deterministic(self) -> bool:
+        """Whether z is a function of x."""
+        return self.objective.deterministic
+
+    @property
+    def hides_cells(self) -> bool:
+        """Whether the encoder has to do without some of the observed cells."""
+        return self.objective.hides_cells
+
+    @property
+    def needs_margins(self) -> bool:
+        """Whether the distribution of every latent by itself is asked of q(z | x)."""
+        return self.objective.needs_margins
+
     def around(self, bound: Objective) -> Objective:
         """Return another bound of log p(x | y) with what the objective does around its own."""
         return self.objective.around(bound)
@@ -127,6 +147,10 @@ class _Labelled(ObjectiveModule):
 
         value = torch.logsumexp(joint, -1)
         return Bound(value, bound.penalty, mean(bound.log_px), mean(bound.kl))
+
+    @property
+    def settled(self) -> bool:
+        return self.given_label.settled
 
     @property
     def n_monitored(self) -> int:

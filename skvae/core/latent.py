@@ -34,3 +34,12 @@ def kl_per_unit(q: LatentDistribution, prior: LatentDistribution) -> Tensor:
     ratio = q.variance / prior.variance
     shift = (q.mean - prior.mean).square() / prior.variance
     return 0.5 * (ratio + shift - 1.0 - torch.log(ratio))
+
+
+def direction(z: Tensor, y: Tensor) -> Tensor:
+    """Return the slope of a regression of latents (n, d) on numbers (n,): Cov(z, y) / Var(y), (d,).
+
+    Of two classes, numbered 0 and 1, that is the difference of their means.
+    """
+    away = y - y.mean()
+    return away @ (z - z.mean(0)) / away.square().sum()

@@ -38,12 +38,37 @@ class Bound(NamedTuple):
 
 
 class Objective(Recipe, ABC):
-    """A recipe for a bound of log p(x)."""
+    """A recipe for what training maximises: a bound of log p(x), or something in its place."""
 
     @property
     def needs_encoder(self) -> bool:
         """Whether there is a q(z | x) to train."""
         return True
+
+    @property
+    def matches_prior(self) -> bool:
+        """Whether latents of rows come to follow the prior, so that rows can be drawn from it."""
+        return True
+
+    @property
+    def has_density(self) -> bool:
+        """Whether a density of x is trained: by its bound, perhaps with other weights."""
+        return not self.deterministic
+
+    @property
+    def deterministic(self) -> bool:
+        """Whether z is a function of x, and q(z | x) has no spread."""
+        return False
+
+    @property
+    def hides_cells(self) -> bool:
+        """Whether the encoder has to do without some of the observed cells."""
+        return False
+
+    @property
+    def needs_margins(self) -> bool:
+        """Whether the distribution of every latent by itself is asked of q(z | x)."""
+        return False
 
     def validate(self) -> None:
         """Raise ValueError where a field has no meaning."""
@@ -63,6 +88,19 @@ class ObjectiveModule(nn.Module, ABC):
     def __init__(self, vae: VAE):
         super().__init__()
         self.vae = vae
+        self.progress = 1.0  # share of the training steps done
+
+    def advance(self, progress: float) -> None:
+        """Tell the objective which share of the training steps is done, for weights that move."""
+        self.progress = progress
+        for child in self.children():
+            if isinstance(child, ObjectiveModule):
+                child.advance(progress)
+
+    @property
+    def settled(self) -> bool:
+        """Whether its weights are the final ones, so that training may stop."""
+        return True
 
     @abstractmethod
     def forward(self, batch: Batch, generator: torch.Generator | None = None) -> Bound:
@@ -150,6 +188,14 @@ class ELBO(Objective):
         return (_SeparateNoiseELBO if self.separate_noise else _ELBO)(vae, self.n_draws)
 
 
+def closed_divergence(q: LatentDistribution, p: LatentDistribution) -> Tensor | None:
+    """Return KL(q || p) where it has a closed form, (n,)."""
+    try:
+        return kl_divergence(q, p)
+    except NotImplementedError:
+        return None
+
+
 class _Terms(NamedTuple):
     """The terms of an ELBO."""
 
@@ -174,10 +220,7 @@ class _ELBO(ObjectiveModule):
 
     def closed_kl(self, batch: Batch, q: LatentDistribution) -> Tensor | None:
         """Return the divergence of q(z | x) from the prior where it has a closed form, (n,)."""
-        try:
-            return kl_divergence(q, self.vae.prior_of(batch))
-        except NotImplementedError:
-            return None
+        return closed_divergence(q, self.vae.prior_of(batch))
 
     def terms(self, batch: Batch, z: Tensor, log_qz: Tensor, kl: Tensor | None) -> _Terms:
         """Return the terms of draws z (K, n, d) that came with log-density log_qz (K, n)."""
@@ -402,6 +445,26 @@ class Trimmed(Objective):
     def needs_encoder(self) -> bool:
         return self.inner.needs_encoder
 
+    @property
+    def matches_prior(self) -> bool:
+        return self.inner.matches_prior
+
+    @property
+    def has_density(self) -> bool:
+        return self.inner.has_density
+
+    @property
+    def deterministic(self) -> bool:
+        return self.inner.deterministic
+
+    @property
+    def hides_cells(self) -> bool:
+        return self.inner.hides_cells
+
+    @property
+    def needs_margins(self) -> bool:
+        return self.inner.needs_margins
+
     def validate(self) -> None:
         if not 0.0 <= self.fraction < 1.0:
             raise ValueError(
@@ -430,6 +493,10 @@ class _Trimmed(ObjectiveModule):
 
     def monitor(self, batch: Batch, noise: Tensor) -> Tensor:
         return self.whole.monitor(batch, noise)
+
+    @property
+    def settled(self) -> bool:
+        return self.whole.settled
 
     @property
     def n_monitored(self) -> int:

@@ -15,6 +15,8 @@ from .recipe import Recipe
 
 #: Bound on a posterior's log-scales: beyond it exp overflows, on rows far from any seen.
 LOG_SCALE_LIMIT = 15.0
+#: Log-scale of what stands for a point: finite, so that its density is, and below float32's eyes.
+POINT_LOG_SCALE = -LOG_SCALE_LIMIT
 
 
 class Posterior(Recipe, ABC):
@@ -96,6 +98,19 @@ class IsotropicGaussian(Posterior):
 class _DiagonalHead(PosteriorHead):
     def read(self, loc: Tensor, log_scale: Tensor, extra: Tensor, h: Tensor) -> PriorDistribution:
         return DiagonalNormal(loc, log_scale.expand_as(loc))
+
+
+class PointHead(PosteriorHead):
+    """z as a function of x: a normal distribution without any spread to speak of.
+
+    No recipe builds it: a bound of log p(x) has no use for it.
+    """
+
+    def __init__(self, n_features: int, n_latent: int):
+        super().__init__(n_features, n_latent, 1)
+
+    def read(self, loc: Tensor, log_scale: Tensor, extra: Tensor, h: Tensor) -> PriorDistribution:
+        return DiagonalNormal(loc, torch.full_like(loc, POINT_LOG_SCALE))
 
 
 @dataclasses.dataclass

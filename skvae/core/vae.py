@@ -12,7 +12,7 @@ from .cells import Cells
 from .distributions import PriorDistribution
 from .layers import TwoLayerPosterior
 from .networks import MLP, Features
-from .posteriors import PosteriorHead
+from .posteriors import PointHead, PosteriorHead
 from .priors import PriorModule
 
 Body = MLP | Features
@@ -73,7 +73,7 @@ class Decoder(nn.Module):
 
     def forward(self, z: Tensor, context: Tensor | None = None) -> list[Tensor]:
         """Latents (..., d) -> theta of every block of cells, each (..., c, p)."""
-        thetas: list[Tensor] = self.cells(self.body(_join(z[..., self.n_above :], context)))
+        thetas: list[Tensor] = self.cells(self.body(join(z[..., self.n_above :], context)))
         return thetas
 
 
@@ -108,13 +108,18 @@ class VAE(nn.Module):
         return next(self.parameters()).dtype
 
     @property
+    def deterministic(self) -> bool:
+        """Whether z is a function of x, and q(z | x) has no spread."""
+        return self.encoder is not None and isinstance(self.encoder.posterior, PointHead)
+
+    @property
     def n_noise(self) -> int:
         """How many standard normal numbers a draw of q(z | x) takes."""
         return self.prior.unmoved()(None).n_noise if self.encoder is None else self.n_latent
 
     def inputs(self, batch: Batch) -> Tensor:
         """Return what the encoder is given: features of the cells and the context, (n, f)."""
-        return _join(self.cells.features(batch).to(self.dtype), self._given(batch.context))
+        return join(self.cells.features(batch).to(self.dtype), self._given(batch.context))
 
     def posterior(self, batch: Batch) -> PriorDistribution:
         """Return q(z | x) for every row, in the dtype of ``batch.x``."""
@@ -169,7 +174,8 @@ class VAE(nn.Module):
         return None if context is None else context.to(self.dtype)
 
 
-def _join(x: Tensor, context: Tensor | None) -> Tensor:
+def join(x: Tensor, context: Tensor | None) -> Tensor:
+    """Return vectors (..., d) with the context (n, m), where there is one, behind."""
     if context is None:
         return x
     return torch.cat([x, context.expand(*x.shape[:-1], -1)], -1)
