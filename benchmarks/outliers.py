@@ -122,6 +122,8 @@ def parts(protocol: str, X: Rows, y: Rows, seed: int) -> tuple[Rows, Rows, Rows]
 def measured(fit: Fit, data: tuple[Rows, Rows, Rows], seed: int) -> Record:
     """Fit, score and judge a method."""
     fitted, scored, truth = data
+    if not truth.any():
+        raise ValueError("no outlier among the rows to score")
     start = time.perf_counter()
     model = fit(fitted, seed)
     seconds = time.perf_counter() - start

@@ -169,6 +169,12 @@ def test_a_peer_that_is_not_installed_is_a_result(monkeypatch):
     assert record["rows"] == 100
 
 
+def test_rows_without_an_outlier_have_no_area():
+    record = outliers.run(("breast_cancer", "novelty", 0, "One Gaussian"), None, 2)
+    assert record["error"].startswith("ValueError")
+    assert "auroc" not in record
+
+
 def test_means_of_outliers_are_over_sets_and_not_runs(tmp_path, monkeypatch):
     monkeypatch.setattr(records, "RESULTS", tmp_path)
     runs = [("5_a", 0, 0.5), ("5_a", 1, 0.7), ("7_b", 0, 1.0), ("8_c", 0, 0.1)]
