@@ -11,8 +11,9 @@ Columns are standardised by the rows of the fit, for all methods alike. A method
 for a more normal row; what is written is the area under the ROC curve and the average precision of
 the outliers, and seconds of one thread.
 
-Options of ours were chosen on the sets with an odd number in their name (``--what choose``), with
-at most 1,500 rows and one seed; the sets with an even number were not looked at before.
+Options of ours, in ``detectors.py``, were chosen on the sets with an odd number in their name
+(``--what choose --columns 1000``), with at most 1,500 rows and one seed; the sets with an even
+number were not looked at before.
 
 A run is written when it is done, and replaces an earlier one of the same set, protocol, seed and
 method; ``--missing`` leaves out those that are written.
