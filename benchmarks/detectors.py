@@ -22,10 +22,13 @@ Rows = np.ndarray
 Fit = Callable[[Rows, int], Any]
 
 Detector = VAEDensity
-#: Factors and noise of each column, as they are in closed form.
+#: Factors and noise of each column, as they are in closed form. What defaults may change is named.
 LINEAR: dict[str, Any] = {
     "latent_dim": 4,
     "likelihood": Gaussian(scale="column"),
+    "prior": "standard_normal",
+    "posterior": "full_gaussian",
+    "objective": "iwae",
     "init": "linear",
     "max_epochs": 0,
     "n_draws": 16,
