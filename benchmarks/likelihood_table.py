@@ -222,7 +222,7 @@ def cases(kind: str, options: argparse.Namespace) -> list[Case]:
     choose = kind == "choose"
     tables = [table for table in options.tables if table in CHOOSING or not choose]
     seeds = range(FIRST_SPLIT, FIRST_SPLIT + (1 if choose else options.splits))
-    done = {records.key(r) for r in records.load()[kind]} if options.missing else set()
+    done = records.LIKELIHOOD.done(kind) if options.missing else set()
     every = [(t, s, m) for s in seeds for t in tables for m in models(kind, options)]
     return [case for case in every if case not in done]
 
@@ -240,7 +240,7 @@ def do(kind: str, some: list[Case], options: argparse.Namespace) -> None:
         delayed(run)(kind, case, options.data, budget(kind, case, options.budget)) for case in some
     )
     for n, record in enumerate(Parallel(options.jobs, return_as="generator_unordered")(jobs), 1):
-        records.append(kind, record)
+        records.LIKELIHOOD.append(kind, record)
         show(f"{kind} {n}/{len(some)}", record)
 
 

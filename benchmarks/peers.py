@@ -96,10 +96,10 @@ def mixture_by_bic(X: np.ndarray) -> Any:
     return min(models, key=lambda model: model.bic(X))
 
 
-def mixture_by_validation(X: np.ndarray) -> Any:
+def mixture_by_validation(X: np.ndarray, grid: tuple[Any, ...] | None = None) -> Any:
     """GaussianMixture; components, covariance and regularisation by a fifth held out."""
     rows, held_out = train_test_split(X, test_size=0.2, random_state=0)
-    candidates = _mixtures(rows, *(OF_MANY if len(X) >= MANY else OF_FEW))
+    candidates = _mixtures(rows, *(grid or (OF_MANY if len(X) >= MANY else OF_FEW)))
     best = max(candidates, key=lambda model: model.score(held_out))
     return GaussianMixture(**best.get_params()).fit(X)
 

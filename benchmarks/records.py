@@ -1,11 +1,13 @@
-"""A result file of runs that grows run by run, also under several processes at a time."""
+"""Result files of runs that grow run by run, also under several processes at a time."""
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,30 +15,62 @@ import numpy as np
 from benchmarks.common import RESULTS, header
 
 KINDS = ("table", "peers", "choose", "search")
-FILE = RESULTS / "likelihood_table.json"
 Record = dict[str, Any]
 
 
-def load() -> dict[str, Any]:
-    """Return the result file, or four empty lists."""
-    found = json.loads(FILE.read_text()) if FILE.exists() else {}
-    return {kind: [] for kind in KINDS} | found
+@dataclasses.dataclass(frozen=True)
+class Runs:
+    """A result file.
+
+    Parameters
+    ----------
+    name : str
+        Of the file, without ``.json``.
+    kinds : tuple of str
+        Of runs: one list each.
+    of : tuple of str
+        The entries of a record that say what was run.
+    """
+
+    name: str
+    kinds: tuple[str, ...]
+    of: tuple[str, ...]
+
+    @property
+    def file(self) -> Path:
+        """Return where the runs are written."""
+        return RESULTS / f"{self.name}.json"
+
+    def load(self) -> dict[str, Any]:
+        """Return the result file, or empty lists."""
+        found = json.loads(self.file.read_text()) if self.file.exists() else {}
+        return {kind: [] for kind in self.kinds} | found
+
+    def append(self, kind: str, record: Record) -> None:
+        """Add a run to the file; it replaces an earlier one of the same."""
+        with locked():
+            result = self.load()
+            others = [other for other in result[kind] if self.key(other) != self.key(record)]
+            result = {**header(), **{k: result[k] for k in self.kinds}, kind: [*others, record]}
+            temporary = self.file.with_suffix(".partial")
+            temporary.write_text(json.dumps(result, indent=1, default=repr) + "\n")
+            temporary.replace(self.file)
+
+    def key(self, record: Record) -> tuple[Any, ...]:
+        """Return what a run is of."""
+        return tuple(record[name] for name in self.of)
+
+    def done(self, kind: str) -> set[tuple[Any, ...]]:
+        """Return what the written runs of a kind are of."""
+        return {self.key(record) for record in self.load()[kind]}
 
 
-def append(kind: str, record: Record) -> None:
-    """Add a run to the file; it replaces an earlier one of the same table, split and model."""
-    with locked():
-        result = load()
-        others = [other for other in result[kind] if key(other) != key(record)]
-        result = {**header(), **{k: result[k] for k in KINDS}, kind: [*others, record]}
-        temporary = FILE.with_suffix(".partial")
-        temporary.write_text(json.dumps(result, indent=1, default=repr) + "\n")
-        temporary.replace(FILE)
+LIKELIHOOD = Runs("likelihood_table", KINDS, ("table", "split", "model"))
 
 
 @contextmanager
 def locked() -> Iterator[None]:
-    """Keep the other processes of this benchmark from the result file."""
+    """Keep the other processes of a benchmark from the result files."""
     import fcntl  # not on Windows, where nothing but writing needs it
 
     RESULTS.mkdir(exist_ok=True)
@@ -48,16 +82,11 @@ def locked() -> Iterator[None]:
         os.close(folder)
 
 
-def key(record: Record) -> tuple[str, int, str]:
-    """Return what a run is of."""
-    return record["table"], record["split"], record["model"]
-
-
 def seconds(kind: str, table: str, split: int, model: str) -> float | None:
     """Return the seconds a model took on a split, else in the mean on other splits of the table."""
     took = {
         r["split"]: r["seconds"]
-        for r in load()[kind]
+        for r in LIKELIHOOD.load()[kind]
         if (r["table"], r["model"]) == (table, model) and "seconds" in r
     }
     return took.get(split, float(np.mean([*took.values()])) if took else None)
@@ -65,7 +94,7 @@ def seconds(kind: str, table: str, split: int, model: str) -> float | None:
 
 def summary(kinds: Iterable[str] = KINDS) -> str:
     """Return Markdown tables, one for each kind of run and table."""
-    result = load()
+    result = LIKELIHOOD.load()
     parts = []
     for kind in kinds:
         for table in dict.fromkeys(r["table"] for r in result[kind]):

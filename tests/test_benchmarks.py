@@ -1,5 +1,6 @@
 """The benchmarks run, their peers are densities, and README quotes the result files."""
 
+import itertools
 import json
 import os
 import subprocess
@@ -16,8 +17,9 @@ from sklearn.mixture import GaussianMixture
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))
 
-from benchmarks import records, tables  # noqa: E402
+from benchmarks import outliers, records, tables  # noqa: E402
 from benchmarks.common import RESULTS, dequantise  # noqa: E402
+from benchmarks.detectors import LINEAR, NotInstalled, OneGaussian, robust  # noqa: E402
 from benchmarks.likelihood_table import Standardised  # noqa: E402
 from benchmarks.peers import PEERS, HistogramDensity, quietly  # noqa: E402
 from benchmarks.readme import QUOTED  # noqa: E402
@@ -29,6 +31,7 @@ from skvae.table import resolution  # noqa: E402
     [
         "likelihood",
         "likelihood_table",
+        "outliers",
         "digits_pipeline",
         "training_speed",
         "estimates",
@@ -100,13 +103,12 @@ def test_patches_are_those_of_the_two_sample_images():
 
 def test_a_record_replaces_that_of_the_same_run_alone(tmp_path, monkeypatch):
     monkeypatch.setattr(records, "RESULTS", tmp_path)
-    monkeypatch.setattr(records, "FILE", tmp_path / "runs.json")
     run = {"table": "wine", "split": 10, "model": "a", "median": 0.0, "standard_error": 1.0}
     run |= {"mean": 1.0, "seconds": 2.0, "scoring_seconds": 0.1}
     for record in (run, {**run, "split": 11}, {**run, "mean": 3.0}):
-        records.append("table", record)
-    records.append("table", {"table": "wine", "split": 10, "model": "b", "error": "no"})
-    assert [r["split"] for r in records.load()["table"]] == [11, 10, 10]
+        records.LIKELIHOOD.append("table", record)
+    records.LIKELIHOOD.append("table", {"table": "wine", "split": 10, "model": "b", "error": "no"})
+    assert [r["split"] for r in records.LIKELIHOOD.load()["table"]] == [11, 10, 10]
     assert "| a | 2.00 | 1.00 | 0.00 | 2.0 | 0.1 | 2 |" in records.summary()
     assert "| b |  |  |  |  |  | 0, 1 failed |" in records.summary()
     assert records.seconds("table", "wine", 12, "a") == 2.0
@@ -124,3 +126,64 @@ def test_standardised_scores_are_in_the_units_of_the_rows():
 def test_readme_quotes_the_result_files(name):
     result = json.loads((RESULTS / f"{name}.json").read_text())
     assert QUOTED[name](result) in (ROOT / "README.md").read_text()
+
+
+def test_rows_of_the_robust_detector_have_a_density():
+    x = np.random.default_rng(0).standard_t(3, size=(300, 1)) * 5 + 2
+    model = robust(LINEAR | {"latent_dim": 1}, 0.4, knee=0.5)(x, 0)
+    grid = np.sinh(np.linspace(-12, 12, 4001))[:, None]
+    total = trapezoid(np.exp(model.score_samples(grid)), grid[:, 0])
+    assert total == pytest.approx(1.0, abs=1e-3)
+
+
+def test_the_robust_detector_is_not_moved_by_rows_it_leaves_out():
+    x = np.random.default_rng(0).normal(size=(200, 2))
+    far = np.vstack([x, np.full((40, 2), 1000.0)])
+    fit = robust(LINEAR | {"latent_dim": 1}, 0.4)
+    # Without trimming the 40 rows are the widest direction there is.
+    assert fit(far, 0).score_samples(far).argmin() >= 200
+
+
+def test_one_gaussian_ranks_as_its_density():
+    X = np.random.default_rng(0).normal(size=(50, 3)) @ np.diag([1.0, 2.0, 3.0])
+    cov = np.cov(X.T, bias=True) + 1e-3 * np.eye(3)
+    expected = multivariate_normal(X.mean(0), cov).logpdf(X)
+    difference = OneGaussian().fit(X).score_samples(X) - expected
+    np.testing.assert_allclose(difference, difference[0], rtol=1e-9)
+
+
+def test_novelty_is_fitted_to_normal_rows_alone():
+    X, y = outliers.shipped()
+    fitted, scored, truth = outliers.parts("novelty", X, y, 0)
+    assert len(fitted) + (truth == 0).sum() == 357
+    assert len(scored) == len(truth) == 114
+    np.testing.assert_allclose(fitted.mean(0), 0, atol=1e-9)
+
+
+def test_a_peer_that_is_not_installed_is_a_result(monkeypatch):
+    def missing(X, seed):
+        raise NotInstalled("not installed")
+
+    monkeypatch.setitem(outliers.METHODS, "ECOD", missing)
+    record = outliers.run(("breast_cancer", "outlier", 0, "ECOD"), None, 100)
+    assert record["error"] == "not installed"
+    assert record["rows"] == 100
+
+
+def test_rows_without_an_outlier_have_no_area():
+    record = outliers.run(("breast_cancer", "novelty", 0, "One Gaussian"), None, 2)
+    assert record["error"].startswith("ValueError")
+    assert "auroc" not in record
+
+
+def test_means_of_outliers_are_over_sets_and_not_runs(tmp_path, monkeypatch):
+    monkeypatch.setattr(records, "RESULTS", tmp_path)
+    runs = [("5_a", 0, 0.5), ("5_a", 1, 0.7), ("7_b", 0, 1.0), ("8_c", 0, 0.1)]
+    for (name, seed, auroc), protocol in itertools.product(runs, outliers.PROTOCOLS):
+        record = {"set": name, "protocol": protocol, "seed": seed, "model": "a", "auroc": auroc}
+        outliers.RUNS.append("runs", {**record, "average_precision": auroc, "seconds": 1.0})
+    found = outliers.summary("runs")
+    assert "odd, 2 sets" in found
+    assert "| a | 0.800 | 0.800 | 2 | 1.0 |" in found
+    assert "even, 1 sets" in found
+    assert "| a | 0.100 |" in found
