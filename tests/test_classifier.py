@@ -243,7 +243,7 @@ def test_a_failed_fit_leaves_the_last_one(iris):
 
 def test_the_objective_is_one_of_the_densities(iris):
     with pytest.raises(
-        ValueError, match=r"Expected one of \['adversarial', .* 'iwae', 'mmd', 'monte_carlo'\]"
+        ValueError, match=r"Expected one of \['adversarial', .* 'monte_carlo', 'trimmed'\]"
     ):
         quick(objective="labelled").fit(*iris)
 

@@ -1,5 +1,6 @@
 """Training: early stopping, restored weights, callbacks, the schedule, warm start."""
 
+from types import SimpleNamespace
 from typing import ClassVar
 
 import numpy as np
@@ -88,7 +89,8 @@ def test_training_improves_on_the_start():
 
 def test_choosing_asks_for_one_standard_error():
     def trained(rows):
-        return [Trained(None, 1, 1, 0.0, torch.tensor(rows))]
+        every_row = SimpleNamespace(module_=SimpleNamespace(counted=lambda value: slice(None)))
+        return [Trained(every_row, 1, 1, 0.0, torch.tensor(rows))]
 
     base = trained([0.0, 0.0, 0.0, 0.0])
     assert choose({"linear": base, "random": trained([1.0, 1.1, 0.9, 1.0])})[0] == "random"
