@@ -112,8 +112,9 @@ class GenerativeMixin(BaseVAE):
         Warns
         -----
         UserWarning
-            If the weights of some rows have Pareto k > 0.7: a few draws decide their estimate,
-            and neither it nor its standard error can be trusted.
+            If the weights of some rows have Pareto k > 0.7 and an effective sample size below half
+            of ``n_draws``: a few draws decide their estimate, and neither it nor its standard error
+            can be trusted.
 
         Raises
         ------
@@ -144,7 +145,7 @@ class GenerativeMixin(BaseVAE):
         found["value"] += log_det
         found["elbo"] += log_det
         result = LogLikelihood(**found)
-        result.warn()
+        result.warn(scoring.n_draws)
         return result
 
     @available_if(scores)
