@@ -4,8 +4,8 @@ A plain autoencoder learns nothing about where its latents are, so what it decod
 normal is like no digit; ``refit_prior="mixture"`` fits a prior to its latents afterwards, and a VAE
 is trained with one. How like real rows is measured by a classifier that tells them apart (an area
 under the ROC curve of 0.5: it cannot), on decoded latents beside reconstructed held-out digits and,
-where there is ``sample``, on drawn rows beside held-out ones. How smooth the latent space is, by the
-distance to the nearest training digit on the way from one digit to another. Writes
+where there is ``sample``, on drawn rows beside held-out ones. How smooth the latent space is, by
+the distance to the nearest training digit on the way from one digit to another. Writes
 ``docs/images/which_can_generate.png``; ``--quick`` makes a small run, whose picture goes to
 ``output/``.
 """
