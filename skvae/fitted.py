@@ -169,7 +169,8 @@ class Fitted:
 
     def _rows(self, X: Any) -> tuple[Batch, Float]:
         """Return rows as cells, and their log-Jacobians (n,)."""
-        return as_rows(self.table_, self._values(X))
+        values = self._values(X)
+        return as_rows(self.table_, values)
 
     def _log_p(self, values: Float) -> NDArray[np.float64]:
         """Return log p of the observed ones of values (n, c), in the user's units, (n,)."""

@@ -245,7 +245,7 @@ class GenerativeMixin(BaseVAE):
         -----
         UserWarning
             If some rows have Pareto k > 0.7 after more proposals, and an effective sample size
-            below half of these and below 100 a completion: few decide the draws.
+            below half of these and below 50 a completion: few decide the draws.
 
         Raises
         ------

@@ -245,9 +245,6 @@ class LatentToolsMixin(BaseVAE):
     def _stream(self, random_state: Any) -> np.random.RandomState:
         return np.random.RandomState(self._draw_seed(random_state))
 
-    def _values(self, X: Any) -> Float:
-        return read(self, X, self.table_.container)[0]
-
     def _is_row(self, end: Any, latent: bool | None) -> bool:
         """Whether an end of a line is a row, and not a latent vector or None."""
         if end is None or latent:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 #: Above it an importance-weighted estimate is of no practical use (Vehtari et al., 2024).
 MAX_PARETO_K = 0.7
 #: So many effective draws for each that is chosen are plenty, whatever the tail of the weights.
-PLENTY_A_DRAW = 100
+PLENTY_A_DRAW = 50
 
 
 @dataclasses.dataclass(frozen=True)

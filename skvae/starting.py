@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 
 import torch
+from sklearn import config_context
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.mixture import GaussianMixture
 from torch import Tensor
@@ -37,7 +38,8 @@ def latents(vae: VAE, rows: Batch, generator: torch.Generator) -> Tensor:
 def start_mixture(prior: MixtureModule, z: Tensor, seed: int) -> None:
     """Start the components of a prior from those that are fitted to latents (n, d)."""
     mixture = GaussianMixture(prior.n_components, reg_covar=1e-3, random_state=seed)
-    with warnings.catch_warnings():
+    # A user's array API is for arrays of theirs; k-means, which starts the mixture, has none.
+    with warnings.catch_warnings(), config_context(array_api_dispatch=False):
         warnings.simplefilter("ignore", ConvergenceWarning)
         mixture.fit(z.numpy())
     # Lower triangular, L^T L being the precision, as the transpose of scikit-learn's.
