@@ -73,7 +73,7 @@ def judge_ink(model, direction, judge, X, y):
     """Print how much ink edited digits have gained, and how many are still of their class."""
     print("test digits, ink asked for   gained   still of their class")
     ink = model.reconstruct(X).mean(1)
-    for amount in (-6.0, -3.0, 0.0, 3.0, 6.0):
+    for amount in (-6.0, -3.0, -1.0, 0.0, 1.0, 3.0, 6.0):
         moved = model.edit(X, direction, amount)
         gained, same = (moved.mean(1) - ink).mean(), (judge.predict(moved) == y).mean()
         print(f"{amount:28.1f}{gained:9.2f}{same:23.0%}")
