@@ -167,8 +167,9 @@ class LatentToolsMixin(BaseVAE):
         Returns
         -------
         direction : ndarray of shape (latent_dim,)
-            For :meth:`edit`, where an ``amount`` of 1 moves rows from one class to the other, or by
-            one unit of y.
+            For :meth:`edit`, where an ``amount`` of 1 moves latents from the mean of one class to
+            that of the other; along numbers by their mean change with one unit of y, which moves
+            rows by less where y is only in part a matter of the latents.
 
         Raises
         ------
