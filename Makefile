@@ -7,7 +7,7 @@ demo: .venv/ready
 	$(BIN)/python -m examples.demo
 
 test: .venv/ready
-	$(BIN)/python -m pytest -n 2 $(ARGS)
+	$(BIN)/python -m pytest -n 2 --dist worksteal $(ARGS)
 
 lint: .venv/ready
 	$(BIN)/ruff check .

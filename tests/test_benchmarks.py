@@ -130,7 +130,7 @@ def test_readme_quotes_the_result_files(name):
 
 def test_rows_of_the_robust_detector_have_a_density():
     x = np.random.default_rng(0).standard_t(3, size=(300, 1)) * 5 + 2
-    model = robust(LINEAR | {"latent_dim": 1}, 0.4, knee=0.5)(x, 0)
+    model = robust(LINEAR | {"latent_dim": 1, "n_draws": 512}, 0.4, knee=0.5)(x, 0)
     grid = np.sinh(np.linspace(-12, 12, 4001))[:, None]
     total = trapezoid(np.exp(model.score_samples(grid)), grid[:, 0])
     assert total == pytest.approx(1.0, abs=1e-3)

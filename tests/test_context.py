@@ -54,7 +54,7 @@ def frame(n=240, seed=0):
 
 @pytest.fixture(scope="module")
 def density():
-    model = VAEDensity(3, context_features=["city", "age"], max_epochs=120, random_state=0)
+    model = VAEDensity(3, context_features=["city", "age"], max_epochs=80, random_state=0)
     return model.fit(frame())
 
 
