@@ -39,7 +39,7 @@ class VAEOutlierDetector(OutlierMixin, GenerativeMixin):  # type: ignore[misc]  
     __doc__ = manual("""A variational autoencoder that finds outliers, and says which cells are odd.
 
     A row's score is its log-likelihood under a model of the table, as in :class:`VAEDensity`;
-    ``predict`` is -1 for outliers, whose score is below ``offset_``, and 1 for the others:
+    ``predict`` is -1 for outliers, whose score is below ``offset_``, and 1 for the others::
 
         decision_function(x) = log p(x) - offset_,
         explain(x)[j] = -log p(x_j | the other observed cells of the row).
