@@ -44,7 +44,7 @@ from .latent import active_units, kl_per_unit
 from .linear import FactorModel, factor_analysis, linear_model, start_linear
 from .matching import MMD, Adversarial, discrepancy
 from .networks import MLP, CorrelatedNoise
-from .objectives import ELBO, IWAE, Bound, DReG, MonteCarlo, Objective, Trimmed
+from .objectives import ELBO, IWAE, Bound, DReG, MonteCarlo, Objective
 from .posteriors import (
     DiagonalGaussian,
     FlowPosterior,
@@ -63,6 +63,7 @@ from .proposals import (
 )
 from .recipe import Recipe, resolve
 from .regularised import Autoencoder, BetaObjective, BetaTC, Denoising, split_divergence
+from .trimmed import Trimmed
 from .vae import VAE, Draw
 
 __all__ = [
