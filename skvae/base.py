@@ -21,7 +21,8 @@ from torch import nn
 from .codecs import Float
 from .combinations import Parts, refuse
 from .container import Container, column_mask
-from .core.families import Family, Gaussian
+from .core.families import Bernoulli, Family, Gaussian
+from .core.images import Convolutional
 from .core.labels import Labelled
 from .core.networks import ACTIVATIONS, CorrelatedNoise
 from .core.objectives import Objective
@@ -32,11 +33,12 @@ from .core.recipe import recipes, resolve
 from .core.vae import VAE
 from .fitted import Fitted, random_stream
 from .fitting import Fit, Seeds, curve, latent_dims
+from .images import check_image, read_image_shape
 from .labels import Labels
 from .likelihoods import Likelihoods, choose_families, models
 from .reading import as_rows, read
 from .scoring import latent_use
-from .table import Table
+from .table import Table, is_binary, observed
 from .training import OPTIMIZERS, Trained
 
 #: Rows whose use of the latents is measured.
@@ -81,8 +83,9 @@ class BaseVAE(Fitted, BaseEstimator, ABC):  # type: ignore[misc]
         "proposal": [str, Proposal],
         "device": [str, torch.device],
         "callbacks": ["array-like", None],
-        "encoder": [nn.Module, callable, None],
-        "decoder": [nn.Module, CorrelatedNoise, callable, None],
+        "image_shape": ["array-like", None],
+        "encoder": [nn.Module, Convolutional, callable, None],
+        "decoder": [nn.Module, Convolutional, CorrelatedNoise, callable, None],
         "warm_start": ["boolean"],
         "random_state": ["random_state"],
         "verbose": ["verbose"],
@@ -123,6 +126,7 @@ class BaseVAE(Fitted, BaseEstimator, ABC):  # type: ignore[misc]
         proposal: str | Proposal = "defensive",
         device: str | torch.device = "auto",
         callbacks: Any = None,
+        image_shape: Any = None,
         encoder: Any = None,
         decoder: Any = None,
         warm_start: bool = False,
@@ -154,6 +158,7 @@ class BaseVAE(Fitted, BaseEstimator, ABC):  # type: ignore[misc]
         self.proposal = proposal
         self.device = device
         self.callbacks = callbacks
+        self.image_shape = image_shape
         self.encoder = encoder
         self.decoder = decoder
         self.warm_start = warm_start
@@ -203,7 +208,7 @@ class BaseVAE(Fitted, BaseEstimator, ABC):  # type: ignore[misc]
         seeds = Seeds(random_stream(self.random_state))
         values, container = read(self, X, None if warm is None else self.table_.container, n_min=2)
         if warm is None:
-            table, families = self._learn(values, container, seeds.split, self._plain(parts))
+            table, families = self._learn(values, container, seeds.split, parts)
         else:
             table, families = self.table_, list(self.likelihoods_.values())
         rows, log_det = as_rows(table, values)
@@ -219,26 +224,34 @@ class BaseVAE(Fitted, BaseEstimator, ABC):  # type: ignore[misc]
         )
         return fit
 
-    def _plain(self, parts: Parts) -> Family | None:
+    def _plain(self, parts: Parts, values: Float) -> Family | None:
         """Return the family of numbers of all kinds where the likelihood is "auto", if they agree.
 
         Where z is a function of x that has one scale for the table: with more, some columns would
-        be copied to the latents to the last digit, and the others left.
+        be copied to the latents to the last digit, and the others left. Pixels of an image are of
+        one kind.
         """
-        if parts.objective.deterministic:
+        if parts.image_shape is not None and is_binary(observed(values)):
+            return Bernoulli()
+        if parts.objective.deterministic or parts.image_shape is not None:
             return Gaussian(scale="shared")
         return Gaussian() if self._smooth else None
 
     def _learn(
-        self, values: Float, container: Container, seed: int, plain: Family | None
+        self, values: Float, container: Container, seed: int, parts: Parts
     ) -> tuple[Table, list[Family]]:
         """Learn the columns of which a value was observed, and choose their families."""
-        names = container.names
-        mask = column_mask(self.context_features, names, "context_features")
+        names, image_shape = container.names, parts.image_shape
+        mask = np.asarray(column_mask(self.context_features, names, "context_features"))
         given = np.flatnonzero(mask).tolist()
         if len(given) == len(names):
             raise ValueError("context_features names every column of X: none is left to model.")
-        families = choose_families(self.likelihood, values, container, seed, plain, given)
+        if image_shape is not None:
+            check_image(image_shape, values[:, ~mask])
+        plain = self._plain(parts, values[:, ~mask])
+        of_image = image_shape is not None and self.likelihood == "auto"
+        likelihood = plain if of_image else self.likelihood
+        families = choose_families(likelihood, values, container, seed, plain, given)
         empty = [
             name
             for j, (name, family) in enumerate(zip(names, families, strict=True))
@@ -251,7 +264,8 @@ class BaseVAE(Fitted, BaseEstimator, ABC):  # type: ignore[misc]
                 f"Columns {empty} have no observed value and are left out of the model.",
                 stacklevel=5,
             )
-        table = Table.learn(values, container, models(families), given)
+        alike = image_shape is not None
+        table = Table.learn(values, container, models(families), given, alike)
         return table, [family for family in families if family is not None]
 
     def _parts(self, labels: Labels | None) -> Parts:
@@ -263,14 +277,22 @@ class BaseVAE(Fitted, BaseEstimator, ABC):  # type: ignore[misc]
         }
         for part in found.values():
             part.validate()
-        built_in = self.encoder is None and isinstance(self.decoder, CorrelatedNoise | None)
+        networks = (self.encoder, self.decoder)
+        for network in networks:
+            if isinstance(network, Convolutional):
+                network.validate()
+        perceptrons = self.encoder is None and isinstance(self.decoder, CorrelatedNoise | None)
+        image_shape = read_image_shape(self.image_shape)
         parts = Parts(
             **found,
             n_layers=1 if isinstance(latent_dims(self.latent_dim), int) else 2,
             init=self.init,
             encodes=self._encodes,
             needs_density=self._needs_density,
-            built_in=built_in,
+            built_in=perceptrons and image_shape is None,
+            convolutional=any(isinstance(network, Convolutional) for network in networks),
+            correlated=isinstance(self.decoder, CorrelatedNoise),
+            image_shape=image_shape,
         )
         refuse(parts)
         if labels is None:

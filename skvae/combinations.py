@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable
 
+from .core.images import ImageShape
 from .core.labels import Labelled
 from .core.objectives import Objective
 from .core.posteriors import FlowPosterior, Posterior
@@ -29,7 +30,13 @@ class Parts:
     needs_density : bool
         Whether all that it does is by a density.
     built_in : bool
-        Whether encoder and decoder are the built-in networks.
+        Whether encoder and decoder are the built-in perceptrons.
+    convolutional : bool
+        Whether one of them is given as a recipe for a convolutional one.
+    correlated : bool
+        Whether the decoder is given as a recipe for one with correlated noise.
+    image_shape : ImageShape or None
+        Of rows that are images.
     """
 
     prior: Prior
@@ -42,6 +49,9 @@ class Parts:
     encodes: bool = False
     needs_density: bool = False
     built_in: bool = True
+    convolutional: bool = False
+    correlated: bool = False
+    image_shape: ImageShape | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -130,8 +140,18 @@ RULES = (
     ),
     Rule(
         lambda p: not p.built_in and p.init == "linear",
-        "init='linear' sets the weights of the built-in networks, but encoder= or decoder= was "
-        "given. Use init='random' or 'auto'.",
+        "init='linear' sets the weights of the built-in perceptrons, but encoder=, decoder= or "
+        "image_shape= was given. Use init='random' or 'auto'.",
+    ),
+    Rule(
+        lambda p: p.image_shape is not None and p.correlated,
+        "decoder=CorrelatedNoise() has latents that reach every cell by a weight of its own, which "
+        "the convolutional decoder of image_shape= does not have. Use image_shape=None.",
+    ),
+    Rule(
+        lambda p: p.image_shape is None and p.convolutional,
+        "Convolutional() needs to know which images rows are. Give image_shape=(channels, height, "
+        "width).",
     ),
 )
 

@@ -17,15 +17,16 @@ from torch import Tensor, nn
 from .codecs import Float
 from .combinations import Parts
 from .core.batch import Batch
-from .core.build import Perceptron, build_vae, given_context
+from .core.build import build_vae, given_context
 from .core.cells import Cells, Columns
 from .core.families import Family
 from .core.labels import decided, with_label
 from .core.linear import linear_model, start_linear
-from .core.networks import CorrelatedNoise, frozen, initialize
+from .core.networks import Perceptron, frozen, initialize
 from .core.noise import KeyedNoise
 from .core.objectives import ELBO
 from .core.priors import PriorModule
+from .core.recipe import Recipe
 from .core.regularised import JointModule
 from .core.vae import VAE
 from .labels import Labels
@@ -269,6 +270,7 @@ class Fit:
             dropout=e.dropout,
             encoder=self._module(e.encoder),
             decoder=self._module(e.decoder),
+            image_shape=self.parts.image_shape,
             has_encoder=self.parts.objective.needs_encoder,
             deterministic=self.parts.objective.deterministic,
             generator=self._generator(),
@@ -304,7 +306,7 @@ class Fit:
 
     def _module(self, given: Any) -> Any:
         """Return a fresh copy of a user's module or recipe, or what their factory makes."""
-        if given is None or isinstance(given, nn.Module | CorrelatedNoise):
+        if given is None or isinstance(given, nn.Module | Recipe):
             return copy.deepcopy(given)
         # A factory builds layers that read the global generator: lend it one of ours.
         with torch.random.fork_rng(devices=[]):

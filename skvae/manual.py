@@ -111,12 +111,19 @@ PARAMETERS = """
         ``"cpu"``, ``"cuda"``, ``"cuda:1"``, ``"mps"``; ``"auto"`` takes CUDA where there is one.
     callbacks : list of skorch callbacks or None, default=None
         Passed to the training loop.
-    encoder, decoder : torch Module, callable or None, default=None
+    image_shape : tuple of three ints or None, default=None
+        Channels, height and width of images that are flattened to rows: the networks then are
+        convolutional, and ``hidden_layer_sizes`` are dense layers between the convolutions and z.
+        All columns, but those that are conditioned on, are pixels, channel by channel and line by
+        line; they are standardised together, and share the levels of codes. ``"auto"``
+        likelihoods are Bernoulli where all pixels are 0 or 1, else ``Gaussian("shared")``.
+    encoder, decoder : torch Module, Convolutional, callable or None, default=None
         Networks in the place of the built-in ones, or functions without arguments that make them.
         They map (n, inputs) to (n, any number of features), on which our heads are linear; the
         encoder's inputs are the standardised columns, with an indicator for each level of one that
         has levels, the decoder's are z. What is conditioned on follows either: standardised
         numbers, an indicator for each level or class. A module is copied.
+        ``Convolutional(channels=(32, 64))`` are those of ``image_shape`` in another size.
         ``decoder=CorrelatedNoise(rank=2)`` is the built-in one with noise that is correlated
         between columns.
     warm_start : bool, default=False

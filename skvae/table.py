@@ -80,11 +80,13 @@ class Table:
         container: Container,
         models: Sequence[Model | None],
         context: Sequence[int] = (),
+        alike: bool = False,
     ) -> Table:
         """Learn columns from values (n, c) that came in ``container``.
 
         A column without cells has None for a model; ``context`` are positions of those that are
-        conditioned on.
+        conditioned on. Numbers are standardised column by column, or where they are of one kind
+        (``alike``, as pixels are) all in the same way.
 
         Raises
         ------
@@ -92,12 +94,22 @@ class Table:
             If a column does not hold what its likelihood needs.
         """
         known = [(j, model) for j, model in enumerate(models) if model is not None]
-        scaler = StandardScaler().fit(values[:, [j for j, _ in known]])
+        some = values[:, [j for j, _ in known]]
+        scaler = StandardScaler().fit(observed(some)[:, None] if alike else some)
+        n = len(known)
+        moments = (np.broadcast_to(part, n).tolist() for part in (scaler.mean_, scaler.scale_))
+        standards = [Affine(m, s) for m, s in zip(*moments, strict=True)]
+        codecs = _of_all(known, some, container, standards[0]) if alike else {}
         columns = [
             learn_column(
-                j, container.fields[j], model, observed(values[:, j]), Affine(float(m), float(s))
+                j,
+                container.fields[j],
+                model,
+                observed(values[:, j]),
+                standard,
+                codecs.get(repr(model)),
             )
-            for (j, model), m, s in zip(known, scaler.mean_, scaler.scale_, strict=True)
+            for (j, model), standard in zip(known, standards, strict=True)
         ]
         given = Context.learn(values, container, context) if len(context) else None
         return cls(columns, container, given)
@@ -176,18 +188,39 @@ def observed(values: Float) -> Float:
 
 
 def learn_column(
-    position: int, field: Field, model: Model, values: Float, standard: Affine
+    position: int,
+    field: Field,
+    model: Model,
+    values: Float,
+    standard: Affine,
+    codec: Codec | None = None,
 ) -> Column:
-    """Learn one column from its observed values; ``standard`` standardises it."""
+    """Learn one column from its observed values; ``standard`` standardises it.
+
+    The codec is learned, too, unless there is one.
+    """
     if field.is_category and model.kind not in OF_CATEGORIES:
         raise ValueError(
             f"Column {field.name!r} holds categories, which {model.likelihood} cannot model. Use "
             f"one of {sorted(OF_CATEGORIES)} for it: likelihood={{{field.name!r}: 'categorical'}}."
         )
-    codec = CODECS[model.kind](values, field, standard, model.options)
+    if codec is None:
+        codec = CODECS[model.kind](values, field, standard, model.options)
     check_support(field, model, codec, values)
     scale = codec.scale if isinstance(codec, Affine) else 1.0
     return Column(position, field, model, codec, resolution(values) / scale)
+
+
+def _of_all(
+    known: Sequence[tuple[int, Model]], values: Float, container: Container, standard: Affine
+) -> dict[str, Codec]:
+    """Learn one codec for each model from the values of all columns, by the model's repr."""
+    first = {repr(model): (container.fields[j], model) for j, model in reversed(known)}
+    every = observed(values)
+    return {
+        name: CODECS[model.kind](every, field, standard, model.options)
+        for name, (field, model) in first.items()
+    }
 
 
 def check_support(

@@ -39,6 +39,7 @@ from .families import (
     Poisson,
     StudentT,
 )
+from .images import Convolutional, ImageShape
 from .importance import effective_sample_size, log_marginal, pareto_k, resample, standard_error
 from .latent import active_units, kl_per_unit
 from .linear import FactorModel, factor_analysis, linear_model, start_linear
@@ -85,6 +86,7 @@ __all__ = [
     "Categorical",
     "Cells",
     "Columns",
+    "Convolutional",
     "CorrelatedNoise",
     "DReG",
     "DefensiveProposal",
@@ -100,6 +102,7 @@ __all__ = [
     "FullGaussian",
     "Gamma",
     "Gaussian",
+    "ImageShape",
     "IsotropicGaussian",
     "LaplaceProposal",
     "LogNormal",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,11 +10,12 @@ from torch import nn
 
 from .cells import Cells, Columns
 from .distributions import PriorDistribution
+from .images import Convolutional, ImageDecoder, ImageEncoder, ImageShape
 from .layers import Link, TwoLayerPosterior, TwoLayerPrior
-from .networks import MLP, CorrelatedNoise, Features, initialize
+from .networks import Body, CorrelatedNoise, Features, Perceptron, initialize
 from .posteriors import DiagonalGaussian, PointHead, Posterior
 from .priors import ConditionalPrior, Prior, PriorModule, StandardNormal
-from .vae import VAE, Body, Decoder, Encoder
+from .vae import VAE, Decoder, Encoder
 
 
 def build_vae(
@@ -29,8 +29,9 @@ def build_vae(
     hidden_layer_sizes: Sequence[int] = (128, 128),
     activation: str = "silu",
     dropout: float = 0.0,
-    encoder: nn.Module | None = None,
-    decoder: nn.Module | CorrelatedNoise | None = None,
+    encoder: nn.Module | Convolutional | None = None,
+    decoder: nn.Module | Convolutional | CorrelatedNoise | None = None,
+    image_shape: ImageShape | None = None,
     has_encoder: bool = True,
     deterministic: bool = False,
     generator: torch.Generator | None = None,
@@ -52,8 +53,9 @@ def build_vae(
     hidden_layer_sizes, activation, dropout
         The two multi-layer perceptrons.
     encoder, decoder : Module, optional
-        Bodies in place of the perceptrons: (n, inputs) -> (n, features). The decoder's may be a
-        recipe for the perceptron.
+        Bodies in place of the built-in ones: (n, inputs) -> (n, features); or recipes for these.
+    image_shape : ImageShape, optional
+        Of rows that are images: bodies are convolutional, and every pixel's numbers are made alike.
     has_encoder : bool
         Whether there is a q(z | x); if not, the prior takes its place.
     deterministic : bool
@@ -64,21 +66,17 @@ def build_vae(
     perceptron = Perceptron(hidden_layer_sizes, activation, dropout)
     n_above, n_seen = (0, n_latent) if isinstance(n_latent, int) else n_latent
 
-    def body(module: nn.Module | CorrelatedNoise | None, n_in: int, role: str) -> Body:
-        if isinstance(module, nn.Module):
-            return Features(module, n_in, role)
-        return perceptron(n_in, module.bypass(n_seen)) if module else perceptron(n_in)
-
-    decoder_body = body(decoder, n_seen + n_context, "decoder")
-    cells = Cells(columns, decoder_body.n_out, masked)
+    decoder_body = _decoder(decoder, n_seen + n_context, n_seen, perceptron, image_shape)
+    maps = decoder_body.maps if isinstance(decoder_body, ImageDecoder) else None
+    cells = Cells(columns, decoder_body.n_out, masked, maps, alike=image_shape is not None)
     of_z = None
     if has_encoder:
-        n_inputs = cells.n_inputs + n_context
-        encoder_body = body(encoder, n_inputs, "encoder")
+        encoder_body = _encoder(encoder, cells, n_context, perceptron, image_shape)
         build_head = PointHead if deterministic else (posterior or DiagonalGaussian()).build
         head = build_head(encoder_body.n_out, n_seen)
         link = Link(perceptron(n_seen), n_above) if n_above else None
-        of_z = Encoder(encoder_body, TwoLayerPosterior(head, link) if link else head, n_inputs)
+        full_head = TwoLayerPosterior(head, link) if link else head
+        of_z = Encoder(encoder_body, full_head, cells.n_inputs + n_context)
     recipe = prior or StandardNormal()
     if n_above:
         p_z: PriorModule = TwoLayerPrior(recipe.build(n_above), Link(perceptron(n_above), n_seen))
@@ -87,21 +85,44 @@ def build_vae(
     p_z = given_context(p_z, n_context, n_above + n_seen, perceptron)
     vae = VAE(of_z, Decoder(decoder_body, cells, n_above), p_z, n_above + n_seen)
     initialize(vae, generator)
+    if image_shape is not None:
+        cells.start_at_mean()
     check(vae)
     return vae
 
 
-@dataclasses.dataclass(frozen=True)
-class Perceptron:
-    """The multi-layer perceptrons of a model, all with the same hidden layers."""
+def _decoder(
+    given: nn.Module | Convolutional | CorrelatedNoise | None,
+    n_in: int,
+    n_latent: int,
+    perceptron: Perceptron,
+    image_shape: ImageShape | None,
+) -> Body:
+    """Return the body of p(x | z)."""
+    if isinstance(given, nn.Module):
+        return Features(given, n_in, "decoder")
+    if isinstance(given, CorrelatedNoise):
+        return perceptron(n_in, given.bypass(n_latent))
+    if image_shape is None:
+        return perceptron(n_in)
+    return ImageDecoder(image_shape, n_in, given or Convolutional(), perceptron)
 
-    hidden_layer_sizes: Sequence[int]
-    activation: str
-    dropout: float
 
-    def __call__(self, n_in: int, bypass: range = range(0)) -> MLP:
-        """Build one for so many inputs."""
-        return MLP(n_in, self.hidden_layer_sizes, self.activation, self.dropout, bypass)
+def _encoder(
+    given: nn.Module | Convolutional | None,
+    cells: Cells,
+    n_context: int,
+    perceptron: Perceptron,
+    image_shape: ImageShape | None,
+) -> Body:
+    """Return the body of q(z | x)."""
+    n_in = cells.n_inputs + n_context
+    if isinstance(given, nn.Module):
+        return Features(given, n_in, "encoder")
+    if image_shape is None:
+        return perceptron(n_in)
+    recipe = given or Convolutional()
+    return ImageEncoder(image_shape, cells.input_owner, n_context, recipe, perceptron)
 
 
 def given_context(

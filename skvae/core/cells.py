@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from .batch import Batch
 from .families import CellDistribution, Family, Limits, LinearStart, Sharing, Statistics
+from .images import Maps, PixelLinear
 from .networks import Linear
 
 #: Encoder inputs are held within this many standard deviations: far beyond it a network's scales
@@ -111,7 +112,9 @@ class Block(nn.Module):
     index: Tensor
     valid: Tensor
 
-    def __init__(self, columns: Columns, n_features: int):
+    def __init__(
+        self, columns: Columns, n_features: int, maps: Maps | None = None, alike: bool = False
+    ):
         super().__init__()
         self.family = columns.family
         self.n_cells, self.n_levels = columns.valid.shape
@@ -119,7 +122,8 @@ class Block(nn.Module):
         self.columns = dataclasses.replace(columns, of=of, floor=floor)
         self.register_buffer("index", torch.as_tensor(list(columns.index)))
         self.register_buffer("valid", columns.valid)
-        for name, value in (("center", of.center), ("spread", of.spread), ("floor", floor)):
+        seen = of.pooled() if alike else of
+        for name, value in (("center", seen.center), ("spread", seen.spread), ("floor", floor)):
             self.register_buffer(name, value.clone().to(torch.get_default_dtype()))
         self.full = bool(columns.valid.all())
         self.sharings = self.family.parameters
@@ -129,7 +133,7 @@ class Block(nn.Module):
             self._cells(sharing) * size if sharing in ("cell", "row") else 0
             for sharing, size in zip(self.sharings, self.sizes, strict=True)
         ]
-        self.linear = Linear(n_features, sum(self.widths))
+        self.linear = Linear(n_features, sum(self.widths)) if maps is None else self._of_maps(maps)
         self.free = nn.ParameterDict(
             {
                 str(i): nn.Parameter(torch.zeros(self._cells(sharing) * self.sizes[i]))
@@ -137,6 +141,12 @@ class Block(nn.Module):
                 if sharing in ("column", "shared")
             }
         )
+
+    def _of_maps(self, maps: Maps) -> PixelLinear:
+        """Return the layer that makes the raw numbers of pixels from feature maps."""
+        from_z = zip(self.sharings, self.sizes, strict=True)
+        widths = [(size, how == "row") for how, size in from_z if how in ("cell", "row")]
+        return PixelLinear(maps, self.index, widths)
 
     @property
     def n_theta(self) -> int:
@@ -185,23 +195,37 @@ class Block(nn.Module):
         Loadings (c, f, d), the scale of the noise (c, f) and the mean (c, f) are those of the
         standardised features, whose mean is 0 by default.
         """
+        self.linear.weight.zero_()
+        for i, rows, weight in self._start_biases(loadings, noise_scale, mean):
+            z = slice(n_hidden, n_hidden + weight.shape[-1])
+            n = self.widths[i] // self.sizes[i]
+            self.linear.weight[rows, z] = _reduce(weight, n).flatten(0, 1).to(self.linear.weight)
+
+    @torch.no_grad()
+    def start_at_mean(self) -> None:
+        """Set the biases to what is known of the cells before anything is known of z."""
+        of, _ = self.columns.known()
+        self._start_biases(of.center.unsqueeze(-1)[..., :0], torch.ones_like(of.center))
+
+    def _start_biases(
+        self, loadings: Tensor, noise_scale: Tensor, mean: Tensor | None = None
+    ) -> list[tuple[int, slice, Tensor]]:
+        """Set what does not depend on z to a linear model; return its weights, and their places."""
         of, _ = self.columns.known()
         if mean is not None:
             of = of.moved(mean)
         linear = LinearStart(loadings, noise_scale, self.floor, of)
-        self.linear.weight.zero_()
-        self.linear.bias.zero_()
-        first = 0
+        first, weights = 0, []
         for i, (weight, bias) in enumerate(self.family.start(linear)):
             if str(i) in self.free:
                 size = self._cells(self.sharings[i])
                 self.free[str(i)].copy_(_reduce(bias, size).flatten())
             rows = slice(first, first + self.widths[i])
-            z = slice(n_hidden, n_hidden + weight.shape[-1])
             n = self.widths[i] // self.sizes[i]
-            self.linear.weight[rows, z] = _reduce(weight, n).flatten(0, 1).to(self.linear.weight)
             self.linear.bias[rows] = _reduce(bias, n).flatten().to(self.linear.bias)
+            weights.append((i, rows, weight))
             first = rows.stop
+        return weights
 
 
 def _reduce(value: Tensor, n: int) -> Tensor:
@@ -222,15 +246,26 @@ class Cells(nn.Module):
         Width of the decoder's features.
     masked : bool
         Whether the encoder is told which cells are observed.
+    maps : Maps, optional
+        What the decoder's features are where rows are images.
+    alike : bool
+        Whether cells are standardised alike for the encoder.
     """
 
     order: Tensor
     seen: Tensor
     owner: Tensor
 
-    def __init__(self, columns: Sequence[Columns], n_features: int, masked: bool = False):
+    def __init__(
+        self,
+        columns: Sequence[Columns],
+        n_features: int,
+        masked: bool = False,
+        maps: Maps | None = None,
+        alike: bool = False,
+    ):
         super().__init__()
-        self.blocks = nn.ModuleList([Block(part, n_features) for part in columns])
+        self.blocks = nn.ModuleList([Block(part, n_features, maps, alike) for part in columns])
         index = torch.cat([block.index for block in self.parts])
         assert sorted(index.tolist()) == list(range(len(index))), "columns must partition the table"
         self.register_buffer("order", torch.argsort(index))
@@ -261,6 +296,17 @@ class Cells(nn.Module):
     def n_inputs(self) -> int:
         """Width of :meth:`features`."""
         return len(self.owner) + (self.n_cells if self.masked else 0)
+
+    @property
+    def input_owner(self) -> Tensor:
+        """The cell that each number of :meth:`features` is of, (n_inputs,)."""
+        cells = torch.arange(self.n_cells).to(self.owner)
+        return torch.cat([self.owner, cells]) if self.masked else self.owner
+
+    def start_at_mean(self) -> None:
+        """Start every family from what is known of its columns before anything is known of z."""
+        for block in self.parts:
+            block.start_at_mean()
 
     def features(self, batch: Batch) -> Tensor:
         """Return what the encoder sees: standardised features, zero where missing, and the mask.

@@ -11,6 +11,7 @@ import dataclasses
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
@@ -82,7 +83,42 @@ class Dropout(nn.Module):
         return f"p={self.p}"
 
 
-class MLP(nn.Module):
+class Body(nn.Module):
+    """A network from numbers of rows to features of theirs, (..., n_in) -> (..., n_out).
+
+    The first ``n_hidden`` features are what it makes; others are its inputs as they are.
+    """
+
+    n_hidden: int
+    n_out: int
+
+
+@dataclasses.dataclass(frozen=True)
+class Perceptron:
+    """The multi-layer perceptrons of a model, all with the same hidden layers."""
+
+    hidden_layer_sizes: Sequence[int] = (128, 128)
+    activation: str = "silu"
+    dropout: float = 0.0
+
+    def __call__(self, n_in: int, bypass: range = range(0)) -> MLP:
+        """Build one for so many inputs."""
+        return MLP(n_in, self.hidden_layer_sizes, self.activation, self.dropout, bypass)
+
+    def hidden(self, n_in: int) -> nn.Sequential:
+        """Build the hidden layers alone."""
+        layers: list[nn.Module] = []
+        for width, size in pairwise((n_in, *self.hidden_layer_sizes)):
+            layers += [Linear(width, size), ACTIVATIONS[self.activation]()]
+            layers += [Dropout(self.dropout)] if self.dropout else []
+        return nn.Sequential(*layers)
+
+    def width(self, n_in: int) -> int:
+        """Return how many numbers come out of the hidden layers."""
+        return (n_in, *self.hidden_layer_sizes)[-1]
+
+
+class MLP(Body):
     """Hidden layers whose output is joined with the input.
 
     The heads are linear on ``[hidden(x), x]``, so a linear model is always within reach: it is
@@ -99,15 +135,13 @@ class MLP(nn.Module):
         bypass: range = range(0),
     ):
         super().__init__()
-        layers: list[nn.Module] = []
         self.through = [i for i in range(n_in) if i not in bypass] if bypass else None
-        width = n_in - len(bypass)
-        for size in hidden_layer_sizes:
-            layers += [Linear(width, size), ACTIVATIONS[activation]()]
-            layers += [Dropout(dropout)] if dropout else []
-            width = size
-        self.hidden = nn.Sequential(*layers)
-        self.n_hidden = width if layers else 0
+        perceptron, n_through = (
+            Perceptron(hidden_layer_sizes, activation, dropout),
+            n_in - len(bypass),
+        )
+        self.hidden = perceptron.hidden(n_through)
+        self.n_hidden = perceptron.width(n_through) if len(self.hidden) else 0
         self.n_out = self.n_hidden + n_in
 
     def forward(self, x: Tensor) -> Tensor:
@@ -151,7 +185,7 @@ class CorrelatedNoise(Recipe):
         return range(n_latent - self.rank, n_latent)
 
 
-class Features(nn.Module):
+class Features(Body):
     """A user's module in the place of a body, with the size of its output found by trial."""
 
     def __init__(self, module: nn.Module, n_in: int, role: str):

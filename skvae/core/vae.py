@@ -11,11 +11,9 @@ from .batch import Batch
 from .cells import Cells
 from .distributions import PriorDistribution
 from .layers import TwoLayerPosterior
-from .networks import MLP, Features
+from .networks import Body
 from .posteriors import PointHead, PosteriorHead
 from .priors import PriorModule
-
-Body = MLP | Features
 
 
 class Draw(NamedTuple):
@@ -37,7 +35,7 @@ class Encoder(nn.Module):
 
     Parameters
     ----------
-    body : MLP or Features
+    body : Body
         (n, n_inputs) -> (n, features).
     posterior : PosteriorHead or TwoLayerPosterior
         (n, features) -> distribution of z.
@@ -60,7 +58,7 @@ class Decoder(nn.Module):
 
     Parameters
     ----------
-    body : MLP or Features
+    body : Body
         (n, inputs) -> (n, features).
     cells : Cells
     n_above : int

@@ -106,6 +106,17 @@ class Statistics:
         """Return those of features whose centers are elsewhere by so many scales, (c, f)."""
         return dataclasses.replace(self, center=self.center + self.spread * by)
 
+    def pooled(self) -> Statistics:
+        """Return those in which all cells have the center and the spread that they have together.
+
+        Of a level the mean over the cells.
+        """
+        center = self.center.mean(0, keepdim=True)
+        spread = (self.spread.square() + (self.center - center).square()).mean(0, keepdim=True)
+        like = self.center
+        pooled = center.expand_as(like), spread.sqrt().expand_as(like)
+        return dataclasses.replace(self, center=pooled[0], spread=pooled[1])
+
 
 @dataclasses.dataclass
 class LinearStart:
