@@ -12,7 +12,7 @@ from __future__ import annotations
 import dataclasses
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -72,6 +72,10 @@ class Codec(ABC):
 
     #: Cells are codes below this many; 1 where they are numbers.
     n_levels: int = 1
+    #: Units of the column in 1 of a cell, where cells are numbers on its line.
+    scale: float = 1.0
+    #: What is to be done about a value that it refuses, in words.
+    remedy: ClassVar[str] = "Correct the row"
 
     @abstractmethod
     def encode(self, values: Float) -> tuple[Float, Any]:
@@ -129,6 +133,55 @@ class Affine(Codec):
 
     def refuses(self, values: Float) -> Bool:
         return ~SUPPORTS[self.support](values)
+
+
+@dataclasses.dataclass(frozen=True)
+class Grid(Codec):
+    """Numbers on an even grid, as the number of steps from its low end.
+
+    Attributes
+    ----------
+    low, high : float
+        Its ends.
+    n : int
+        Its points, both ends counted.
+    """
+
+    low: float
+    high: float
+    n: int
+    remedy: ClassVar[str] = "Correct the row, name the grid that the column is on (low, high, step)"
+
+    @property
+    def scale(self) -> float:  # type: ignore[override]
+        """Its step."""
+        return (self.high - self.low) / (self.n - 1)
+
+    def encode(self, values: Float) -> tuple[Float, Any]:
+        codes = np.round((values - self.low) / self.scale)
+        return codes.clip(0.0, self.n - 1.0), -np.log(self.scale)
+
+    def decode(self, cells: Float, u: Float) -> Float:
+        # Multiplied first: three of ten steps from 0 to 1 are 0.3, and not 3 * 0.1.
+        return self.low + cells * (self.high - self.low) / (self.n - 1)
+
+    def expect(self, distribution: Any) -> Float:
+        return self.decode(_numpy(distribution.mean), np.empty(0))
+
+    @property
+    def support(self) -> str:
+        return f"numbers from {self.low:g} to {self.high:g} in steps of {self.scale:g}"
+
+    @property
+    def mass_over(self) -> float | None:
+        return self.scale
+
+    def refuses(self, values: Float) -> Bool:
+        steps = (values - self.low) / self.scale
+        # A value may have been computed in single precision, which has four roundings at most.
+        tolerance = np.minimum(1e-6 + 4.0 * SINGLE * np.abs(values) / self.scale, 0.01)
+        near: Bool = np.abs(steps - np.round(steps).clip(0.0, self.n - 1.0)) <= tolerance
+        return ~near
 
 
 @dataclasses.dataclass(frozen=True)

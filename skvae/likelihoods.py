@@ -69,10 +69,12 @@ def measure(column: Column, family: Family) -> str:
     """Return what the score of a cell is, in words."""
     if family.measure == "density":
         return "density"
+    over = column.codec.mass_over
+    if family.kind == "grid":
+        return "probability" if over == 1 else f"density; of a value, probability over {over:g}"
     discrete = column.field.is_category or column.field.role in ("integer", "boolean")
     if discrete or family.kind in ("count", "binary"):
         return "probability"
-    over = column.codec.mass_over
     return "density" if over is None else f"density; of a repeated value, probability over {over:g}"
 
 
@@ -83,8 +85,7 @@ def models(families: list[Family | None]) -> list[Model | None]:
 
 def model(family: Family) -> Model:
     """Return what a table has to know of a family."""
-    options = family.get_params() if family.kind == "binned" else {}
-    return Model(type(family).__name__, family.kind, options)
+    return Model(type(family).__name__, family.kind, family.options)
 
 
 def choose_families(

@@ -17,8 +17,10 @@ PARAMETERS = """
         dict of them by column, columns left out being ``"auto"``. Names are ``"gaussian"``,
         ``"student_t"``, ``"logistic_mixture"``; ``"log_normal"`` and ``"gamma"`` for positive
         numbers, ``"beta"`` for those between 0 and 1; ``"poisson"`` and ``"negative_binomial"`` for
-        counts; ``"bernoulli"``, ``"categorical"``, ``"ordinal"``; and ``"binned"`` for numbers with
-        repeated values, many modes or heavy tails. ``"auto"`` goes by dtype and values:
+        counts; ``"discretized_logistic"`` for numbers on a known grid, by default grey levels from
+        0 to 255 (:class:`skvae.DiscretizedLogistic`); ``"bernoulli"``, ``"categorical"``,
+        ``"ordinal"``; and ``"binned"`` for numbers with repeated values, many modes or heavy tails.
+        ``"auto"``, which never takes a grid, goes by dtype and values:
 
         - booleans and columns of 0 and 1 alone are Bernoulli, categories categorical, ordered
           ones ordinal;

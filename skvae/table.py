@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from sklearn.preprocessing import StandardScaler
 
 from .bins import Bins
-from .codecs import Affine, Codec, Float, Levels, step_of
+from .codecs import Affine, Codec, Float, Grid, Levels, step_of
 from .container import Container, Field
 from .context import Context
 
@@ -186,8 +186,7 @@ def learn_column(
         )
     codec = CODECS[model.kind](values, field, standard, model.options)
     check_support(field, model, codec, values)
-    scale = codec.scale if isinstance(codec, Affine) else 1.0
-    return Column(position, field, model, codec, resolution(values) / scale)
+    return Column(position, field, model, codec, resolution(values) / codec.scale)
 
 
 def check_support(
@@ -203,7 +202,7 @@ def check_support(
         row = first if rows is None else int(rows[first])
         raise ValueError(
             f"Column {field.name!r} has likelihood {model.likelihood}, which needs "
-            f"{codec.support}. Got {values[first]:g} in row {row}. Correct the row, or fit with "
+            f"{codec.support}. Got {values[first]:g} in row {row}. {codec.remedy}, or fit with "
             f"likelihood={{{field.name!r}: 'gaussian'}} (or 'binned')."
         )
 
@@ -222,6 +221,10 @@ def _levels(values: Float, field: Field, standard: Affine, options: dict[str, An
     return Levels(tuple(np.unique(values).tolist()), step)
 
 
+def _grid(values: Float, field: Field, standard: Affine, options: dict[str, Any]) -> Codec:
+    return Grid(**options)
+
+
 def _bins(values: Float, field: Field, standard: Affine, options: dict[str, Any]) -> Codec:
     return Bins.learn(values, "integer" if field.role == "boolean" else field.role, **options)
 
@@ -235,6 +238,7 @@ CODECS: dict[str, Callable[..., Codec]] = {
     "positive": _positive,
     "unit": _plain("numbers strictly between 0 and 1"),
     "count": _plain("integers >= 0"),
+    "grid": _grid,
     "binary": _plain("0 or 1"),
     "categorical": _levels,
     "ordinal": _levels,

@@ -6,8 +6,8 @@ import torch
 from numpy.testing import assert_allclose, assert_array_equal
 
 from skvae.bins import Bins
-from skvae.codecs import SUPPORTS, Affine, Codec, Levels, step_of
-from skvae.core import Categorical, Gaussian
+from skvae.codecs import SUPPORTS, Affine, Codec, Grid, Levels, step_of
+from skvae.core import Categorical, DiscretizedLogistic, Gaussian
 
 RANDOM = np.random.default_rng(0)
 
@@ -103,11 +103,72 @@ def test_numbers_are_moved_and_scaled():
     assert codec.mass_over is None
 
 
+GRIDS = {
+    "grey levels": Grid(0.0, 255.0, 256),
+    "grey levels over 255": Grid(0.0, 1.0, 256),
+    "tenths": Grid(0.0, 10.0, 101),
+    "below zero": Grid(-3.5, 4.0, 16),
+    "0 and 1": Grid(0.0, 1.0, 2),
+}
+
+
+@pytest.mark.parametrize("name", GRIDS)
+def test_a_grid_comes_back_as_it_was(name):
+    codec = GRIDS[name]
+    n_steps = np.arange(codec.n)
+    values = codec.low + n_steps * (codec.high - codec.low) / (codec.n - 1)
+    cells, log_det = codec.encode(values)
+    assert_array_equal(cells, n_steps)
+    assert log_det == -np.log(codec.scale)
+    assert codec.n_levels == 1
+    assert codec.mass_over == codec.scale
+    assert not codec.refuses(values).any()
+    assert_array_equal(codec.decode(cells, np.zeros(codec.n)), values)
+
+
+def test_decimals_of_a_grid_are_the_nearest_floats():
+    tenths = GRIDS["tenths"].decode(np.arange(101.0), np.empty(0))
+    assert_array_equal(tenths, np.round(np.arange(101) / 10, 1))
+    assert_array_equal(
+        GRIDS["grey levels over 255"].decode(np.arange(256.0), np.empty(0)), np.arange(256) / 255
+    )
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        np.arange(256, dtype=np.float32) / np.float32(255),
+        np.arange(256, dtype=np.float32) * np.float32(1 / 255),
+        np.arange(256) * (1 / 255),
+    ],
+)
+def test_rounded_values_are_on_their_grid(values):
+    codec = GRIDS["grey levels over 255"]
+    assert not codec.refuses(values.astype(float)).any()
+    assert_array_equal(codec.encode(values.astype(float))[0], np.arange(256))
+
+
+def test_what_is_off_a_grid_is_refused():
+    values = np.array([-1.0, 0.0, 0.5, 2.001, 255.0, 256.0, np.inf, np.nan])
+    codec = GRIDS["grey levels"]
+    expected = [True, False, True, True, False, True, True, True]
+    assert codec.refuses(values).tolist() == expected
+    assert codec.support == "numbers from 0 to 255 in steps of 1"
+    assert GRIDS["tenths"].refuses(np.array([0.3, 0.31, 10.0, 10.1])).tolist() == [0, 1, 0, 1]
+
+
+def test_a_mean_on_a_grid_is_in_the_units_of_the_column():
+    codec = GRIDS["grey levels over 255"]
+    p = DiscretizedLogistic(high=1.0, step=1 / 255)(torch.tensor([[102.0, 1.0]]))
+    assert codec.expect(p) == pytest.approx(0.4)
+
+
 @pytest.mark.parametrize(
     "codec",
     [
         Affine(3.0, 2.0),
         Levels((1.0, 2.0)),
+        Grid(0.0, 255.0, 256),
         Bins.learn(RANDOM.normal(size=50), "number", n_bins=4, min_share=0.1, atoms=True),
     ],
     ids=lambda codec: type(codec).__name__,

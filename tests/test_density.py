@@ -24,6 +24,7 @@ from skvae import (
     Categorical,
     CorrelatedNoise,
     DefensiveProposal,
+    DiscretizedLogistic,
     Gaussian,
     Mixture,
     StudentT,
@@ -452,6 +453,60 @@ def test_integers_stay_integers_and_in_range(likelihood):
     assert drawn.min() >= 0
     if likelihood in ("auto", "binned"):
         assert drawn.max() <= table["n"].max()
+
+
+@pytest.mark.parametrize(
+    ("dtype", "scale"),
+    [("uint8", "cell"), ("uint8", 20.0), ("float64", "shared"), ("float32", 0.1)],
+)
+def test_a_grid_of_grey_levels_holds_all_mass(dtype, scale):
+    grey = np.random.default_rng(0).normal(200.0, 60.0, 300).round().clip(0, 255)
+    unit = 1.0 if dtype == "uint8" else 255.0
+    family = DiscretizedLogistic(high=255.0 / unit, step=1.0 / unit, scale=scale)
+    table = pd.DataFrame({"x": (grey / unit).astype(dtype)})
+    density = quick(likelihood=family, latent_dim=1, n_draws=1000).fit(table)
+    every = pd.DataFrame({"x": (np.arange(256) / unit).astype(dtype)})
+    log_p = density.score_samples(every) - np.log(unit)
+    # Each score has an error of its own, by 1,000 draws.
+    assert np.exp(log_p).sum() == pytest.approx(1.0, abs=0.01)
+    drawn = density.sample(2000, random_state=0)
+    assert drawn["x"].dtype == dtype
+    assert drawn["x"].isin(every["x"]).all()
+    assert drawn["x"].mean() == pytest.approx(grey.mean() / unit, rel=0.1)
+
+
+def test_digits_are_drawn_scored_and_completed_on_their_grid():
+    X = load_digits().data
+    family = DiscretizedLogistic(high=16)
+    density = quick(likelihood=family, latent_dim=4, max_epochs=3).fit(X[:500])
+    assert density.likelihoods_.measures[0] == "probability"
+    holes = X[500:540].copy()
+    holes[:, 32:] = np.nan
+    scores, of_halves = density.score_samples(X[500:540]), density.score_samples(holes)
+    assert np.isfinite(scores).all()
+    assert (scores < of_halves).all()  # a probability of more cells
+    assert (of_halves < 0).all()
+    for drawn in (density.sample(50, random_state=0), density.sample_conditional(holes)):
+        assert np.isin(drawn, np.arange(17.0)).all()
+    with pytest.raises(ValueError, match=r"numbers from 0 to 16 in steps of 1. Got 17 in row 0"):
+        density.score_samples(np.full((1, 64), 17.0))
+
+
+def test_a_grid_works_with_holes_and_other_columns():
+    table = causes_and_effects(400)
+    table["mark"] = np.random.default_rng(0).integers(0, 11, 400).astype("float32") / 10
+    table.loc[::7, "mark"] = np.nan
+    likelihood = {"mark": DiscretizedLogistic(high=1, step=0.1)}
+    density = quick(likelihood=likelihood).fit(table)
+    assert np.isfinite(density.score_samples(table)).all()
+    completed = density.sample_conditional(table, random_state=0)
+    assert completed["mark"].dtype == "float32"
+    steps = completed["mark"].to_numpy() * 10
+    np.testing.assert_allclose(steps, steps.round(), atol=1e-5)
+    high = density.sample_conditional(
+        table[table["mark"].isna()], where={"mark": (0.5, 1.0)}, random_state=0
+    )
+    assert (high["mark"] > 0.45).all()
 
 
 @pytest.mark.parametrize("likelihood", ["log_normal", "gamma", "binned", "auto"])

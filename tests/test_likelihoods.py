@@ -8,6 +8,7 @@ from skvae import (
     Bernoulli,
     Binned,
     Categorical,
+    DiscretizedLogistic,
     Gaussian,
     LogNormal,
     NegativeBinomial,
@@ -153,7 +154,33 @@ def test_likelihoods_say_what_a_score_measures():
     assert lines[0].split() == ["'counts'", "NegativeBinomial(size='column')", "probability"]
 
 
-@pytest.mark.parametrize("family", [NegativeBinomial(), Binned()])
+def test_scores_of_a_grid_are_probabilities_over_its_step():
+    marks = RANDOM.integers(0, 11, N)
+    frame = pd.DataFrame({"marks": marks, "tenths": marks / 10, "even": 2 * marks})
+    likelihood = {
+        "marks": DiscretizedLogistic(high=10),
+        "tenths": DiscretizedLogistic(high=1, step=0.1),
+        "even": DiscretizedLogistic(high=20, step=2),
+    }
+    container = Container.of(frame)
+    families = chosen(frame, likelihood)
+    table = Table.learn(container.values(frame), container, models(families))
+    measures = Likelihoods.of(table, families).measures
+    assert measures["marks"] == "probability"
+    assert measures["tenths"] == "density; of a value, probability over 0.1"
+    assert measures["even"] == "density; of a value, probability over 2"
+    log_det = table.encode(container.values(frame))[1]
+    assert log_det == pytest.approx(-np.log(0.1) - np.log(2))
+    # In cells all three are the same.
+    assert table.resolution == pytest.approx(1.0)
+
+
+def test_a_grid_is_checked_before_a_fit():
+    with pytest.raises(ValueError, match="whole number of steps"):
+        chosen(NORMAL[:, None], DiscretizedLogistic(high=1, step=0.3))
+
+
+@pytest.mark.parametrize("family", [NegativeBinomial(), Binned(), DiscretizedLogistic()])
 def test_held_out_log_densities_are_of_the_column_without_latents(family):
     counts = RANDOM.poisson(4, N).astype(float)
     field = Container.of(pd.DataFrame({"a": counts.astype(int)})).fields[0]

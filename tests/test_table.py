@@ -5,7 +5,17 @@ import pandas as pd
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
-from skvae import Bernoulli, Beta, Binned, Categorical, Gaussian, LogNormal, Ordinal, Poisson
+from skvae import (
+    Bernoulli,
+    Beta,
+    Binned,
+    Categorical,
+    DiscretizedLogistic,
+    Gaussian,
+    LogNormal,
+    Ordinal,
+    Poisson,
+)
 from skvae.container import Container
 from skvae.likelihoods import models
 from skvae.table import Table, is_binary, resolution
@@ -106,6 +116,16 @@ REFUSED = [
     (Poisson(), [1.0, 2.0, 3.7], "Poisson, which needs integers >= 0. Got 3.7 in row 2"),
     (LogNormal(), [1.0, 0.0, 3.0], "LogNormal, which needs numbers > 0. Got 0 in row 1"),
     (Beta(), [0.5, 0.2, 1.0], "numbers strictly between 0 and 1. Got 1 in row 2"),
+    (
+        DiscretizedLogistic(),
+        [3.0, 255.0, 256.0],
+        "numbers from 0 to 255 in steps of 1. Got 256 in row 2. Correct the row, name the grid",
+    ),
+    (
+        DiscretizedLogistic(high=1, step=0.25),
+        [0.25, 0.2, 0.5],
+        "numbers from 0 to 1 in steps of 0.25. Got 0.2 in row 1",
+    ),
     (Bernoulli(), [2.0, 1.0, 0.0], "Bernoulli, which needs 0 or 1. Got 2 in row 0"),
 ]
 

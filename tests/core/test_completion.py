@@ -11,6 +11,7 @@ from skvae.core import (
     Categorical,
     Columns,
     DefensiveProposal,
+    DiscretizedLogistic,
     Gamma,
     Gaussian,
     LogisticMixture,
@@ -33,8 +34,8 @@ from skvae.core.proposals import adapted
 from .models import exact_log_prob, linear_model, rows_of
 
 FAMILIES = [
-    Bernoulli(), Beta(), Binned(), Categorical(), Gamma(), Gaussian(), LogNormal(),
-    LogisticMixture(), NegativeBinomial(), Ordinal(), Poisson(), StudentT(),
+    Bernoulli(), Beta(), Binned(), Categorical(), DiscretizedLogistic(), Gamma(), Gaussian(),
+    LogNormal(), LogisticMixture(), NegativeBinomial(), Ordinal(), Poisson(), StudentT(),
 ]  # fmt: skip
 
 

@@ -15,6 +15,7 @@ from skvae.core import (
     Binned,
     Categorical,
     Columns,
+    DiscretizedLogistic,
     Family,
     Gamma,
     Gaussian,
@@ -25,7 +26,7 @@ from skvae.core import (
     Poisson,
     StudentT,
 )
-from skvae.core.families import Limits
+from skvae.core.families import Limits, grid
 
 
 class MixtureOfLogistics:
@@ -80,6 +81,15 @@ def discrete(logits):
     return stats.rv_discrete(values=(np.arange(len(p)), p))
 
 
+def on_a_grid(n, loc, log_scale):
+    """The oracle of DiscretizedLogistic: differences of scipy's logistic distribution."""
+    p = stats.logistic(loc, np.exp(log_scale))
+    bounds = np.concatenate([[-np.inf], np.arange(n - 1) + 0.5, [np.inf]])
+    # Above the location by its complement, or what is far from it would round to 0.
+    mass = np.where(bounds[:-1] > loc, -np.diff(p.sf(bounds)), np.diff(p.cdf(bounds)))
+    return stats.rv_discrete(values=(np.arange(n), mass))
+
+
 def negative_binomial(log_mean, log_size):
     mean, size = np.exp(log_mean), np.exp(log_size)
     return stats.nbinom(size, size / (size + mean))
@@ -119,6 +129,23 @@ CASES = [
     Case(Poisson(), [-1.0], stats.poisson(np.exp(-1.0)), COUNTS),
     Case(NegativeBinomial(), [1.0, 0.5], negative_binomial(1.0, 0.5), COUNTS, informed=1),
     Case(NegativeBinomial(), [2.0, 5.0], negative_binomial(2.0, 5.0), COUNTS, informed=1),
+    *(
+        Case(
+            DiscretizedLogistic(high=n - 1.0),
+            [loc, log_scale],
+            on_a_grid(n, loc, log_scale),
+            np.arange(float(n)),
+        )
+        for n, loc, log_scale in [
+            (17, 7.3, 0.4),
+            (17, 10.6, np.log(0.1)),  # next to nothing is off two points
+            (17, 4.5, 3.0),  # most of it is on the ends
+            (17, -2.0, 0.7),
+            (17, 18.0, 0.2),
+            (256, 100.4, 2.5),
+            (2, 0.8, -0.5),
+        ]
+    ),
     Case(Bernoulli(), [0.0], stats.bernoulli(0.5), np.array([0.0, 1.0])),
     Case(Bernoulli(), [-2.0], stats.bernoulli(expit(-2)), np.array([0.0, 1.0])),
     Case(Categorical(), LOGITS, discrete(LOGITS), np.arange(4.0)),
@@ -292,6 +319,28 @@ def test_learned_scales_stay_above_their_floor():
         torch.testing.assert_close(found, floor)
 
 
+def test_sums_over_a_grid_do_not_depend_on_how_many_levels_are_taken_at_a_time(monkeypatch):
+    theta = torch.tensor([[3.3, 0.5], [200.0, 3.0]], dtype=torch.float64)
+
+    def found():
+        p = DiscretizedLogistic()(theta)
+        return torch.stack([p.mean, p.variance, *p.information()])
+
+    at_once = found()
+    monkeypatch.setattr(grid, "AT_ONCE", 14)  # seven levels of two cells
+    torch.testing.assert_close(found(), at_once)
+
+
+def test_learned_scales_on_a_grid_stay_between_their_bounds():
+    raw = [torch.zeros(3, 1), torch.tensor([[-80.0], [0.0], [80.0]])]
+    limits = Limits(torch.ones(3, 1), torch.ones(3, 1, dtype=torch.bool), True)
+    location, log_scale = DiscretizedLogistic(high=16.0).constrain(raw, limits)
+    # In half ranges from the middle.
+    torch.testing.assert_close(location, torch.full((3, 1), 8.0))
+    expected = torch.tensor([[0.02], [8.02], [8e4]])
+    torch.testing.assert_close(log_scale.exp(), expected, rtol=1e-3, atol=0)
+
+
 def test_ordinal_probabilities_are_differences_of_sigmoids():
     location, steps = torch.tensor([[0.7], [-2.0]]), torch.tensor([[-1.0, 0.3, -0.5]] * 2)
     valid = torch.tensor([[True] * 4, [True, True, True, False]])
@@ -323,6 +372,8 @@ MARGINALS = [
     (LogNormal(), lambda g: g.lognormal(0.4, 0.6, size=4000)),
     (Gamma(), lambda g: g.gamma(2.0, 1.5, size=4000)),
     (Beta(), lambda g: g.beta(2.0, 5.0, size=4000)),
+    (DiscretizedLogistic(), lambda g: g.binomial(255, 0.4, size=4000).astype(float)),
+    (DiscretizedLogistic(high=8.0, scale="shared"), lambda g: g.binomial(8, 0.5, size=4000) * 1.0),
     (Poisson(), lambda g: g.poisson(3.0, size=4000).astype(float)),
     (NegativeBinomial(), lambda g: g.negative_binomial(2, 0.3, size=4000).astype(float)),
     (Bernoulli(), lambda g: (g.uniform(size=4000) < 0.3).astype(float)),
@@ -357,6 +408,12 @@ def test_before_training_a_family_has_the_moments_of_its_cells(family, draw):
         (Gamma(shape="row"), "shape='row'"),
         (Beta(precision=0.0), "precision=0.0"),
         (NegativeBinomial(size="cell"), "size='cell'"),
+        (DiscretizedLogistic(low=3.0, high=3.0), "low=3.0, high=3.0"),
+        (DiscretizedLogistic(high=float("inf")), "high=inf"),
+        (DiscretizedLogistic(step=0.0), "step=0.0"),
+        (DiscretizedLogistic(high=1.0, step=0.3), "whole number of steps .* Got 3.33333"),
+        (DiscretizedLogistic(high=1.0, step=2.0), "whole number of steps .* Got 0.5"),
+        (DiscretizedLogistic(scale="z"), "scale='z'"),
         (Binned(n_bins=0), "n_bins=0"),
         (Binned(min_share=0.0), "min_share=0.0"),
     ],

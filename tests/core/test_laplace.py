@@ -11,6 +11,7 @@ from skvae.core import (
     Categorical,
     Columns,
     DefensiveProposal,
+    DiscretizedLogistic,
     EncoderProposal,
     Gamma,
     Gaussian,
@@ -223,6 +224,7 @@ FAMILIES = [
     Gamma(),
     Beta(),
     LogisticMixture(2),
+    DiscretizedLogistic(high=16.0),
 ]
 
 

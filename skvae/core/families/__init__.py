@@ -4,6 +4,7 @@ from .base import CellDistribution, Family, Limits, LinearStart, Sharing, Statis
 from .bounded import Beta, Gamma, LogNormal
 from .codes import Bernoulli, Binned, Categorical, Ordinal
 from .counts import NegativeBinomial, Poisson
+from .grid import DiscretizedLogistic
 from .real import Gaussian, LogisticMixture, StudentT
 
 __all__ = [
@@ -12,6 +13,7 @@ __all__ = [
     "Binned",
     "Categorical",
     "CellDistribution",
+    "DiscretizedLogistic",
     "Family",
     "Gamma",
     "Gaussian",

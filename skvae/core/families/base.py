@@ -11,7 +11,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from abc import ABC, abstractmethod
-from typing import ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import torch
 from torch import Tensor
@@ -142,13 +142,19 @@ class Family(Recipe, ABC):
     """The distribution of one cell, given ``theta`` of shape (..., p)."""
 
     #: The kind of column this family models, which says how the table turns values into cells:
-    #: "continuous", "positive", "unit", "count", "binary", "categorical", "ordinal", "binned".
+    #: "continuous", "positive", "unit", "count", "grid", "binary", "categorical", "ordinal",
+    #: "binned".
     kind: ClassVar[str]
     #: "density" (with respect to length) or "mass", of the cells.
     measure: ClassVar[str]
 
     def validate(self) -> None:
         """Raise ValueError where a field has no meaning."""
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """What the table has to know beside the kind to make cells of values."""
+        return {}
 
     @property
     @abstractmethod
@@ -227,6 +233,11 @@ def above(log_scale: Tensor, floor: Tensor) -> Tensor:
     Smooth, so the gradient never dies at the bound.
     """
     return torch.logaddexp(log_scale, floor.log())
+
+
+def between(x: Tensor, low: Tensor, high: Tensor) -> Tensor:
+    """Keep a logarithm between two others, smoothly."""
+    return -torch.logaddexp(-torch.logaddexp(x, low), -high)
 
 
 def excess_log_scale(linear: LinearStart, floor: Tensor) -> Tensor:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -198,6 +198,10 @@ class Binned(_FreeCodes):
             raise ValueError(f"Binned(n_bins={self.n_bins!r}): expected an integer >= 1.")
         if not 0 < self.min_share <= 1:
             raise ValueError(f"Binned(min_share={self.min_share!r}): expected a share in (0, 1].")
+
+    @property
+    def options(self) -> dict[str, Any]:
+        return self.get_params()
 
 
 @dataclasses.dataclass

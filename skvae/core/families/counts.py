@@ -16,6 +16,7 @@ from .base import (
     LinearStart,
     Sharing,
     Start,
+    between,
     bounded,
     check_scale,
     fixed_or,
@@ -151,7 +152,7 @@ class NegativeBinomial(_Count):
 
     def constrain(self, raw: list[Tensor], limits: Limits) -> list[Tensor]:
         low, high = (raw[1].new_tensor(bound).log() for bound in (MIN_SIZE, MAX_SIZE))
-        log_size = raw[1] if not isinstance(self.size, str) else _between(raw[1], low, high)
+        log_size = raw[1] if not isinstance(self.size, str) else between(raw[1], low, high)
         return [bounded(raw[0]), log_size]
 
     def fisher_sqrt(self, theta: Tensor, tangent: Tensor) -> Tensor:
@@ -165,8 +166,3 @@ class NegativeBinomial(_Count):
         excess = (of.variance - of.mean).clamp_min(1e-6 * of.mean.square() + 1e-9)
         size = (of.mean.square() / excess).clamp(0.1, 1e3).log().unsqueeze(-1)
         return [*super().start(linear), flat(linear, size)]
-
-
-def _between(x: Tensor, low: Tensor, high: Tensor) -> Tensor:
-    """Keep a logarithm between two others, smoothly."""
-    return -torch.logaddexp(-torch.logaddexp(x, low), -high)
