@@ -56,7 +56,7 @@ class Tile:
     @classmethod
     def within(cls, vae: VAE, working_memory: float) -> Tile:
         """Return the largest tile that fits in so many bytes: powers of two, at least 1."""
-        n_bytes = 8 * (vae.cells.n_parameters + vae.decoder.body.n_out)  # of one row and draw
+        n_bytes = 8 * (vae.cells.n_parameters + vae.decoder.body.n_live)  # of one row and draw
         in_memory = working_memory / (LIVE_ARRAYS * n_bytes)
         in_cache = max(CACHED_BYTES / n_bytes, MIN_CACHED_DRAWS * TILE_ROWS)
         draws = min(TILE_DRAWS, _power_of_two(min(in_memory, in_cache) / TILE_ROWS))

@@ -110,7 +110,7 @@ class DiagonalNormal(PriorDistribution):
         return standard_normal_log_prob(noise) - self.log_scale.sum(-1)
 
     def curvature(self, z: Tensor) -> Tensor:
-        return torch.diag_embed(torch.exp(-2.0 * self.log_scale).expand(z.shape))
+        return torch.diag_embed(torch.exp(-2.0 * self.log_scale).to(z).expand(z.shape))
 
     def moved(self, loc: Tensor, log_scale: Tensor) -> PriorDistribution:
         return DiagonalNormal(loc + torch.exp(log_scale) * self.loc, log_scale + self.log_scale)
@@ -191,7 +191,7 @@ class TriangularNormal(PriorDistribution):
         return standard_normal_log_prob(noise) - self.log_diagonal.sum(-1)
 
     def curvature(self, z: Tensor) -> Tensor:
-        return torch.cholesky_inverse(self.scale_tril).expand(*z.shape, z.shape[-1])
+        return torch.cholesky_inverse(self.scale_tril).to(z).expand(*z.shape, z.shape[-1])
 
     def moved(self, loc: Tensor, log_scale: Tensor) -> PriorDistribution:
         return Moved(self, loc, log_scale)

@@ -16,11 +16,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import conv2d, interpolate, pixel_shuffle
 
-from .networks import ACTIVATIONS, Body, Linear, Perceptron, Unset
+from .networks import ACTIVATIONS, Body, Dropout, Linear, Perceptron, Unset
 from .recipe import Recipe
 
 #: Channels that are normalised together, at least.
 GROUP = 8
+#: How often all maps fit into the memory of a derivative: a convolution in double precision unfolds
+#: the 3 x 3 pixels around each. Measured at 784 columns.
+LIVE_MAPS = 4
 #: Pixels along a side that one feature vector of the decoder speaks for.
 PATCH = 2
 
@@ -44,10 +47,11 @@ class ImageShape(NamedTuple):
 
 @dataclasses.dataclass
 class Convolutional(Recipe):
-    """The convolutional network of images: residual blocks at every level, and dense layers.
+    """The convolutional networks of images, with residual blocks at every level.
 
-    What ``image_shape=`` builds; as ``encoder=`` or ``decoder=`` it has another size. The dense
-    layers between convolutions and latents are those of ``hidden_layer_sizes``.
+    What ``image_shape=`` builds; as ``encoder=`` or ``decoder=`` it has another size. The smallest
+    maps and z are linear in each other: dense layers between them made training slower (MNIST,
+    8 epochs of 5,000 images: a bound of -106 nats without, -114 with one, -123 with two).
 
     Parameters
     ----------
@@ -143,7 +147,7 @@ class ImageEncoder(Body):
         Inputs that are of no pixel, the last ones.
     recipe : Convolutional
     perceptron : Perceptron
-        Its hidden layers stand behind the convolutions.
+        Whose activation and dropout to use.
     """
 
     place: Tensor
@@ -169,9 +173,9 @@ class ImageEncoder(Body):
             layers += [Residual(n, activation) for _ in range(recipe.n_blocks)]
             width = n
         self.convolutions = nn.Sequential(*layers, *activated(width, activation))
+        self.dropout = Dropout(perceptron.dropout)
         n_features = width * math.prod(shape.size(len(recipe.channels)))
-        self.hidden = perceptron.hidden(n_features + n_rest)
-        self.n_out = self.n_hidden = perceptron.width(n_features + n_rest)
+        self.n_out = self.n_hidden = n_features + n_rest
 
     def forward(self, x: Tensor) -> Tensor:
         """(..., f + n_rest) -> (..., n_out)."""
@@ -181,9 +185,8 @@ class ImageEncoder(Body):
             empty = rows.new_zeros(len(rows), self.n_maps * self.shape.n_pixels)
             pixels = empty.index_copy(1, self.place, pixels)
         maps = pixels.reshape(len(rows), -1, self.shape.height, self.shape.width)
-        features = torch.cat([self.convolutions(maps).flatten(1), rest], 1)
-        out: Tensor = self.hidden(features)
-        return out.reshape(*x.shape[:-1], self.n_out)
+        features = self.dropout(self.convolutions(maps).flatten(1))
+        return torch.cat([features, rest], 1).reshape(*x.shape[:-1], self.n_out)
 
 
 def places(owner: Tensor, n_pixels: int) -> Tensor:
@@ -219,15 +222,15 @@ class ImageDecoder(Body):
     n_in : int
     recipe : Convolutional
     perceptron : Perceptron
-        Its hidden layers stand before the convolutions.
+        Whose activation and dropout to use.
     """
 
     def __init__(self, shape: ImageShape, n_in: int, recipe: Convolutional, perceptron: Perceptron):
         super().__init__()
         activation, widths = perceptron.activation, list(recipe.channels)
-        self.hidden, width = perceptron.hidden(n_in), perceptron.width(n_in)
         self.coarsest = (widths[-1], *shape.size(len(widths)))
-        self.linear = Linear(width, math.prod(self.coarsest))
+        self.linear = Linear(n_in, math.prod(self.coarsest))
+        self.dropout = Dropout(perceptron.dropout)
         layers: list[nn.Module] = []
         for level in range(len(widths) - 1, -1, -1):
             n = widths[level]
@@ -238,10 +241,16 @@ class ImageDecoder(Body):
         self.convolutions = nn.Sequential(*layers)
         self.maps = Maps(shape, widths[0])
         self.n_out = self.n_hidden = math.prod(self.maps.shape)
+        self.n_in_maps = sum(n * math.prod(shape.size(i + 1)) for i, n in enumerate(widths))
+
+    @property
+    def n_live(self) -> int:
+        """How many numbers of a row a derivative needs at once."""
+        return LIVE_MAPS * self.n_in_maps
 
     def forward(self, z: Tensor) -> Tensor:
         """(..., n_in) -> (..., n_out)."""
-        rows = self.linear(self.hidden(z.reshape(-1, z.shape[-1])))
+        rows = self.dropout(self.linear(z.reshape(-1, z.shape[-1])))
         maps = self.convolutions(rows.reshape(-1, *self.coarsest))
         out: Tensor = maps.reshape(*z.shape[:-1], self.n_out)
         return out

@@ -11,7 +11,6 @@ import dataclasses
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
-from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
@@ -92,6 +91,11 @@ class Body(nn.Module):
     n_hidden: int
     n_out: int
 
+    @property
+    def n_live(self) -> int:
+        """How many numbers of a row a derivative needs at once."""
+        return self.n_out
+
 
 @dataclasses.dataclass(frozen=True)
 class Perceptron:
@@ -104,18 +108,6 @@ class Perceptron:
     def __call__(self, n_in: int, bypass: range = range(0)) -> MLP:
         """Build one for so many inputs."""
         return MLP(n_in, self.hidden_layer_sizes, self.activation, self.dropout, bypass)
-
-    def hidden(self, n_in: int) -> nn.Sequential:
-        """Build the hidden layers alone."""
-        layers: list[nn.Module] = []
-        for width, size in pairwise((n_in, *self.hidden_layer_sizes)):
-            layers += [Linear(width, size), ACTIVATIONS[self.activation]()]
-            layers += [Dropout(self.dropout)] if self.dropout else []
-        return nn.Sequential(*layers)
-
-    def width(self, n_in: int) -> int:
-        """Return how many numbers come out of the hidden layers."""
-        return (n_in, *self.hidden_layer_sizes)[-1]
 
 
 class MLP(Body):
@@ -135,13 +127,15 @@ class MLP(Body):
         bypass: range = range(0),
     ):
         super().__init__()
+        layers: list[nn.Module] = []
         self.through = [i for i in range(n_in) if i not in bypass] if bypass else None
-        perceptron, n_through = (
-            Perceptron(hidden_layer_sizes, activation, dropout),
-            n_in - len(bypass),
-        )
-        self.hidden = perceptron.hidden(n_through)
-        self.n_hidden = perceptron.width(n_through) if len(self.hidden) else 0
+        width = n_in - len(bypass)
+        for size in hidden_layer_sizes:
+            layers += [Linear(width, size), ACTIVATIONS[activation]()]
+            layers += [Dropout(dropout)] if dropout else []
+            width = size
+        self.hidden = nn.Sequential(*layers)
+        self.n_hidden = width if layers else 0
         self.n_out = self.n_hidden + n_in
 
     def forward(self, x: Tensor) -> Tensor:

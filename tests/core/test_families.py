@@ -26,7 +26,7 @@ from skvae.core import (
     Poisson,
     StudentT,
 )
-from skvae.core.families import Limits
+from skvae.core.families import Limits, grid
 
 
 class MixtureOfLogistics:
@@ -317,6 +317,28 @@ def test_learned_scales_stay_above_their_floor():
     for family in (Gamma(), Beta()):
         found = torch.exp(-0.5 * family.constrain(narrow, limits)[1])
         torch.testing.assert_close(found, floor)
+
+
+def test_sums_over_a_grid_do_not_depend_on_how_many_levels_are_taken_at_a_time(monkeypatch):
+    theta = torch.tensor([[3.3, 0.5], [200.0, 3.0]], dtype=torch.float64)
+
+    def found():
+        p = DiscretizedLogistic()(theta)
+        return torch.stack([p.mean, p.variance, *p.information()])
+
+    at_once = found()
+    monkeypatch.setattr(grid, "AT_ONCE", 14)  # seven levels of two cells
+    torch.testing.assert_close(found(), at_once)
+
+
+def test_learned_scales_on_a_grid_stay_between_their_bounds():
+    raw = [torch.zeros(3, 1), torch.tensor([[-80.0], [0.0], [80.0]])]
+    limits = Limits(torch.ones(3, 1), torch.ones(3, 1, dtype=torch.bool), True)
+    location, log_scale = DiscretizedLogistic(high=16.0).constrain(raw, limits)
+    # In half ranges from the middle.
+    torch.testing.assert_close(location, torch.full((3, 1), 8.0))
+    expected = torch.tensor([[0.02], [8.02], [8e4]])
+    torch.testing.assert_close(log_scale.exp(), expected, rtol=1e-3, atol=0)
 
 
 def test_ordinal_probabilities_are_differences_of_sigmoids():

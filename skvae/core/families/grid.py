@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import math
 from collections.abc import Callable, Iterator
 from typing import Any, ClassVar
@@ -112,8 +113,7 @@ class GridLogistic(CellDistribution):
 
     def _total(self, n: int, of: Callable[[Tensor], Tensor]) -> Tensor:
         """Sum what is ``of`` levels (L, 1, ..) over 0 .. n - 1, few at a time."""
-        parts = [of(levels).sum(0) for levels in self._levels(n)]
-        return torch.stack(parts).sum(0)
+        return functools.reduce(torch.add, (of(levels).sum(0) for levels in self._levels(n)))
 
     def _levels(self, n: int) -> Iterator[Tensor]:
         size = max(AT_ONCE // max(self.batch_shape.numel(), 1), 1)
