@@ -115,7 +115,7 @@ PARAMETERS = """
         Passed to the training loop.
     image_shape : tuple of three ints or None, default=None
         Channels, height and width of images that are flattened to rows: the networks then are
-        convolutional (:class:`skvae.Convolutional`), and ``hidden_layer_sizes`` are of others alone.
+        convolutional (:class:`skvae.Convolutional`), and ``hidden_layer_sizes`` are not used.
         All columns, but those that are conditioned on, are pixels, channel by channel and line by
         line; they are standardised together, and share the levels of codes. ``"auto"``
         likelihoods are Bernoulli where all pixels are 0 or 1, else ``Gaussian("shared")``.

@@ -1,0 +1,212 @@
+"""Convolutional networks against perceptrons on fixed-binarisation MNIST, at equal time and size.
+
+``--what train`` trains both for the same processor time of one thread each and keeps them in
+``output/``; ``--what score`` scores the same test images by both; ``--what cost`` measures an epoch
+beside a bare torch loop with the same networks, and the memory of scoring. Settings: the perceptron
+is the network of ``benchmarks.mnist`` with the objective and rate chosen there; of the
+convolutional one the rate was chosen by eight epochs of 5,000 training images.
+"""
+
+from __future__ import annotations
+
+import json
+import pickle
+import resource
+import subprocess
+import sys
+import time
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import sklearn
+import torch
+from joblib import Parallel, delayed
+
+from benchmarks.common import RESULTS, arguments, write_result
+from benchmarks.mnist import decoder, encoder, images
+from skvae import IWAE, Bernoulli, Convolutional, VAEDensity
+from skvae.core import ELBO, Batch
+
+COMMON: dict[str, Any] = {
+    "likelihood": "bernoulli",
+    "prior": "standard_normal",
+    "posterior": "diagonal_gaussian",
+    "batch_size": 128,
+    "init": "random",
+    "random_state": 0,
+}
+CHANNELS = (16, 40)
+MODELS: dict[str, dict[str, Any]] = {
+    "convolutional": {
+        "image_shape": (1, 28, 28),
+        "encoder": Convolutional(CHANNELS),
+        "decoder": Convolutional(CHANNELS),
+        "objective": "elbo",
+        "lr": 3e-3,
+    },
+    "perceptron": {
+        "encoder": encoder,
+        "decoder": decoder,
+        "objective": IWAE(n_draws=5),
+        "lr": 5e-3,
+    },
+}
+#: Columns, latents and working memory, MiB, at which the peak of scoring is measured.
+SCORED = (((1, 28, 28), 16, 1024), ((1, 28, 28), 50, 256), ((3, 32, 32), 32, 256))
+
+
+def density(name: str, max_epochs: int) -> VAEDensity:
+    """Return one of the two models."""
+    return VAEDensity(50, max_epochs=max_epochs, **COMMON, **MODELS[name])
+
+
+def kept(name: str) -> Path:
+    """Return where a trained model is kept."""
+    return Path(f"output/mnist_{name}.pkl")
+
+
+def seconds_of(model: VAEDensity, X: np.ndarray) -> float:
+    """Fit and return the processor time it took."""
+    start = time.process_time()
+    model.fit(X)
+    return time.process_time() - start
+
+
+def train(name: str, X: np.ndarray, minutes: float) -> None:
+    """Plan as many epochs as fit in the time, by the time of one, train and keep."""
+    torch.set_num_threads(1)
+    some = X[:: len(X) // 5000 + 1]
+    seconds_of(density(name, 1), some)  # the first one is slower
+    of_epoch = seconds_of(density(name, 2), some) / 2 * len(X) / len(some)
+    model = density(name, max(int(60.0 * minutes / of_epoch), 1))
+    seconds = seconds_of(model, X)
+    kept(name).parent.mkdir(exist_ok=True)
+    kept(name).write_bytes(pickle.dumps((seconds, model)))
+    print(f"{name}: {model.n_iter_} epochs, {seconds:.0f} s, {model.best_validation_score_:.2f}")
+
+
+def score(name: str, X: np.ndarray) -> dict[str, Any]:
+    """Score images by a model that was kept."""
+    torch.set_num_threads(1)
+    seconds, model = pickle.loads(kept(name).read_bytes())
+    start = time.process_time()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # Pareto k is in the result
+        found = model.log_likelihood(X)
+    return {
+        "parameters": sum(p.numel() for p in model.vae_.parameters()),
+        "training_seconds": seconds,
+        "epochs": model.n_iter_,
+        "best_validation_score": model.best_validation_score_,
+        "active_units": int(model.active_units_.sum()),
+        "images_a_second": len(X) / (time.process_time() - start),
+        "median_effective_sample_size": float(np.median(found.effective_sample_size)),
+        "elbo": float(found.elbo.mean()),
+        "scores": found.value.tolist(),
+    }
+
+
+def compare(X: np.ndarray, jobs: int) -> dict[str, Any]:
+    """Score images by both models, and return by how much one is ahead."""
+    scored = Parallel(jobs)(delayed(score)(name, X) for name in MODELS)
+    found = dict(zip(MODELS, scored, strict=True))
+    one, other = (np.array(found[name].pop("scores")) for name in MODELS)
+    for name, scores in zip(MODELS, (one, other), strict=True):
+        found[name]["mean"] = float(scores.mean())
+        found[name]["standard_error_over_images"] = float(scores.std(ddof=1) / len(X) ** 0.5)
+    ahead = one - other
+    return {
+        "n_images": len(X),
+        **found,
+        "convolutional_ahead_by": float(ahead.mean()),
+        "standard_error": float(ahead.std(ddof=1) / len(X) ** 0.5),
+    }
+
+
+def bare_epoch(model: VAEDensity, X: np.ndarray) -> float:
+    """Return the processor time of an epoch of a plain loop with a fitted model's networks."""
+    vae, generator = model.vae_.train(), torch.Generator().manual_seed(0)
+    objective = ELBO().build(vae, len(X))
+    optimizer = torch.optim.AdamW(vae.parameters(), lr=1e-3, fused=True)
+    rows = torch.as_tensor(X)
+    start = time.process_time()
+    for some in torch.randperm(len(rows), generator=generator).split(COMMON["batch_size"]):
+        optimizer.zero_grad(set_to_none=True)
+        loss = -objective(Batch(rows[some]), generator).value.mean()
+        loss.backward()
+        optimizer.step()
+    return time.process_time() - start
+
+
+def epoch_ratio(X: np.ndarray, repeats: int) -> dict[str, Any]:
+    """Return the time of our epoch over that of a bare loop, run in turns."""
+    torch.set_num_threads(1)
+    ratios = []
+    for _ in range(repeats):
+        once, more = (density("convolutional", n).set_params(early_stopping=False) for n in (1, 3))
+        first, third = seconds_of(once, X), seconds_of(more, X)
+        ratios.append((third - first) / 2 / bare_epoch(more, X))
+    return {"rows": len(X), "ratios": ratios, "median": float(np.median(ratios))}
+
+
+def memory(shape: tuple[int, int, int], n_latent: int, working_memory: int) -> dict[str, float]:
+    """Return how far scoring a tile of images goes beyond what there was before, in MiB."""
+    torch.set_num_threads(1)
+    X = np.random.default_rng(0).random((200, int(np.prod(shape)))) < 0.3
+    model = VAEDensity(
+        n_latent, image_shape=shape, likelihood=Bernoulli(), max_epochs=1, random_state=0
+    ).fit(X.astype(float))
+    model.encode(X[:64].astype(float))
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with sklearn.config_context(working_memory=working_memory):
+        model.score_samples(X[:64].astype(float))
+    after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return {"working_memory": working_memory, "beyond": (after - before) / 1024}
+
+
+def apart(*case: Any) -> dict[str, Any]:
+    """Measure memory in a process of its own, whose peak is its own."""
+    code = f"import json, benchmarks.images as b; print(json.dumps(b.memory{case!r}))"
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return {"shape": case[0], "latents": case[1], **json.loads(out.stdout.splitlines()[-1])}
+
+
+def earlier() -> dict[str, Any]:
+    """Return what was written before, so that parts can be measured one at a time."""
+    path = RESULTS / "images.json"
+    known = json.loads(path.read_text()) if path.exists() else {}
+    return {key: known[key] for key in ("mnist", "epoch", "memory") if key in known}
+
+
+def main() -> None:
+    """Run the parts that are asked for."""
+    parser = arguments(__doc__.splitlines()[0])
+    parts = ("train", "score", "cost")
+    parser.add_argument("--what", nargs="+", choices=parts, default=parts)
+    parser.add_argument("--minutes", type=float, default=25.0, help="of one thread, each model")
+    parser.add_argument("--images", type=int, default=500, help="test images, at random")
+    options = parser.parse_args()
+    if options.quick:
+        X = (np.random.default_rng(0).random((300, 784)) < 0.2).astype(np.float32)
+        print("epoch over a bare loop:", epoch_ratio(X, 1)["median"])
+        print("--quick: nothing written")
+        return
+    result = earlier()
+    if "train" in options.what:
+        X = images(options.data, "train")
+        Parallel(options.jobs)(delayed(train)(name, X, options.minutes) for name in MODELS)
+    if "score" in options.what:
+        test = images(options.data, "test")
+        some = np.random.default_rng(0).permutation(len(test))[: options.images]
+        result["mnist"] = {"minutes": options.minutes, **compare(test[some], options.jobs)}
+    if "cost" in options.what:
+        result["epoch"] = epoch_ratio(images(options.data, "train")[::5], 5)
+        result["memory"] = [apart(*case) for case in SCORED]
+    write_result("images", result)
+    print(json.dumps(result, indent=1))
+
+
+if __name__ == "__main__":
+    main()
