@@ -38,6 +38,7 @@ from .labels import Labels
 from .likelihoods import Likelihoods, choose_families, models
 from .reading import as_rows, read
 from .scoring import latent_use
+from .sets import read_sets
 from .table import Table, is_binary, observed
 from .training import OPTIMIZERS, Trained
 
@@ -197,8 +198,9 @@ class BaseVAE(Fitted, BaseEstimator, ABC):  # type: ignore[misc]
             self.__dict__ = before
             raise
 
-    def _fit(self, X: Any, labels: Labels | None = None) -> Fit:
+    def _fit(self, X: Any, labels: Labels | None = None, y: Any = None) -> Fit:
         parts = self._parts(labels)
+        sets = read_sets(parts.objective, X, y)
         warm = self.vae_ if self.warm_start and hasattr(self, "vae_") else None
         if warm is not None and warm.deterministic and not parts.objective.deterministic:
             raise ValueError(
@@ -212,7 +214,7 @@ class BaseVAE(Fitted, BaseEstimator, ABC):  # type: ignore[misc]
         else:
             table, families = self.table_, list(self.likelihoods_.values())
         rows, log_det = as_rows(table, values)
-        rows = rows.to("cpu", torch.float32)
+        rows = dataclasses.replace(rows.to("cpu", torch.float32), sets=sets)
         device = resolve_device(self.device)
         fit = Fit(self, parts, table, families, seeds, device, labels)
         self._keep(fit, fit.run(rows, log_det, copy.deepcopy(warm)))

@@ -29,8 +29,9 @@ class GenerativeMixin(BaseVAE):
         X : array-like or DataFrame of shape (n_samples, n_features)
             Numbers, booleans, categories and times, at least two rows. Missing cells (NaN, None,
             NA, null) are left out of the likelihood.
-        y : Ignored
-            Not used, present for API consistency by convention.
+        y : array-like of shape (n_samples, 2), optional
+            Ignored, but with :class:`skvae.Clamped`: the set that a row belongs to, and the group
+            of latents that varies in it.
 
         Returns
         -------
@@ -49,7 +50,7 @@ class GenerativeMixin(BaseVAE):
         """
         with self._all_or_nothing():
             self._validate_params()
-            self._fit(X)
+            self._fit(X, y=y)
         return self
 
     @available_if(scores)

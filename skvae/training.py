@@ -70,9 +70,18 @@ class TensorBatches:
     def __iter__(self) -> Iterator[Batch]:
         device = self.rows.x.device
         order = torch.randperm(len(self.rows), generator=self.generator, device=device)
+        if self.rows.sets is not None:
+            order = self._set_by_set(self.rows.sets[:, 0], order)
         shuffled = self.rows[order]
         for start in range(0, len(order), self.batch_size):
             yield shuffled[start : start + self.batch_size]
+
+    def _set_by_set(self, member: Tensor, order: Tensor) -> Tensor:
+        """Return rows in an order in which those of a set come together, sets at random."""
+        _, number = torch.unique(member[order], return_inverse=True)
+        n_sets = int(number.max()) + 1
+        place = torch.randperm(n_sets, generator=self.generator, device=member.device)
+        return order[torch.argsort(place[number], stable=True)]
 
 
 class WeightAverage:

@@ -23,6 +23,7 @@ from .ais import bidirectional
 from .batch import Batch
 from .build import build_vae
 from .cells import Cells, Columns
+from .clamped import Clamped
 from .completion import Expected, complete, expectation
 from .families import (
     Bernoulli,
@@ -86,6 +87,7 @@ __all__ = [
     "Bound",
     "Categorical",
     "Cells",
+    "Clamped",
     "Columns",
     "Convolutional",
     "CorrelatedNoise",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
@@ -20,11 +21,14 @@ class Batch:
         True where a cell is observed. None: all are.
     context : Tensor of shape (n, m) or None
         What is conditioned on, as numbers a network can see: columns, or the label.
+    sets : Tensor of shape (n, 2), int, or None
+        In training: the set that a row belongs to, -1 for none, and which group varies in it.
     """
 
     x: Tensor
     mask: Tensor | None = None
     context: Tensor | None = None
+    sets: Tensor | None = None
 
     @classmethod
     def of(cls, cells: Tensor, context: Tensor | None = None) -> Batch:
@@ -47,20 +51,16 @@ class Batch:
         return self.x if self.mask is None else torch.where(self.mask, self.x, torch.nan)
 
     def __getitem__(self, rows: slice | Tensor) -> Batch:
-        return Batch(
-            self.x[rows],
-            None if self.mask is None else self.mask[rows],
-            None if self.context is None else self.context[rows],
-        )
+        return self._map(lambda part: part[rows])
 
     def to(self, device: torch.device | str, dtype: torch.dtype | None = None) -> Batch:
         """Move everything to a device; x and context also to a dtype."""
 
-        def move(numbers: Tensor) -> Tensor:
-            return numbers.to(device, dtype or numbers.dtype)
+        def move(part: Tensor) -> Tensor:
+            return part.to(device, dtype if part.is_floating_point() else None)
 
-        return Batch(
-            move(self.x),
-            None if self.mask is None else self.mask.to(device),
-            None if self.context is None else move(self.context),
-        )
+        return self._map(move)
+
+    def _map(self, function: Callable[[Tensor], Tensor]) -> Batch:
+        parts = (self.x, self.mask, self.context, self.sets)
+        return Batch(*(None if part is None else function(part) for part in parts))  # type: ignore[arg-type]

@@ -114,6 +114,11 @@ class Labelled:
         return self.objective.hides_cells
 
     @property
+    def needs_sets(self) -> bool:
+        """Whether it has to be told which rows belong together."""
+        return self.objective.needs_sets
+
+    @property
     def needs_margins(self) -> bool:
         """Whether the distribution of every latent by itself is asked of q(z | x)."""
         return self.objective.needs_margins

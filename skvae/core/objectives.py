@@ -70,6 +70,11 @@ class Objective(Recipe, ABC):
         """Whether the distribution of every latent by itself is asked of q(z | x)."""
         return False
 
+    @property
+    def needs_sets(self) -> bool:
+        """Whether it has to be told which rows belong together."""
+        return False
+
     def validate(self) -> None:
         """Raise ValueError where a field has no meaning."""
 

@@ -66,14 +66,23 @@ def recipe_name(recipe: type[Recipe], base: type[Recipe]) -> str:
 def recipes(base: type[R]) -> dict[str, type[R]]:
     """Return every concrete recipe of this package below ``base`` by name.
 
-    A recipe that a user wrote is given as it is: a name of theirs would be another one tomorrow.
+    A recipe that a user wrote is given as it is: a name of theirs would be another one tomorrow. So
+    is one that has a field without a default.
     """
     package = base.__module__.rpartition(".")[0]
     return {
         recipe_name(part, base): part
         for part in _descendants(base)
-        if part.__module__.startswith(package) and not inspect.isabstract(part)
+        if part.__module__.startswith(package)
+        and not inspect.isabstract(part)
+        and not _wants_fields(part)
     }
+
+
+def _wants_fields(recipe: type[Recipe]) -> bool:
+    missing = dataclasses.MISSING
+    fields = dataclasses.fields(recipe)
+    return any(field.default is missing and field.default_factory is missing for field in fields)
 
 
 def _descendants(base: type[R]) -> Iterator[type[R]]:
