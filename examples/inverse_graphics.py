@@ -146,9 +146,8 @@ def report(clamped, plain):
     print("variance of latents while a factor varies, over their variance in all")
     for i, name in enumerate(FACTORS):
         others = [j for k, group in enumerate(GROUPS) for j in group if k != i]
-        print(
-            f"  {name}: its own {moved[i, GROUPS[i]].mean():.3f}, others {moved[i, others].mean():.3f}"
-        )
+        own, other = moved[i, GROUPS[i]].mean(), moved[i, others].mean()
+        print(f"  {name}: its own {own:.3f}, others {other:.3f}")
 
 
 def rerendered(vae, image, latent, values):
