@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from skvae.combinations import Parts, refusals
-from skvae.core import Objective, Posterior, Prior, Proposal, resolve
+from skvae.core import ImageShape, Objective, Posterior, Prior, Proposal, resolve
 from skvae.core.recipe import recipes
 
 PAGE = Path(__file__).parent / "priors_and_bounds.md"
@@ -30,6 +30,10 @@ OTHERS: dict[str, dict[str, dict[str, Any]]] = {
     "refit_prior": {"None": {}, "'mixture'": {"refit_prior": resolve("mixture", Prior, "prior")}},
     "init": {"'auto'": {}, "'linear'": {"init": "linear"}, "'random'": {"init": "random"}},
     "encoder": {"None": {}, "Linear(3, 4)": {"built_in": False}},
+    "image_shape": {
+        "None": {},
+        "(1, 1, 3)": {"built_in": False, "image_shape": ImageShape(1, 1, 3)},
+    },
     "estimator": {"VAEDensity": {"needs_density": True}, "VAETransformer": {"encodes": True}},
 }
 Setting = tuple[str, str]
@@ -57,7 +61,7 @@ def refused() -> dict[tuple[Setting, Setting], str]:
     found = {}
     for (a, of_a), (b, of_b) in itertools.combinations(settings().items(), 2):
         if a[0] != b[0]:
-            for reason in refusals(parts(**of_a, **of_b)):
+            for reason in refusals(parts(**(of_a | of_b))):
                 found[a, b] = reason
     return found
 
