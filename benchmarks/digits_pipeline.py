@@ -69,7 +69,7 @@ PREPARED = {
     "smoothed": NeighbourMean(),
     "smoothed twice": NeighbourMean(n_times=2),
 }
-#: The classifier has a penalty: latents of KernelPCA are far below 1 and those of Isomap in hundreds.
+#: The classifier has a penalty, and latents of KernelPCA are far below 1, those of Isomap hundreds.
 LATENTS = {"": "passthrough", "scaled latents": StandardScaler()}
 PLAIN, SMOOTHED = ("as they are", "scaled"), ("smoothed", "smoothed twice")
 
