@@ -406,7 +406,9 @@ class Cells(nn.Module):
         """
         return self._columns(
             [
-                torch.einsum("kn,kncl->ncl", weight, block.family(theta).summary).unbind(1)
+                torch.einsum("kn,kncl->ncl", weight, block.family(theta.to(weight)).summary).unbind(
+                    1
+                )
                 for block, theta in zip(self.parts, thetas, strict=True)
             ]
         )

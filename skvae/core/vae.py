@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from .batch import Batch
 from .cells import Cells
 from .distributions import PriorDistribution
+from .images import ImageDecoder
 from .layers import TwoLayerPosterior
 from .networks import Body
 from .posteriors import PointHead, PosteriorHead
@@ -68,6 +69,11 @@ class Decoder(nn.Module):
     def __init__(self, body: Body, cells: Cells, n_above: int = 0):
         super().__init__()
         self.body, self.cells, self.n_above = body, cells, n_above
+
+    @property
+    def of_images(self) -> bool:
+        """Whether it is convolutional."""
+        return isinstance(self.body, ImageDecoder)
 
     def forward(self, z: Tensor, context: Tensor | None = None) -> list[Tensor]:
         """Latents (..., d) -> theta of every block of cells, each (..., c, p)."""
