@@ -78,8 +78,8 @@ def train(name: str, X: np.ndarray, minutes: float) -> None:
     """Plan as many epochs as fit in the time, by the time of one, train and keep."""
     torch.set_num_threads(1)
     some = X[:: len(X) // 5000 + 1]
-    seconds_of(density(name, 1), some)  # the first one is slower
-    of_epoch = seconds_of(density(name, 2), some) / 2 * len(X) / len(some)
+    once, thrice = (seconds_of(density(name, n), some) for n in (1, 3))
+    of_epoch = (thrice - once) / 2 * len(X) / len(some)
     model = density(name, max(int(60.0 * minutes / of_epoch), 1))
     seconds = seconds_of(model, X)
     kept(name).parent.mkdir(exist_ok=True)
@@ -185,6 +185,7 @@ def main() -> None:
     parser = arguments(__doc__.splitlines()[0])
     parts = ("train", "score", "cost")
     parser.add_argument("--what", nargs="+", choices=parts, default=parts)
+    parser.add_argument("--models", nargs="+", choices=MODELS, default=list(MODELS))
     parser.add_argument("--minutes", type=float, default=25.0, help="of one thread, each model")
     parser.add_argument("--images", type=int, default=500, help="test images, at random")
     options = parser.parse_args()
@@ -196,7 +197,8 @@ def main() -> None:
     result = earlier()
     if "train" in options.what:
         X = images(options.data, "train")
-        Parallel(options.jobs)(delayed(train)(name, X, options.minutes) for name in MODELS)
+        names = options.models
+        Parallel(options.jobs)(delayed(train)(name, X, options.minutes) for name in names)
     if "score" in options.what:
         test = images(options.data, "test")
         some = np.random.default_rng(0).permutation(len(test))[: options.images]
