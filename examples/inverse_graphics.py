@@ -115,17 +115,16 @@ def explained(Z, factor):
 
 
 def movement(vae, rng):
-    """Return the variance of latents while a factor varies, over that in all, (3, latents)."""
+    """Return the variance of each group of latents while a factor varies, over that in all."""
     whole = vae.transform(render(draw_factors(500, rng), rng)).var(0)
-    found = np.empty((len(FACTORS), N_LATENTS))
+    found = np.zeros((len(FACTORS), len(GROUPS)))
     for varies in range(len(FACTORS)):
         columns = [varies] if varies < 2 else [2, 3, 4]
-        variances = []
         for _ in range(10):
             factors = np.repeat(draw_factors(1, rng), 40, 0)
             factors[:, columns] = draw_factors(40, rng)[:, columns]
-            variances.append(vae.transform(render(factors, rng)).var(0))
-        found[varies] = np.mean(variances, 0) / whole
+            moved = vae.transform(render(factors, rng)).var(0)
+            found[varies] += [moved[group].sum() / whole[group].sum() / 10 for group in GROUPS]
     return found
 
 
@@ -142,12 +141,9 @@ def report(clamped, plain):
     own = explained(Z[:, GROUPS[2]], factors[:, 2:])
     print(f"shape: R2 of its four latents {own:.3f}, of all of a plain VAE "
           f"{explained(Z_plain, factors[:, 2:]):.3f}")  # fmt: skip
-    moved = movement(clamped, rng)
-    print("variance of latents while a factor varies, over their variance in all")
-    for i, name in enumerate(FACTORS):
-        others = [j for k, group in enumerate(GROUPS) for j in group if k != i]
-        own, other = moved[i, GROUPS[i]].mean(), moved[i, others].mean()
-        print(f"  {name}: its own {own:.3f}, others {other:.3f}")
+    print("variance of the latents of", *FACTORS, "while one factor varies, over that in all")
+    for name, moved in zip(FACTORS, movement(clamped, rng), strict=True):
+        print(f"  {name}:", *(f"{share:.3f}" for share in moved))
 
 
 def rerendered(vae, image, latent, values):

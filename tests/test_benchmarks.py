@@ -46,6 +46,8 @@ from skvae.table import resolution  # noqa: E402
         "conditional_samples",
         "forecasting",
         "explain",
+        "disentanglement",
+        "images",
     ],
 )
 def test_benchmark_runs(name):
