@@ -97,7 +97,7 @@ def test_defaults_are_those_of_the_estimators():
 
 
 def test_a_fitted_model_without_an_encoder_cannot_draw_from_it():
-    model = VAEDensity(2, objective=MonteCarlo(10), max_epochs=1).fit(rows())
+    model = VAEDensity(2, objective=MonteCarlo(10), max_epochs=1, random_state=0).fit(rows())
     assert model.encoder_ is None
     with pytest.raises(ValueError, match="trains no encoder, from which proposal='encoder' draws"):
         model.log_likelihood(rows(2), proposal="encoder")

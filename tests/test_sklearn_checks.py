@@ -10,8 +10,8 @@ ESTIMATORS = [
     VAEDensity(),
     VAETransformer(),
     VAEImputer(),
-    VAEClassifier(max_epochs=100),
-    VAEOutlierDetector(max_epochs=100),
+    VAEClassifier(max_epochs=50),
+    VAEOutlierDetector(max_epochs=50),
 ]
 
 
