@@ -30,7 +30,7 @@ def images(options):
         return train, test, 8, DiscretizedLogistic(high=16)
     with np.load(options.mnist) as file:
         train, test = (file[name].reshape(-1, 784) for name in ("X_train", "X_test"))
-    return (train[:20_000] > 127) * 1.0, (test[:200] > 127) * 1.0, 28, "bernoulli"
+    return (train[:10_000] > 127) * 1.0, (test[:200] > 127) * 1.0, 28, "bernoulli"
 
 
 def model(options, likelihood, **parameters):
@@ -38,8 +38,9 @@ def model(options, likelihood, **parameters):
     return VAEDensity(
         16,
         likelihood=likelihood,
+        objective="elbo",
         init="random",
-        max_epochs=2 if options.quick else 60 if options.mnist is None else 20,
+        max_epochs=2 if options.quick else 60 if options.mnist is None else 15,
         random_state=0,
         **parameters,
     )

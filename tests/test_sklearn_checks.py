@@ -4,7 +4,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from skvae import VAEClassifier, VAEDensity, VAEImputer, VAEOutlierDetector, VAETransformer
 
-#: At defaults, but for the two whose own checks train often and long: a fifth of the epochs, with
+#: At defaults, but for the two whose own checks train often and long: a tenth of the epochs, with
 #: which they pass as they do with all.
 ESTIMATORS = [
     VAEDensity(),
