@@ -59,6 +59,8 @@ PARAMETERS = """
         or a discriminator. There numbers have one Gaussian scale for the table where the
         likelihood is ``"auto"``, and the posterior is not used. ``"trimmed"``,
         ``Trimmed(fraction=0.1, objective="iwae")``, leaves the least likely rows out.
+        ``Clamped(groups=[[0], [1, 2]])`` gives factors latents of their own, from sets of rows that
+        ``fit(X, y)`` is told.
     refit_prior : None, {"mixture", "vamp", "flow", "standard_normal"} or Prior, default=None
         What takes the prior's place when training is over: it is fitted to draws of q(z | x) with
         the networks held still, where the prior that was trained with leaves holes that no row has
