@@ -404,13 +404,12 @@ class Cells(nn.Module):
         Weights (K, n) and theta (K, n, c_block, p) a block -> (n, 1 or levels) a column: its mean,
         or the probability of every level. Sums over some of the draws add up.
         """
+        summaries = [
+            block.family(theta.to(weight)).summary
+            for block, theta in zip(self.parts, thetas, strict=True)
+        ]
         return self._columns(
-            [
-                torch.einsum("kn,kncl->ncl", weight, block.family(theta.to(weight)).summary).unbind(
-                    1
-                )
-                for block, theta in zip(self.parts, thetas, strict=True)
-            ]
+            [torch.einsum("kn,kncl->ncl", weight, part).unbind(1) for part in summaries]
         )
 
     @torch.no_grad()
