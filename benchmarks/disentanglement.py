@@ -1,9 +1,9 @@
 """Disentanglement on dSprites: mutual information gap and FactorVAE score of three objectives.
 
 Images are brought to 32 x 32 (blocks of 2 x 2 pixels, ink where half of it is). Weights are those
-of the papers, fixed beforehand; network, rate and length of training were chosen by the held-out
-ELBO of the plain VAE with another seed. A run is written when it is done; ``--missing`` leaves out
-those that are.
+of the papers, fixed beforehand; network and rate were chosen by the held-out ELBO of the plain VAE
+with another seed, the length of training by the time there was. A run is written when it is done;
+``--missing`` leaves out those that are.
 
 References: "Isolating Sources of Disentanglement in Variational Autoencoders" (Chen et al., 2018),
 "Disentangling by Factorising" (Kim and Mnih, 2018), "Challenging Common Assumptions in the

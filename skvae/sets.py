@@ -20,7 +20,7 @@ def read_sets(objective: Objective, X: Any, y: Any) -> Tensor | None:
     ValueError
         If y is not two integers a row, or names a group that the objective does not have.
     """
-    if not objective.needs_sets:
+    if not objective.n_groups:
         return None
     if y is None:
         raise ValueError(
@@ -35,11 +35,10 @@ def read_sets(objective: Objective, X: Any, y: Any) -> Tensor | None:
             "y must have two integers a row, the number of its set and the group that varies in "
             f"it. Got shape {y.shape}."
         )
-    n_groups = len(objective.groups)  # type: ignore[attr-defined]
     group = y[y[:, 0] >= 0, 1]
-    if ((group < 0) | (group >= n_groups)).any():
+    if ((group < 0) | (group >= objective.n_groups)).any():
         raise ValueError(
-            f"The second column of y must be a position in groups, from 0 to {n_groups - 1}. Got "
-            f"{group.min():g} to {group.max():g}."
+            "The second column of y must be a position in groups, from 0 to "
+            f"{objective.n_groups - 1}. Got {group.min():g} to {group.max():g}."
         )
     return torch.as_tensor(y.astype(np.int64))

@@ -16,6 +16,7 @@ from skvae import (
     Convolutional,
     CorrelatedNoise,
     Gaussian,
+    Trimmed,
     VAEClassifier,
     VAEDensity,
     VAEImputer,
@@ -148,6 +149,12 @@ def test_training_is_told_which_rows_belong_together():
     model = VAETransformer(3, objective=objective, **SMALL).fit(DIGITS[:60], sets())
     assert model.transform(DIGITS[:3]).shape == (3, 3)
     assert np.isfinite(model.score_samples(DIGITS[:3])).all()
+
+
+def test_a_bound_around_it_is_told_too():
+    objective = Trimmed(0.1, Clamped([[0], [1, 2]]))
+    model = VAETransformer(3, objective=objective, **SMALL).fit(DIGITS[:60], sets())
+    assert model.transform(DIGITS[:3]).shape == (3, 3)
 
 
 @pytest.mark.parametrize(

@@ -45,8 +45,8 @@ class Clamped(Objective):
     weight: float = 1.0
 
     @property
-    def needs_sets(self) -> bool:
-        return True
+    def n_groups(self) -> int:
+        return len(self.groups)
 
     def validate(self) -> None:
         check_number(self, "weight", 0.0)
@@ -68,30 +68,34 @@ class Clamped(Objective):
 
 
 class _Clamped(ObjectiveModule):
+    varies: Tensor  # which latents are of each group, (n_groups, d)
+
     def __init__(self, vae: VAE, recipe: Clamped):
         super().__init__(vae)
-        self.weight, self.groups = recipe.weight, [list(group) for group in recipe.groups]
+        self.weight = recipe.weight
+        varies = torch.zeros(recipe.n_groups, vae.n_latent, dtype=torch.bool)
+        for i, group in enumerate(recipe.groups):
+            varies[i, list(group)] = True
+        self.register_buffer("varies", varies.to(next(vae.parameters()).device))
 
     def forward(self, batch: Batch, generator: torch.Generator | None = None) -> Bound:
         q, p = self.vae.posterior(batch), self.vae.prior_of(batch)
         (z,), (log_qz,) = q.draw(self.noise(batch, 1, generator))
         kl = closed_divergence(q, p)
         clamped = self.clamped(batch)
-        together = torch.where(clamped, mean_of_set(batch, z), z)
+        mean_z, mean = mean_of_set(batch, torch.cat([z, q.mean], -1)).chunk(2, -1)
+        together = torch.where(clamped, mean_z, z)
         log_px = self.vae.log_px(batch, together.unsqueeze(0))[0]
         kl = log_qz - p.log_prob(z) if kl is None else kl
-        apart = torch.where(clamped, q.mean - mean_of_set(batch, q.mean), 0.0)
+        apart = torch.where(clamped, q.mean - mean, 0.0)
         penalty = self.weight * 0.5 * apart.square().sum(-1).mean()
         return Bound(log_px - kl, penalty, log_px, kl)
 
     def clamped(self, batch: Batch) -> Tensor:
         """Return which latents of rows are those of their set, (n, d) bool."""
         assert batch.sets is not None
-        varies = torch.zeros(len(self.groups), self.vae.n_latent, dtype=torch.bool)
-        for i, group in enumerate(self.groups):
-            varies[i, group] = True
         of_set, factor = batch.sets.unbind(-1)
-        return (of_set >= 0).unsqueeze(-1) & ~varies.to(of_set.device)[factor.clamp_min(0)]
+        return (of_set >= 0).unsqueeze(-1) & ~self.varies[factor.clamp_min(0)]
 
 
 def mean_of_set(batch: Batch, z: Tensor) -> Tensor:

@@ -16,13 +16,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import conv2d, interpolate, pixel_shuffle
 
-from .networks import ACTIVATIONS, Body, Dropout, Linear, Perceptron, Unset
+from .networks import ACTIVATIONS, Body, Dropout, Linear, Perceptron, Unset, uniform
 from .recipe import Recipe
 
 #: Channels that are normalised together, at least.
 GROUP = 8
-#: How often all maps fit into the memory of a derivative: a convolution in double precision unfolds
-#: the 3 x 3 pixels around each. Measured at 784 columns.
+#: How often all maps fit into the memory of a derivative. Measured at 784 columns in double
+#: precision, where a convolution unfolds the 3 x 3 pixels around each; in single there is room.
 LIVE_MAPS = 4
 #: Pixels along a side that one feature vector of the decoder speaks for.
 PATCH = 2
@@ -92,13 +92,9 @@ class Conv(nn.Conv2d, Unset):
     def reset_parameters(self) -> None:
         pass
 
-    @torch.no_grad()
     def initialize(self, generator: torch.Generator | None) -> None:
         """Draw weights and biases uniformly within 1 / sqrt(fan in)."""
-        bound = 1.0 / math.sqrt(self.weight[0].numel())
-        self.weight.uniform_(-bound, bound, generator=generator)
-        assert self.bias is not None
-        self.bias.uniform_(-bound, bound, generator=generator)
+        uniform(self, generator)
 
 
 class Residual(nn.Module):
@@ -278,14 +274,13 @@ class PixelLinear(nn.Module, Unset):
         super().__init__()
         self.maps, self.widths = maps, list(widths)
         self.register_buffer("index", index, persistent=False)
-        n_cells, n_pixels = len(index), maps.image.n_pixels
-        self.whole = n_cells == n_pixels and bool((index == torch.arange(n_pixels)).all())
+        self.whole = torch.equal(index, torch.arange(maps.image.n_pixels))
         self.of_pixel = [n for n, of_row in widths if not of_row]
         n_row = sum(n for n, of_row in widths if of_row)
         n_weights = sum(self.of_pixel) * maps.image.channels * PATCH**2
         self.weight = nn.Parameter(torch.empty(n_weights, maps.n))
         self.row_weight = nn.Parameter(torch.empty(n_row, maps.n)) if n_row else None
-        self.bias = nn.Parameter(torch.empty(n_cells * sum(self.of_pixel) + n_row))
+        self.bias = nn.Parameter(torch.empty(len(index) * sum(self.of_pixel) + n_row))
 
     @torch.no_grad()
     def initialize(self, generator: torch.Generator | None) -> None:

@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.nn.functional import one_hot
 
 from .batch import Batch
-from .objectives import Bound, Objective, ObjectiveModule
+from .objectives import Around, Bound, Objective, ObjectiveModule
 from .vae import VAE
 
 #: Rows whose bounds are watched at a time.
@@ -71,7 +71,7 @@ def pairs(batch: Batch, n_classes: int) -> Pairs:
 
 
 @dataclasses.dataclass(frozen=True)
-class Labelled:
+class Labelled(Around):
     """The semi-supervised bound: log p(x, y) where y is known, log sum_y p(x, y) where it is not.
 
     The sum is over bounds of log p(x | y), which is the published bound with the best q(y | x)
@@ -94,34 +94,8 @@ class Labelled:
     class_prior: Sequence[float]
 
     @property
-    def needs_encoder(self) -> bool:
-        """Whether there is a q(z | x) to train."""
-        return self.objective.needs_encoder
-
-    @property
-    def has_density(self) -> bool:
-        """Whether a density of x is trained."""
-        return self.objective.has_density
-
-    @property
-    def deterministic(self) -> bool:
-        """Whether z is a function of x."""
-        return self.objective.deterministic
-
-    @property
-    def hides_cells(self) -> bool:
-        """Whether the encoder has to do without some of the observed cells."""
-        return self.objective.hides_cells
-
-    @property
-    def needs_sets(self) -> bool:
-        """Whether it has to be told which rows belong together."""
-        return self.objective.needs_sets
-
-    @property
-    def needs_margins(self) -> bool:
-        """Whether the distribution of every latent by itself is asked of q(z | x)."""
-        return self.objective.needs_margins
+    def inner(self) -> Objective:
+        return self.objective
 
     def around(self, bound: Objective) -> Objective:
         """Return another bound of log p(x | y) with what the objective does around its own."""

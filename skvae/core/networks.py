@@ -47,10 +47,11 @@ class Linear(nn.Linear, Unset):
 
 
 @torch.no_grad()
-def uniform(layer: nn.Linear, generator: torch.Generator | None) -> None:
-    """Draw weights and biases of a linear layer uniformly within 1 / sqrt(fan in)."""
-    bound = 1.0 / math.sqrt(max(layer.in_features, 1))
+def uniform(layer: nn.Linear | nn.Conv2d, generator: torch.Generator | None) -> None:
+    """Draw weights and biases of a layer uniformly within 1 / sqrt(fan in)."""
+    bound = 1.0 / math.sqrt(max(layer.weight.shape[1:].numel(), 1))
     layer.weight.uniform_(-bound, bound, generator=generator)
+    assert layer.bias is not None
     layer.bias.uniform_(-bound, bound, generator=generator)
 
 

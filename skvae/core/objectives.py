@@ -71,9 +71,9 @@ class Objective(Recipe, ABC):
         return False
 
     @property
-    def needs_sets(self) -> bool:
-        """Whether it has to be told which rows belong together."""
-        return False
+    def n_groups(self) -> int:
+        """Groups of latents of which one varies in a set of rows that it is told of; 0: none."""
+        return 0
 
     def validate(self) -> None:
         """Raise ValueError where a field has no meaning."""
@@ -85,6 +85,43 @@ class Objective(Recipe, ABC):
     @abstractmethod
     def build(self, vae: VAE, n_train: int) -> ObjectiveModule:
         """Return the objective of ``vae``, which is to be trained on ``n_train`` rows."""
+
+
+class Around(ABC):
+    """What an objective around another one says of itself as the inner one does."""
+
+    @property
+    @abstractmethod
+    def inner(self) -> Objective:
+        """The objective within, as a recipe."""
+
+    @property
+    def needs_encoder(self) -> bool:
+        return self.inner.needs_encoder
+
+    @property
+    def matches_prior(self) -> bool:
+        return self.inner.matches_prior
+
+    @property
+    def has_density(self) -> bool:
+        return self.inner.has_density
+
+    @property
+    def deterministic(self) -> bool:
+        return self.inner.deterministic
+
+    @property
+    def hides_cells(self) -> bool:
+        return self.inner.hides_cells
+
+    @property
+    def needs_margins(self) -> bool:
+        return self.inner.needs_margins
+
+    @property
+    def n_groups(self) -> int:
+        return self.inner.n_groups
 
 
 class ObjectiveModule(nn.Module, ABC):

@@ -8,13 +8,13 @@ import torch
 from torch import Tensor
 
 from .batch import Batch
-from .objectives import Bound, Objective, ObjectiveModule
+from .objectives import Around, Bound, Objective, ObjectiveModule
 from .recipe import resolve
 from .vae import VAE
 
 
 @dataclasses.dataclass
-class Trimmed(Objective):
+class Trimmed(Around, Objective):
     """A bound whose mean leaves out the rows where it is lowest: rows that should not be fitted.
 
     Of every batch a share is left out, anew each time, and also of the held-out rows that early
@@ -42,32 +42,7 @@ class Trimmed(Objective):
 
     @property
     def inner(self) -> Objective:
-        """The bound, as a recipe."""
         return resolve(self.objective, Objective, "objective")  # type: ignore[type-abstract]
-
-    @property
-    def needs_encoder(self) -> bool:
-        return self.inner.needs_encoder
-
-    @property
-    def matches_prior(self) -> bool:
-        return self.inner.matches_prior
-
-    @property
-    def has_density(self) -> bool:
-        return self.inner.has_density
-
-    @property
-    def deterministic(self) -> bool:
-        return self.inner.deterministic
-
-    @property
-    def hides_cells(self) -> bool:
-        return self.inner.hides_cells
-
-    @property
-    def needs_margins(self) -> bool:
-        return self.inner.needs_margins
 
     def validate(self) -> None:
         if not 0.0 <= self.fraction < 1.0:
