@@ -10,13 +10,11 @@ convolutional one the rate was chosen by eight epochs of 5,000 training images.
 from __future__ import annotations
 
 import json
+import multiprocessing
 import pickle
-import resource
-import subprocess
-import sys
-import threading
 import time
 import warnings
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +25,7 @@ from joblib import Parallel, delayed
 
 from benchmarks.common import RESULTS, arguments, write_result
 from benchmarks.mnist import decoder, encoder, images
+from benchmarks.scoring_speed import peak
 from skvae import IWAE, Bernoulli, Convolutional, VAEDensity
 from skvae.core import ELBO, Batch
 
@@ -152,40 +151,27 @@ def epoch_ratio(X: np.ndarray, repeats: int) -> dict[str, Any]:
     return {"rows": len(X), "ratios": ratios, "median": float(np.median(ratios))}
 
 
-def memory(shape: tuple[int, int, int], n_latent: int, working_memory: int) -> dict[str, float]:
-    """Return how far scoring a tile of images goes beyond what there was before, in MiB."""
+def scored_peak(pickled: bytes, X: np.ndarray, working_memory: int) -> float:
+    """Return how far scoring rises above what there was before, MiB, in a process of its own."""
     torch.set_num_threads(1)
-    X = np.random.default_rng(0).random((200, int(np.prod(shape)))) < 0.3
+    model: VAEDensity = pickle.loads(pickled)
+    before = peak()
+    with sklearn.config_context(working_memory=working_memory):
+        model.score_samples(X)
+    return peak() - before
+
+
+def memory(shape: tuple[int, int, int], n_latent: int, working_memory: int) -> dict[str, Any]:
+    """Return how much memory scoring a tile of images takes."""
+    X = (np.random.default_rng(0).random((200, int(np.prod(shape)))) < 0.3).astype(float)
     model = VAEDensity(
         n_latent, image_shape=shape, likelihood=Bernoulli(), max_epochs=1, random_state=0
-    ).fit(X.astype(float))
-    model.encode(X[:64].astype(float))
-    before, seen, done = resident(), [0.0], threading.Event()
-
-    def watch() -> None:
-        while not done.wait(0.003):
-            seen.append(resident())
-
-    watcher = threading.Thread(target=watch)
-    watcher.start()
-    with sklearn.config_context(working_memory=working_memory):
-        model.score_samples(X[:64].astype(float))
-    done.set()
-    watcher.join()
-    return {"working_memory": working_memory, "beyond": max(seen) - before}
-
-
-def resident() -> float:
-    """Return the memory that this process has now, in MiB (Linux)."""
-    pages = int(Path("/proc/self/statm").read_text().split()[1])
-    return pages * resource.getpagesize() / 2**20
-
-
-def apart(*case: Any) -> dict[str, Any]:
-    """Measure memory in a process of its own, whose peak is its own."""
-    code = f"import json, benchmarks.images as b; print(json.dumps(b.memory{case!r}))"
-    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    return {"shape": case[0], "latents": case[1], **json.loads(out.stdout.splitlines()[-1])}
+    ).fit(X)
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(1, context) as pool:
+        task = pool.submit(scored_peak, pickle.dumps(model), X[:64], working_memory)
+        found = {"working_memory": working_memory, "peak_memory_in_MiB": task.result()}
+    return {"shape": shape, "latents": n_latent, **found}
 
 
 def earlier() -> dict[str, Any]:
@@ -223,7 +209,7 @@ def main() -> None:
     if "epoch" in options.what:
         result["epoch"] = epoch_ratio(images(options.data, "train")[::5], 5)
     if "memory" in options.what:
-        result["memory"] = [apart(*case) for case in SCORED]
+        result["memory"] = [memory(*case) for case in SCORED]
     write_result("images", result)
     print(json.dumps(result, indent=1))
 
