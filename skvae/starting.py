@@ -11,6 +11,7 @@ from sklearn.mixture import GaussianMixture
 from torch import Tensor
 
 from .core.batch import Batch
+from .core.latent import active_units
 from .core.priors import MixtureModule
 from .core.vae import VAE
 
@@ -26,23 +27,39 @@ def start_prior(vae: VAE, rows: Batch, seed: int, of_latents: bool) -> None:
     if vae.encoder is not None:
         prior.start_from_rows(vae.inputs(some).cpu(), generator)
     if of_latents and isinstance(prior, MixtureModule) and len(some) >= prior.n_components:
-        start_mixture(prior, latents(vae, some, generator), seed)
+        start_mixture(prior, *latents(vae, some, generator), seed)
 
 
-def latents(vae: VAE, rows: Batch, generator: torch.Generator) -> Tensor:
-    """Return draws of q(z | x) and not its means: what the prior has to cover. (n, d)."""
+def latents(vae: VAE, rows: Batch, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    """Return draws of q(z | x), which the prior has to cover, and the means of it, (n, d)."""
     noise = torch.randn((len(rows), vae.n_noise), generator=generator)
-    return vae.posterior(rows).rsample(noise.to(rows.x)).double().cpu()
+    posterior = vae.posterior(rows)
+    return posterior.rsample(noise.to(rows.x)).double().cpu(), posterior.mean.double().cpu()
 
 
-def start_mixture(prior: MixtureModule, z: Tensor, seed: int) -> None:
-    """Start the components of a prior from those that are fitted to latents (n, d)."""
-    mixture = GaussianMixture(prior.n_components, reg_covar=1e-3, random_state=seed)
+def start_mixture(prior: MixtureModule, z: Tensor, mean: Tensor, seed: int) -> None:
+    """Start the components of a prior from those that are fitted to latents z (n, d).
+
+    Latents whose mean (n, d) hardly differs between rows are noise, among which no cluster could
+    be found: all components have their moments.
+    """
+    active = active_units(mean / z.std(0))
+    if not active.any():
+        return
+    mixture = fitted_mixture(prior.n_components, z[:, active], seed)
+    means = z.mean(0).repeat(prior.n_components, 1)
+    means[:, active] = torch.as_tensor(mixture.means_)
+    # Lower triangular, L^T L being the precision, as the transpose of scikit-learn's.
+    roots = torch.diag(1.0 / z.std(0)).repeat(prior.n_components, 1, 1)
+    place = torch.nonzero(active).squeeze(1)
+    roots[:, place[:, None], place] = torch.as_tensor(mixture.precisions_cholesky_).mT
+    prior.start(torch.as_tensor(mixture.weights_), means, roots)
+
+
+def fitted_mixture(n_components: int, z: Tensor, seed: int) -> GaussianMixture:
+    """Fit a mixture of normals to latents (n, d)."""
+    mixture = GaussianMixture(n_components, reg_covar=1e-3, random_state=seed)
     # A user's array API is for arrays of theirs; k-means, which starts the mixture, has none.
     with warnings.catch_warnings(), config_context(array_api_dispatch=False):
         warnings.simplefilter("ignore", ConvergenceWarning)
-        mixture.fit(z.numpy())
-    # Lower triangular, L^T L being the precision, as the transpose of scikit-learn's.
-    roots = mixture.precisions_cholesky_.swapaxes(-1, -2)
-    found = (mixture.weights_, mixture.means_, roots)
-    prior.start(*map(torch.as_tensor, found))
+        return mixture.fit(z.numpy())

@@ -87,6 +87,15 @@ def test_training_improves_on_the_start():
     assert density.score(X[1::2]) > start.score(X[1::2]) + 5
 
 
+def test_latents_to_spare_do_not_hide_clusters_from_the_start_of_a_mixture():
+    rng = np.random.default_rng(0)
+    X = np.repeat(4 * rng.normal(size=(12, 3)), 40, 0) + 0.3 * rng.normal(size=(480, 3))
+    enough, many = (
+        VAEDensity(d, init="linear", max_epochs=0, random_state=0).fit(X).score(X) for d in (3, 16)
+    )
+    assert many == pytest.approx(enough, abs=0.1)  # 0.39 less where noise is clustered, too
+
+
 def test_choosing_asks_for_one_standard_error():
     def trained(rows):
         every_row = SimpleNamespace(module_=SimpleNamespace(counted=lambda value: slice(None)))
