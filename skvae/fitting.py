@@ -181,7 +181,7 @@ class Fit:
             order = order[np.argsort(wanted[order], kind="stable")]
         self.watched = order[:n_held_out]
         held_out, training = (torch.as_tensor(part) for part in np.split(order, [n_held_out]))
-        return rows[training], self._held_out(rows[held_out], log_det[held_out])
+        return rows[training], self._held_out(rows[held_out], log_det[self.watched])
 
     def _wanted_to_train(self, labels: Labels, n_held_out: int) -> NDArray[np.bool_]:
         """Return which rows are held out last: one of each class, or all that have a label."""

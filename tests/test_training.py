@@ -71,6 +71,10 @@ def test_early_stopping_without_rows_to_spare_warns():
         quick(early_stopping=True).fit(IRIS[:2])
 
 
+def test_one_row_is_held_out():
+    assert len(quick(early_stopping=True).fit(IRIS[:12]).validation_scores_) > 0
+
+
 def test_small_tables_are_fitted_again_to_all_rows(monkeypatch):
     again = quick(init="linear").fit(IRIS)
     assert again.n_iter_ == int(np.argmax(again.validation_scores_)) + 1
