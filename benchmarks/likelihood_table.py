@@ -35,6 +35,7 @@ from benchmarks.flows import FlowDensity
 from benchmarks.peers import PEERS, quietly
 from benchmarks.tables import CHOOSING, FIRST_SPLIT, SHIPPED, TABLES, split, validation_split
 from skvae import IWAE, VAEDensity
+from skvae.training import default_batch_size, default_max_epochs
 
 #: "prior, posterior, bound": what was chosen, and what each of the three is worth beside it.
 DEFAULT = "mixture, full_gaussian, dreg"
@@ -71,10 +72,6 @@ CANDIDATES: dict[str, dict[str, Any]] = {
 }
 
 OURS = "VAEDensity"
-OURS_GRID: dict[str, list[Any]] = {
-    "prior": ["mixture", "vamp"],
-    "posterior": ["full_gaussian", "diagonal_gaussian"],
-}
 FLOWS = {"MAF": "maf", "NSF": "nsf"}
 FLOW_GRID: dict[str, list[Any]] = {"transforms": [3, 5], "noise": [0.03, 0.1]}
 MIXTURE = "GaussianMixture, by validation"
@@ -123,7 +120,12 @@ def ours(
     """Fit and score VAEDensity."""
     model = VAEDensity(random_state=seed).set_params(**parameters)
     model, found = measured(model.fit, train, test)
-    return {**found, "init": model.init_, "epochs": model.n_iter_}
+    return {
+        **found,
+        "init": model.init_,
+        "epochs": model.n_iter_,
+        "latents": model.vae_.n_latent,
+    }
 
 
 def variant(name: str) -> dict[str, Any]:
@@ -153,7 +155,7 @@ def search(
     if name == MIXTURE:
         return peer(name, seed, None, train, test)
     if name == OURS:
-        return searched(VAEDensity(random_state=seed), OURS_GRID, train, test)
+        return searched(VAEDensity(random_state=seed), ours_grid(len(train)), train, test)
     fits = 1 + len(ParameterGrid(FLOW_GRID)) * folds(len(train)).get_n_splits()
     flow = FlowDensity(FLOWS[name], seconds=seconds / fits, random_state=seed)
     found = searched(flow, FLOW_GRID, train, test)
@@ -171,6 +173,16 @@ def searched(
         "search_seconds": found["seconds"] - grid_search.refit_time_,
         "refit_seconds": grid_search.refit_time_,
         "chosen": grid_search.best_params_,
+    }
+
+
+def ours_grid(rows: int) -> dict[str, list[Any]]:
+    """Return what VAEDensity is searched by, for a table of so many training rows."""
+    epochs = default_max_epochs(rows, default_batch_size(rows))
+    return {
+        "prior": ["mixture", "vamp"],
+        "likelihood": ["auto", "logistic_mixture"],
+        "max_epochs": [epochs, 3 * epochs],
     }
 
 

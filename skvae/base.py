@@ -59,7 +59,11 @@ class BaseVAE(Fitted, BaseEstimator, ABC):  # type: ignore[misc]
     """Parameters and machinery common to the estimators; each documents them in full."""
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        "latent_dim": [Interval(Integral, 1, None, closed="left"), "array-like"],
+        "latent_dim": [
+            Interval(Integral, 1, None, closed="left"),
+            "array-like",
+            StrOptions({"auto"}),
+        ],
         "hidden_layer_sizes": ["array-like"],
         "activation": [StrOptions(set(ACTIVATIONS))],
         "dropout": [Interval(Real, 0, 1, closed="left")],
@@ -101,7 +105,7 @@ class BaseVAE(Fitted, BaseEstimator, ABC):  # type: ignore[misc]
 
     def __init__(
         self,
-        latent_dim: int | tuple[int, int] = 16,
+        latent_dim: int | tuple[int, int] | str = 16,
         *,
         hidden_layer_sizes: Any = (128, 128),
         activation: str = "silu",

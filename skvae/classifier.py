@@ -100,7 +100,11 @@ class VAEClassifier(ClassifierMixin, BaseVAE):  # type: ignore[misc]  # noqa: D1
 
     @with_common_parameters
     def __init__(
-        self, latent_dim: int | tuple[int, int] = 16, *, class_prior: Any = None, **parameters: Any
+        self,
+        latent_dim: int | tuple[int, int] | str = 16,
+        *,
+        class_prior: Any = None,
+        **parameters: Any,
     ):
         super().__init__(latent_dim, **parameters)
         self.class_prior = class_prior

@@ -78,6 +78,7 @@ class VAEDensity(DensityMixin, GenerativeMixin, LatentToolsMixin):  # type: igno
     ['Oslo', 'Rome']
     """,
         prior="mixture",
+        latent_dim='"auto"',
     )
 
     # DensityMixin's own score is a placeholder that returns None.
@@ -86,7 +87,7 @@ class VAEDensity(DensityMixin, GenerativeMixin, LatentToolsMixin):  # type: igno
     @with_common_parameters
     def __init__(
         self,
-        latent_dim: int | tuple[int, int] = 16,
+        latent_dim: int | tuple[int, int] | str = "auto",
         *,
         prior: str | Prior = "mixture",
         **parameters: Any,

@@ -46,7 +46,11 @@ from .training import (
 REFIT_ROWS = 2_000
 #: More held-out rows than this say no more about when to stop.
 MAX_HELD_OUT = 2_000
-MIN_EARLY_STOPPING_ROWS = 50
+#: Below this many rows none can be spared.
+MIN_EARLY_STOPPING_ROWS = 10
+#: Latents where ``latent_dim`` is "auto", if there are as many columns; and at most, where as many
+#: as columns start better.
+LATENTS, MAX_LATENTS = 16, 64
 
 
 class Seeds:
@@ -79,6 +83,8 @@ class Fit:
     ----------
     init : str
         The start that was used: "linear", "random" or "warm".
+    latent_dim : int or tuple of two
+        What was built.
     validation_scores : list of float or None
         Held-out nats per row in the user's units, one an epoch; None without held-out rows.
     best_validation_score : float or None
@@ -108,6 +114,7 @@ class Fit:
         self.validation_scores: list[float] | None = None
         self.best_validation_score: float | None = None
         self.init = ""
+        self.latent_dim = latent_dims(estimator.latent_dim, self._n_numbers)
         self.watched = self.unseen = np.empty(0, dtype=np.intp)
 
     def run(self, rows: Batch, log_det: Float, warm: VAE | None = None) -> list[Trained]:
@@ -125,6 +132,8 @@ class Fit:
             # Without rows to decide on, the start with a closed form is the safe one.
             self.init = inits[0]
             return self._train(rows, self.init, warm)
+        if self.estimator.latent_dim == "auto" and "linear" in inits:
+            self.latent_dim = self._latents_to_start_with(training, held_out)
         self.init, stages = choose(
             {init: self._train(training, init, warm, held_out) for init in inits}
         )
@@ -134,6 +143,25 @@ class Fit:
             self.unseen = self.watched
             return stages
         return self._train(rows, self.init, n_epochs=[stage.best_epoch for stage in stages])
+
+    @property
+    def _n_numbers(self) -> int:
+        """How many numbers say all of a row: one a column, or one less than it has levels."""
+        return sum(max(n - 1, 1) for n in self.table.n_levels)
+
+    def _latents_to_start_with(self, rows: Batch, held_out: HeldOut) -> int | tuple[int, int]:
+        """Return the usual number of latents, or as many as columns if these start better."""
+        many = min(self._n_numbers, MAX_LATENTS)
+        if many <= LATENTS or self.parts.objective.deterministic:
+            return self.latent_dim
+        first, *_ = self._stages(warm=False)
+        few, more = (self._start(n, rows, held_out.map(first)) for n in (LATENTS, many))
+        return many if is_ahead(more - few) else LATENTS
+
+    def _start(self, n_latent: int, rows: Batch, held_out: HeldOut) -> Tensor:
+        """Return the bound of every held-out row before any training, (n,)."""
+        vae = self._build(rows, "linear", n_latent).to(self.device)
+        return held_out.watched_by(self.parts.objective.build(vae, len(rows)).eval())
 
     def _guess(self, rows: Batch, labels: Labels, warm: VAE | None) -> Tensor:
         """Return how likely every class is thought to be for each row, (n, n_classes)."""
@@ -255,12 +283,12 @@ class Fit:
             return [lambda rows: rows]
         return [lambda rows: decided(rows, len(labels.classes)), lambda rows: rows]
 
-    def _build(self, rows: Batch, init: str) -> VAE:
+    def _build(self, rows: Batch, init: str, latent_dim: int | None = None) -> VAE:
         """Build the model on the CPU, so that it starts alike on every device."""
         e, precise = self.estimator, rows.to("cpu", torch.float64)
         vae = build_vae(
             self._columns(precise.with_nan()),
-            latent_dims(e.latent_dim),
+            latent_dim or self.latent_dim,
             n_context=0 if rows.context is None else rows.context.shape[1],
             masked=rows.mask is not None or self.parts.objective.hides_cells,
             prior=self.parts.prior,
@@ -345,19 +373,23 @@ class Fit:
         )
 
 
-def latent_dims(latent_dim: Any) -> int | tuple[int, int]:
+def latent_dims(latent_dim: Any, n_numbers: int = LATENTS) -> int | tuple[int, int]:
     """Return the dimension of z, or those of its upper and its lower layer.
+
+    "auto" is first of all as many as a row has numbers, up to a limit.
 
     Raises
     ------
     ValueError
-        If it is neither a positive integer nor two of them.
+        If it is neither "auto" nor a positive integer nor two of them.
     """
+    if isinstance(latent_dim, str) and latent_dim == "auto":
+        return min(n_numbers, LATENTS)
     sizes = (latent_dim,) if isinstance(latent_dim, Integral) else tuple(latent_dim)
     if len(sizes) not in (1, 2) or not all(isinstance(d, Integral) and d >= 1 for d in sizes):
         raise ValueError(
             "latent_dim must be an integer >= 1, or two of them for two layers of latents, the "
-            f"upper and the lower. Got {latent_dim!r}."
+            f"upper and the lower, or 'auto'. Got {latent_dim!r}."
         )
     return int(sizes[0]) if len(sizes) == 1 else (int(sizes[0]), int(sizes[1]))
 
@@ -378,7 +410,12 @@ def choose(candidates: dict[str, list[Trained]]) -> tuple[str, list[Trained]]:
         one, two = best[-1].held_out_rows, stages[-1].held_out_rows
         # The same rows count for both: a row that is odd to either may decide nothing.
         counted = stages[-1].net.module_.counted(one + two)
-        gain = (two - one)[counted].double().cpu().numpy()
-        if gain.mean() > gain.std() / np.sqrt(max(len(gain) - 1, 1)):
+        if is_ahead((two - one)[counted]):
             name, best = other, stages
     return name, best
+
+
+def is_ahead(gain: Tensor) -> bool:
+    """Return whether gains of rows (n,) are one standard error above zero in the mean."""
+    of_rows = gain.double().cpu().numpy()
+    return bool(of_rows.mean() > of_rows.std() / np.sqrt(max(len(of_rows) - 1, 1)))

@@ -100,7 +100,7 @@ class VAEImputer(TransformerMixin, GenerativeMixin):  # type: ignore[misc]  # no
     @with_common_parameters
     def __init__(
         self,
-        latent_dim: int | tuple[int, int] = 16,
+        latent_dim: int | tuple[int, int] | str = 16,
         *,
         sample_posterior: bool = False,
         add_indicator: bool = False,

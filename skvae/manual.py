@@ -1,10 +1,12 @@
 """What the estimators' docstrings have in common."""
 
 PARAMETERS = """
-    latent_dim : int or two ints, default=16
-        Dimension of the latent vector z. Too many cost time more than likelihood: training leaves
-        unused ones at their prior. ``(50, 100)`` makes two stochastic layers, p(x | z1) p(z1 | z2)
-        p(z2) with 50 numbers in z2 and 100 in z1; latent vectors then are both, z2 first.
+    latent_dim : "auto", int or two ints, default={LATENT_DIM}
+        Dimension of the latent vector z. ``"auto"``: 16, or as many as a row has numbers if these
+        are fewer (a category counts as one less than its levels); if they are more, as many, up to
+        64, where the model then starts ahead on held-out rows by one standard error (see ``init``).
+        ``(50, 100)`` makes two stochastic layers, p(x | z1) p(z1 | z2) p(z2) with 50 numbers in z2
+        and 100 in z1; latent vectors then are both, z2 first.
     hidden_layer_sizes : tuple of int, default=(128, 128)
         Widths of the hidden layers of the encoder and of the decoder; ``()`` for linear ones,
         which make a factor analysis.
@@ -95,7 +97,7 @@ PARAMETERS = """
         Called with parameter groups and ``lr``.
     early_stopping : bool or "auto", default="auto"
         Whether to hold out rows, keep the weights that are best on them and stop when they stop
-        improving. ``"auto"``: from 50 rows. With fewer than 2,000 rows the model is then fitted
+        improving. ``"auto"``: from 10 rows. With fewer than 2,000 rows the model is then fitted
         again, to all rows, for the number of epochs that was best.
     validation_fraction : float in (0, 1), default=0.1
         Share of rows held out, at most 2,000 rows.
@@ -177,7 +179,7 @@ ATTRIBUTES = """
 """
 
 
-def manual(text: str, prior: str = "standard_normal") -> str:
+def manual(text: str, prior: str = "standard_normal", latent_dim: str = "16") -> str:
     """Return a class docstring with the common parameters and attributes in their places."""
-    parameters = PARAMETERS.strip().replace("{PRIOR}", prior)
+    parameters = PARAMETERS.strip().replace("{PRIOR}", prior).replace("{LATENT_DIM}", latent_dim)
     return text.replace("{PARAMETERS}", parameters).replace("{ATTRIBUTES}", ATTRIBUTES.strip())

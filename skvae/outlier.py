@@ -128,7 +128,7 @@ class VAEOutlierDetector(OutlierMixin, GenerativeMixin):  # type: ignore[misc]  
     @with_common_parameters
     def __init__(
         self,
-        latent_dim: int | tuple[int, int] = 16,
+        latent_dim: int | tuple[int, int] | str = 16,
         *,
         contamination: float | str = "auto",
         **parameters: Any,

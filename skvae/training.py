@@ -289,6 +289,12 @@ class HeldOut:
     def __len__(self) -> int:
         return len(self.rows)
 
+    @torch.no_grad()
+    def watched_by(self, module: ObjectiveModule) -> Tensor:
+        """Return the bound of every row, in cells, (n,)."""
+        rows: Tensor = module.monitor(self.rows, self.noise(module.n_monitored, module.vae.n_noise))
+        return rows
+
     def map(self, function: Callable[[Batch], Batch]) -> HeldOut:
         """Return a function of the rows, held out in their place."""
         return dataclasses.replace(self, rows=function(self.rows))
