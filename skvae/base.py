@@ -335,9 +335,8 @@ class BaseVAE(Fitted, BaseEstimator, ABC):  # type: ignore[misc]
 def with_common_parameters(init: Callable[..., None]) -> Callable[..., None]:
     """Show, in the signature of an ``__init__`` that passes them on, what BaseVAE takes too."""
     common = inspect.signature(BaseVAE.__init__).parameters
-    own = {
-        p.name: p for p in inspect.signature(init).parameters.values() if p.kind is p.KEYWORD_ONLY
-    }
+    parameters = inspect.signature(init).parameters.values()
+    own = {p.name: p for p in parameters if p.kind is not p.VAR_KEYWORD}
     signature = inspect.Signature((common | own).values())  # one's own default where there is one
     init.__signature__ = signature  # type: ignore[attr-defined]
     return init

@@ -4,6 +4,7 @@ from types import SimpleNamespace
 from typing import ClassVar
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from numpy.testing import assert_array_equal
@@ -27,7 +28,7 @@ IRIS = load_iris().data
 
 def quick(**changes):
     parameters = {"hidden_layer_sizes": (16,), "max_epochs": 12, "random_state": 0, **changes}
-    return VAEDensity(2, **parameters)
+    return VAEDensity(**{"latent_dim": 2, **parameters})
 
 
 def test_the_best_weights_are_restored(monkeypatch):
@@ -58,7 +59,7 @@ def test_training_stops_when_held_out_rows_stop_improving():
 
 @pytest.mark.parametrize(
     ("n_rows", "early_stopping", "held_out"),
-    [(49, "auto", False), (50, "auto", True), (150, False, False), (20, True, True)],
+    [(9, "auto", False), (10, "auto", True), (150, False, False), (9, True, True)],
 )
 def test_when_rows_are_held_out(n_rows, early_stopping, held_out):
     density = quick(early_stopping=early_stopping).fit(IRIS[:n_rows])
@@ -98,6 +99,33 @@ def test_latents_to_spare_do_not_hide_clusters_from_the_start_of_a_mixture():
         VAEDensity(d, init="linear", max_epochs=0, random_state=0).fit(X).score(X) for d in (3, 16)
     )
     assert many == pytest.approx(enough, abs=0.1)  # 0.39 less where noise is clustered, too
+
+
+def test_latents_are_as_many_as_the_numbers_of_a_row_up_to_sixteen():
+    table = pd.DataFrame({"a": IRIS[:, 0], "level": list("abc") * 50, "yes": [True, False] * 75})
+    for X, numbers in (
+        (IRIS, 4),
+        (table, 4),
+        (np.random.default_rng(0).normal(size=(200, 30)), 16),
+    ):
+        assert quick(latent_dim="auto").fit(X).vae_.n_latent == numbers
+
+
+def test_latents_are_as_many_as_columns_where_these_start_better():
+    rng = np.random.default_rng(0)
+
+    def cluster():
+        axes, _ = np.linalg.qr(rng.normal(size=(20, 20)))
+        return (
+            2 * rng.normal(size=20) + rng.normal(size=(600, 20)) * np.geomspace(1, 1e-3, 20) @ axes
+        )
+
+    start = {"init": "linear", "max_epochs": 0, "random_state": 0}
+    X = np.concatenate([cluster(), cluster()])  # two covariances, neither with few factors
+    density = VAEDensity(**start).fit(X)
+    assert density.vae_.n_latent == 20
+    assert density.score(X) > VAEDensity(16, **start).fit(X).score(X)
+    assert VAEDensity(**start, early_stopping=False).fit(X).vae_.n_latent == 16  # no row to ask
 
 
 def test_choosing_asks_for_one_standard_error():
