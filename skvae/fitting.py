@@ -24,7 +24,7 @@ from .core.labels import decided, with_label
 from .core.linear import linear_model, start_linear
 from .core.networks import Perceptron, frozen, initialize
 from .core.noise import KeyedNoise
-from .core.objectives import ELBO
+from .core.objectives import ELBO, ObjectiveModule
 from .core.priors import PriorModule
 from .core.recipe import Recipe
 from .core.regularised import JointModule
@@ -48,8 +48,8 @@ REFIT_ROWS = 2_000
 MAX_HELD_OUT = 2_000
 #: Below this many rows none can be spared.
 MIN_EARLY_STOPPING_ROWS = 10
-#: Latents where ``latent_dim`` is "auto", if there are as many columns; and at most, where as many
-#: as columns start better.
+#: Latents where ``latent_dim`` is "auto", if a row has as many numbers; and at most, where as many
+#: as columns of real numbers start better.
 LATENTS, MAX_LATENTS = 16, 64
 
 
@@ -84,7 +84,7 @@ class Fit:
     init : str
         The start that was used: "linear", "random" or "warm".
     latent_dim : int or tuple of two
-        What was built.
+        Of what is built.
     validation_scores : list of float or None
         Held-out nats per row in the user's units, one an epoch; None without held-out rows.
     best_validation_score : float or None
@@ -152,16 +152,18 @@ class Fit:
     def _latents_to_start_with(self, rows: Batch, held_out: HeldOut) -> int | tuple[int, int]:
         """Return the usual number of latents, or as many as columns if these start better."""
         many = min(self._n_numbers, MAX_LATENTS)
-        if many <= LATENTS or self.parts.objective.deterministic:
+        real = max(self.table.n_levels) == 1 and not self.parts.objective.deterministic
+        if many <= LATENTS or not real:
             return self.latent_dim
         first, *_ = self._stages(warm=False)
-        few, more = (self._start(n, rows, held_out.map(first)) for n in (LATENTS, many))
-        return many if is_ahead(more - few) else LATENTS
+        starts = [self._start(n, rows) for n in (LATENTS, many)]
+        few, more = (held_out.map(first).watched_by(start) for start in starts)
+        return many if is_ahead((more - few)[starts[0].counted(few + more)]) else LATENTS
 
-    def _start(self, n_latent: int, rows: Batch, held_out: HeldOut) -> Tensor:
-        """Return the bound of every held-out row before any training, (n,)."""
+    def _start(self, n_latent: int, rows: Batch) -> ObjectiveModule:
+        """Return a model as it is before training."""
         vae = self._build(rows, "linear", n_latent).to(self.device)
-        return held_out.watched_by(self.parts.objective.build(vae, len(rows)).eval())
+        return self.parts.objective.build(vae, len(rows)).eval()
 
     def _guess(self, rows: Batch, labels: Labels, warm: VAE | None) -> Tensor:
         """Return how likely every class is thought to be for each row, (n, n_classes)."""

@@ -3,8 +3,9 @@
 PARAMETERS = """
     latent_dim : "auto", int or two ints, default={LATENT_DIM}
         Dimension of the latent vector z. ``"auto"``: 16, or as many as a row has numbers if these
-        are fewer (a category counts as one less than its levels); if they are more, as many, up to
-        64, where the model then starts ahead on held-out rows by one standard error (see ``init``).
+        are fewer (a category counts as one less than its levels); of more columns, all of real
+        numbers, as many, up to 64, where the model then starts ahead on held-out rows by one
+        standard error.
         ``(50, 100)`` makes two stochastic layers, p(x | z1) p(z1 | z2) p(z2) with 50 numbers in z2
         and 100 in z1; latent vectors then are both, z2 first.
     hidden_layer_sizes : tuple of int, default=(128, 128)
