@@ -14,8 +14,9 @@ import torch
 from torch import Tensor
 from torch.nn.functional import one_hot
 
+from .around import Around, AroundModule
 from .batch import Batch
-from .objectives import Around, Bound, Objective, ObjectiveModule
+from .objectives import Bound, Objective, ObjectiveModule
 from .vae import VAE
 
 #: Rows whose bounds are watched at a time.
@@ -106,18 +107,17 @@ class Labelled(Around):
         return _Labelled(self.objective.build(vae, n_train), self.class_prior)
 
 
-class _Labelled(ObjectiveModule):
+class _Labelled(AroundModule):
     log_prior: Tensor
 
     def __init__(self, given_label: ObjectiveModule, class_prior: Sequence[float]):
-        super().__init__(given_label.vae)
-        self.given_label = given_label
+        super().__init__(given_label)
         log_prior = torch.as_tensor(class_prior, dtype=torch.float64).log()
         self.register_buffer("log_prior", log_prior.to(torch.get_default_dtype()))
 
     def forward(self, batch: Batch, generator: torch.Generator | None = None) -> Bound:
         found = pairs(batch, len(self.log_prior))
-        bound = self.given_label(found.batch, generator)
+        bound = self.inner(found.batch, generator)
         joint = self._joint(found, bound.value, len(batch))
         share = torch.softmax(joint.detach(), -1)[found.row, found.label]  # q(y | x)
 
@@ -127,17 +127,6 @@ class _Labelled(ObjectiveModule):
         value = torch.logsumexp(joint, -1)
         return Bound(value, bound.penalty, mean(bound.log_px), mean(bound.kl))
 
-    @property
-    def settled(self) -> bool:
-        return self.given_label.settled
-
-    @property
-    def n_monitored(self) -> int:
-        return self.given_label.n_monitored
-
-    def counted(self, value: Tensor) -> slice | Tensor:
-        return self.given_label.counted(value)
-
     def monitor(self, batch: Batch, noise: Tensor) -> Tensor:
         # Some rows at a time, as each comes with all of its classes.
         parts = torch.arange(len(batch), device=batch.x.device).split(MONITORED_ROWS)
@@ -145,7 +134,7 @@ class _Labelled(ObjectiveModule):
 
     def _monitor(self, batch: Batch, noise: Tensor) -> Tensor:
         found = pairs(batch, len(self.log_prior))
-        value = self.given_label.monitor(found.batch, noise[:, found.row])
+        value = self.inner.monitor(found.batch, noise[:, found.row])
         return torch.logsumexp(self._joint(found, value, len(batch)), -1)
 
     def _joint(self, found: Pairs, bound: Tensor, n_rows: int) -> Tensor:

@@ -87,43 +87,6 @@ class Objective(Recipe, ABC):
         """Return the objective of ``vae``, which is to be trained on ``n_train`` rows."""
 
 
-class Around(ABC):
-    """What an objective around another one says of itself as the inner one does."""
-
-    @property
-    @abstractmethod
-    def inner(self) -> Objective:
-        """The objective within, as a recipe."""
-
-    @property
-    def needs_encoder(self) -> bool:
-        return self.inner.needs_encoder
-
-    @property
-    def matches_prior(self) -> bool:
-        return self.inner.matches_prior
-
-    @property
-    def has_density(self) -> bool:
-        return self.inner.has_density
-
-    @property
-    def deterministic(self) -> bool:
-        return self.inner.deterministic
-
-    @property
-    def hides_cells(self) -> bool:
-        return self.inner.hides_cells
-
-    @property
-    def needs_margins(self) -> bool:
-        return self.inner.needs_margins
-
-    @property
-    def n_groups(self) -> int:
-        return self.inner.n_groups
-
-
 class ObjectiveModule(nn.Module, ABC):
     """An objective bound to a model; it may own parameters, which are trained too."""
 

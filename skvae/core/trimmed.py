@@ -7,8 +7,9 @@ import dataclasses
 import torch
 from torch import Tensor
 
+from .around import Around, AroundModule
 from .batch import Batch
-from .objectives import Around, Bound, Objective, ObjectiveModule
+from .objectives import Bound, Objective, ObjectiveModule
 from .recipe import resolve
 from .vae import VAE
 
@@ -61,25 +62,14 @@ class Trimmed(Around, Objective):
         return _Trimmed(self.inner.build(vae, n_train), self.fraction)
 
 
-class _Trimmed(ObjectiveModule):
-    def __init__(self, whole: ObjectiveModule, fraction: float):
-        super().__init__(whole.vae)
-        self.whole, self.fraction = whole, fraction
+class _Trimmed(AroundModule):
+    def __init__(self, inner: ObjectiveModule, fraction: float):
+        super().__init__(inner)
+        self.fraction = fraction
 
     def forward(self, batch: Batch, generator: torch.Generator | None = None) -> Bound:
-        bound: Bound = self.whole(batch, generator)
+        bound: Bound = self.inner(batch, generator)
         return bound
-
-    def monitor(self, batch: Batch, noise: Tensor) -> Tensor:
-        return self.whole.monitor(batch, noise)
-
-    @property
-    def settled(self) -> bool:
-        return self.whole.settled
-
-    @property
-    def n_monitored(self) -> int:
-        return self.whole.n_monitored
 
     def counted(self, value: Tensor) -> slice | Tensor:
         n_out = int(self.fraction * len(value))

@@ -95,7 +95,7 @@ def test_a_sum_over_labels_passes_the_progress_on():
     assert module.settled
     module.advance(0.1)
     assert not module.settled
-    assert module.given_label.weight == pytest.approx(0.8)
+    assert module.inner.weight == pytest.approx(0.8)
     batch = with_label(Batch(torch.randn(8, 3, generator=generator)), torch.full((8, 2), 0.5))
     assert module(batch, generator).value.isfinite().all()
 
