@@ -156,9 +156,10 @@ class Fit:
         if many <= LATENTS or not real:
             return self.latent_dim
         first, *_ = self._stages(warm=False)
+        watched = held_out.map(first)
         starts = [self._start(n, rows) for n in (LATENTS, many)]
-        few, more = (held_out.map(first).watched_by(start) for start in starts)
-        return many if is_ahead((more - few)[starts[0].counted(few + more)]) else LATENTS
+        few, more = (watched.watched_by(start, watched.noise_for(start)) for start in starts)
+        return many if is_ahead(starts[0], few, more) else LATENTS
 
     def _start(self, n_latent: int, rows: Batch) -> ObjectiveModule:
         """Return a model as it is before training."""
@@ -410,14 +411,13 @@ def choose(candidates: dict[str, list[Trained]]) -> tuple[str, list[Trained]]:
     (name, best), *others = candidates.items()
     for other, stages in others:
         one, two = best[-1].held_out_rows, stages[-1].held_out_rows
-        # The same rows count for both: a row that is odd to either may decide nothing.
-        counted = stages[-1].net.module_.counted(one + two)
-        if is_ahead((two - one)[counted]):
+        if is_ahead(stages[-1].net.module_, one, two):
             name, best = other, stages
     return name, best
 
 
-def is_ahead(gain: Tensor) -> bool:
-    """Return whether gains of rows (n,) are one standard error above zero in the mean."""
-    of_rows = gain.double().cpu().numpy()
-    return bool(of_rows.mean() > of_rows.std() / np.sqrt(max(len(of_rows) - 1, 1)))
+def is_ahead(module: ObjectiveModule, one: Tensor, two: Tensor) -> bool:
+    """Return whether two is ahead of one, bounds of the same rows (n,), by one standard error."""
+    # The same rows count for both: a row that is odd to either may decide nothing.
+    gain = (two - one)[module.counted(one + two)].double().cpu().numpy()
+    return bool(gain.mean() > gain.std() / np.sqrt(max(len(gain) - 1, 1)))

@@ -177,7 +177,7 @@ class VAENet(NeuralNet):  # type: ignore[misc]
         self.n_steps_ = 0
         if self.held_out_ is not None:
             module: ObjectiveModule = self.module_
-            self.noise_ = self.held_out_.noise(module.n_monitored, module.vae.n_noise)
+            self.noise_ = self.held_out_.noise_for(module)
         return self
 
     def get_split_datasets(self, X: Batch, y: Any = None, **params: Any) -> tuple[Batch, Any]:
@@ -252,8 +252,7 @@ class VAENet(NeuralNet):  # type: ignore[misc]
         assert self.held_out_ is not None
         self.module_.eval()
         with self.average_.applied():
-            rows: Tensor = self.module_.monitor(self.held_out_.rows, self.noise_)
-        return rows
+            return self.held_out_.watched_by(self.module_, self.noise_)
 
     def _set_rate(self) -> None:
         # Linear warm-up, then a cosine to zero over the whole horizon.
@@ -289,10 +288,14 @@ class HeldOut:
     def __len__(self) -> int:
         return len(self.rows)
 
+    def noise_for(self, module: ObjectiveModule) -> Tensor:
+        """Return the noise that an objective is watched with, (K, n, n_noise)."""
+        return self.noise(module.n_monitored, module.vae.n_noise)
+
     @torch.no_grad()
-    def watched_by(self, module: ObjectiveModule) -> Tensor:
+    def watched_by(self, module: ObjectiveModule, noise: Tensor) -> Tensor:
         """Return the bound of every row, in cells, (n,)."""
-        rows: Tensor = module.monitor(self.rows, self.noise(module.n_monitored, module.vae.n_noise))
+        rows: Tensor = module.monitor(self.rows, noise)
         return rows
 
     def map(self, function: Callable[[Batch], Batch]) -> HeldOut:
