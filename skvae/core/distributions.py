@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 from torch.distributions import Distribution
 from torch.distributions.kl import register_kl
-from torch.func import vjp, vmap
+from torch.func import grad, vjp, vmap
 
 from .noise import normal_points
 
@@ -62,6 +62,10 @@ class PriorDistribution(LatentDistribution):
     def curvature(self, z: Tensor) -> Tensor:
         """Return -d2/dz2 log p(z), or a positive-definite stand-in, (..., d, d) at z (..., d)."""
 
+    def second_derivative(self, z: Tensor) -> Tensor:
+        """Return d2/dz2 log p(z), (..., d, d) at z (..., d)."""
+        return second_derivative(self.log_prob, z)
+
     @abstractmethod
     def moved(self, loc: Tensor, log_scale: Tensor) -> PriorDistribution:
         """Return the distribution of loc + exp(log_scale) z, row by row of loc (n, d)."""
@@ -82,10 +86,36 @@ def moments(distribution: LatentDistribution, like: Tensor) -> tuple[Tensor, Ten
 def gram(function: Callable[[Tensor], Tensor], z: Tensor) -> Tensor:
     """Return J^T J (..., d, d) of a function of each vector of z (..., d) by itself."""
     out, pull = vjp(function, z)[:2]
-    axes = torch.eye(out.shape[-1]).to(out)
-    axes = axes.view(-1, *[1] * (out.ndim - 1), out.shape[-1]).expand(-1, *out.shape)
-    (rows,) = vmap(pull)(axes)  # (m, ..., d)
+    (rows,) = vmap(pull)(axes(out))  # (m, ..., d)
     return torch.einsum("m...i,m...j->...ij", rows, rows)
+
+
+def second_derivative(function: Callable[[Tensor], Tensor], z: Tensor) -> Tensor:
+    """Return d2f/dz2 (..., d, d) of a function f (...) of each vector of z (..., d) by itself."""
+
+    def total(z: Tensor) -> Tensor:
+        return function(z).sum()
+
+    pull = vjp(grad(total), z)[1]
+    (columns,) = vmap(pull)(axes(z))  # (d, ..., d)
+    hessian: Tensor = columns.movedim(0, -1)
+    return 0.5 * (hessian + hessian.mT)
+
+
+def axes(z: Tensor) -> Tensor:
+    """Return the unit vector along each of d axes for every vector of z (..., d), (d, ..., d)."""
+    unit = torch.eye(z.shape[-1]).to(z)
+    return unit.view(-1, *[1] * (z.ndim - 1), z.shape[-1]).expand(-1, *z.shape)
+
+
+def solved(triangle: Tensor, vectors: Tensor, upper: bool = False) -> Tensor:
+    """Solve triangular systems (*b, d, d) for vectors (..., *b, d): one call for all of a system.
+
+    Solved vector by vector, a system would be copied for each.
+    """
+    columns = vectors.reshape(-1, *triangle.shape[:-1]).movedim(0, -1)
+    found: Tensor = torch.linalg.solve_triangular(triangle, columns, upper=upper)
+    return found.movedim(-1, 0).reshape(vectors.shape)
 
 
 class DiagonalNormal(PriorDistribution):
@@ -151,8 +181,10 @@ class Moved(PriorDistribution):
         return log_prob - self.log_scale.sum(-1)
 
     def curvature(self, z: Tensor) -> Tensor:
-        shrink = torch.exp(-self.log_scale).to(z)
-        return shrink.unsqueeze(-1) * self.base.curvature(self._back(z)) * shrink.unsqueeze(-2)
+        return self._shrunk(self.base.curvature(self._back(z)))
+
+    def second_derivative(self, z: Tensor) -> Tensor:
+        return self._shrunk(self.base.second_derivative(self._back(z)))
 
     def moved(self, loc: Tensor, log_scale: Tensor) -> PriorDistribution:
         return Moved(self, loc, log_scale)
@@ -163,6 +195,10 @@ class Moved(PriorDistribution):
 
     def _back(self, z: Tensor) -> Tensor:
         return (z - self.loc) * torch.exp(-self.log_scale)
+
+    def _shrunk(self, matrix: Tensor) -> Tensor:
+        shrink = torch.exp(-self.log_scale).to(matrix)
+        return shrink.unsqueeze(-1) * matrix * shrink.unsqueeze(-2)
 
 
 class TriangularNormal(PriorDistribution):
@@ -185,9 +221,7 @@ class TriangularNormal(PriorDistribution):
         return self.rsample(noise), standard_normal_log_prob(noise) - self.log_diagonal.sum(-1)
 
     def log_prob(self, value: Tensor) -> Tensor:
-        noise = torch.linalg.solve_triangular(
-            self.scale_tril, (value - self.loc).unsqueeze(-1), upper=False
-        ).squeeze(-1)
+        noise = solved(self.scale_tril, value - self.loc)
         return standard_normal_log_prob(noise) - self.log_diagonal.sum(-1)
 
     def curvature(self, z: Tensor) -> Tensor:
@@ -221,10 +255,8 @@ class StudentT(LatentDistribution):
     def draw(self, noise: Tensor) -> tuple[Tensor, Tensor]:
         shrink = torch.sqrt(chi2_quantile(noise[..., -1:], self.df) / self.df)
         standard = noise[..., :-1] / shrink  # (K, n, d)
-        # One solve a row, for all its draws at once.
-        columns = standard.movedim(0, -1)
-        moved = torch.linalg.solve_triangular(self.precision_tril.mT, columns, upper=True)
-        return self.loc + moved.movedim(-1, 0), self._log_prob(standard)
+        moved = solved(self.precision_tril.mT, standard, upper=True)
+        return self.loc + moved, self._log_prob(standard)
 
     def log_prob(self, value: Tensor) -> Tensor:
         return self._log_prob(

@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.func import grad, vjp, vmap
 
 from .batch import Batch
-from .distributions import StudentT
+from .distributions import StudentT, axes, second_derivative
 from .vae import VAE
 
 #: Steps towards the mode. The first ones are Fisher scoring, after which quasi-Newton updates are
@@ -68,10 +68,11 @@ def laplace(vae: VAE, batch: Batch, start: Tensor) -> Laplace:
     1986); "Numerical Optimization" (Nocedal and Wright, 2006), section 6.1.
     """
     z, decrement = find_mode(vae, batch, start)
-    hessian = -_second_derivative(vae, batch, z)
+    prior = vae.prior_of(batch)
+    hessian = -_of_cells(vae, batch, z) - prior.second_derivative(z)
     converged = (decrement < FAR) & hessian.isfinite().flatten(1).all(-1)
     z = torch.where(converged.unsqueeze(-1), z, 0.0)
-    curvature = vae.prior_of(batch).curvature(z)
+    curvature = prior.curvature(z)
     hessian = torch.where(converged[:, None, None], hessian, curvature)
     precision_tril = torch.linalg.cholesky_ex(at_least(hessian, curvature)).L
     return Laplace(StudentT(z, precision_tril, max(5.0, 4.0 * z.shape[-1])), converged)
@@ -116,7 +117,7 @@ def fisher(vae: VAE, batch: Batch, z: Tensor) -> Tensor:
         return gradient
 
     push = vjp(transposed, tuple(torch.zeros_like(theta) for theta in thetas))[1]
-    (tangents,) = vmap(push)(_axes(z))
+    (tangents,) = vmap(push)(axes(z))
     return vae.cells.fisher(batch, thetas, tangents) + vae.prior_of(batch).curvature(z)
 
 
@@ -148,25 +149,14 @@ def _evaluate(vae: VAE, batch: Batch, z: Tensor) -> Point:
     return Point(z, log_joint, gradient)
 
 
-def _second_derivative(vae: VAE, batch: Batch, z: Tensor) -> Tensor:
-    def total(z: Tensor) -> Tensor:
-        return _log_joint(vae, batch, z)[0]
-
-    pull = vjp(grad(total), z)[1]
-    (columns,) = vmap(pull)(_axes(z))  # (d, n, d)
-    hessian: Tensor = columns.transpose(0, 1)
-    return 0.5 * (hessian + hessian.mT)
+def _of_cells(vae: VAE, batch: Batch, z: Tensor) -> Tensor:
+    """Return the second derivative of log p(x_observed | z), (n, d, d)."""
+    return second_derivative(lambda z: vae.log_px(batch, z.unsqueeze(0))[0], z)
 
 
 def _log_joint(vae: VAE, batch: Batch, z: Tensor) -> tuple[Tensor, Tensor]:
     log_joint = vae.log_joint(batch, z.unsqueeze(0))[0]
     return log_joint.sum(), log_joint
-
-
-def _axes(z: Tensor) -> Tensor:
-    """Return the unit vector along each of d axes for every row of z (n, d), (d, n, d)."""
-    axes = torch.eye(z.shape[-1], dtype=z.dtype, device=z.device)
-    return axes.unsqueeze(1).expand(-1, *z.shape)
 
 
 def _bfgs(inverse: Tensor, here: Point, there: Point) -> Tensor:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
+from torch.nn.functional import linear
 
 from .distributions import (
     DiagonalNormal,
@@ -35,9 +36,7 @@ class NormalMixture(PriorDistribution):
 
     @property
     def variance(self) -> Tensor:
-        eye = torch.eye(self.event_shape[0]).to(self.root).expand_as(self.root)
-        inverse = torch.linalg.solve_triangular(self.root, eye, upper=False)
-        second = inverse.square().sum(-1) + self.means.square()
+        second = inverted(self.root).square().sum(-1) + self.means.square()
         variance: Tensor = self.log_weight.exp() @ second - self.mean.square()
         return variance
 
@@ -47,9 +46,10 @@ class NormalMixture(PriorDistribution):
 
     def rsample(self, noise: Tensor) -> Tensor:  # type: ignore[override]
         chosen = choose(self.log_weight, noise[..., -1])
-        root, means = self.root.to(noise)[chosen], self.means.to(noise)[chosen]
-        away = torch.linalg.solve_triangular(root, noise[..., :-1, None], upper=False)
-        moved: Tensor = means + away.squeeze(-1)
+        # Of every component, in one matrix product: a root for every draw takes far longer.
+        away = _map_each(noise[..., :-1], inverted(self.root.to(noise)))
+        index = chosen[..., None, None].expand(*chosen.shape, 1, away.shape[-1])
+        moved: Tensor = self.means.to(noise)[chosen] + away.gather(-2, index).squeeze(-2)
         return moved
 
     def draw(self, noise: Tensor) -> tuple[Tensor, Tensor]:
@@ -61,9 +61,16 @@ class NormalMixture(PriorDistribution):
 
     def curvature(self, z: Tensor) -> Tensor:
         """Return the precisions, weighed by the responsibilities of their components."""
+        return self._mean_precision(torch.softmax(self._joint(z), -1))
+
+    def second_derivative(self, z: Tensor) -> Tensor:
+        """Return the covariance of the components' gradients, less their mean precision."""
         share = torch.softmax(self._joint(z), -1)
-        root = self.root.to(z)
-        return torch.einsum("...k,kij->...ij", share, root.mT @ root)
+        gradients = -torch.einsum("...ki,kij->...kj", self._noise(z), self.root.to(z))
+        mean = torch.einsum("...k,...ki->...i", share, gradients)
+        apart = gradients - mean.unsqueeze(-2)
+        spread = torch.einsum("...k,...ki,...kj->...ij", share, apart, apart)
+        return spread - self._mean_precision(share)
 
     def moved(self, loc: Tensor, log_scale: Tensor) -> PriorDistribution:
         return Moved(self, loc, log_scale)
@@ -73,12 +80,18 @@ class NormalMixture(PriorDistribution):
 
     def _joint(self, z: Tensor) -> Tensor:
         """Return the log-density of each component times its weight, (..., k)."""
+        log_density = standard_normal_log_prob(self._noise(z)) + self.log_diagonal.sum(-1)
+        return self.log_weight + log_density
+
+    def _noise(self, z: Tensor) -> Tensor:
+        """Return what of each component would have made z, (..., k, d)."""
         root = self.root.to(z)
         offset = (root @ self.means.to(z).unsqueeze(-1)).squeeze(-1)  # (k, d)
-        # One matrix product for all components.
-        noise = (z @ root.flatten(0, 1).T).unflatten(-1, offset.shape) - offset
-        log_density = standard_normal_log_prob(noise) + self.log_diagonal.sum(-1)
-        return self.log_weight + log_density
+        return _map_each(z, root, -offset)
+
+    def _mean_precision(self, share: Tensor) -> Tensor:
+        root = self.root.to(share)
+        return torch.einsum("...k,kij->...ij", share, root.mT @ root)
 
 
 class MixtureOf(PriorDistribution):
@@ -197,12 +210,26 @@ def mixture_of(components: PriorDistribution, logits: Tensor) -> PriorDistributi
         below = components.loc.new_zeros(*components.loc.shape, components.event_shape[0])
         return NormalMixture(logits, components.loc, -components.log_scale, below)
     if isinstance(components, TriangularNormal):
-        tril = components.scale_tril
-        root = torch.linalg.solve_triangular(
-            tril, torch.eye(tril.shape[-1]).to(tril).expand_as(tril), upper=False
-        )
+        root = inverted(components.scale_tril)
         return NormalMixture(logits, components.loc, -components.log_diagonal, root.tril(-1))
     return MixtureOf(components, torch.log_softmax(logits, -1))
+
+
+def inverted(tril: Tensor) -> Tensor:
+    """Invert lower triangular matrices (k, d, d)."""
+    eye = torch.eye(tril.shape[-1]).to(tril).expand_as(tril)
+    inverse: Tensor = torch.linalg.solve_triangular(tril, eye, upper=False)
+    return inverse
+
+
+def _map_each(z: Tensor, matrices: Tensor, bias: Tensor | None = None) -> Tensor:
+    """Map z (..., d) by each of k matrices (k, d, d) and biases (k, d), (..., k, d).
+
+    In one product.
+    """
+    flat = linear(z, matrices.flatten(0, 1), None if bias is None else bias.flatten())
+    mapped: Tensor = flat.unflatten(-1, matrices.shape[:-1])
+    return mapped
 
 
 def choose(log_weight: Tensor, noise: Tensor) -> Tensor:

@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.distributions import Normal
 
 from .batch import Batch
-from .distributions import LatentDistribution, TriangularNormal, standard_normal_log_prob
+from .distributions import LatentDistribution
 from .latent import kl_per_unit
 from .objectives import ELBO, Bound, Objective, ObjectiveModule, closed_divergence
 from .vae import VAE
@@ -251,21 +251,11 @@ def split_divergence(
     n, n_train = len(z), max(n_train, len(z))
     others = torch.as_tensor((1.0 - 1.0 / n_train) / max(n - 1, 1)).log()
     log_share = others.to(z).repeat(n, n).fill_diagonal_(-math.log(n_train))
-    log_of_each = log_share + log_prob_of_each(q, z)  # (n draws, n rows)
+    log_of_each = log_share + q.log_prob(z.unsqueeze(1))  # (n draws, n rows)
     margins = Normal(q.mean, q.variance.sqrt(), validate_args=False).log_prob(z.unsqueeze(1))
     log_q = torch.logsumexp(log_of_each, 1)
     log_margins = torch.logsumexp(log_share.unsqueeze(-1) + margins, 1).sum(-1)
     return Divergence(log_qz - log_q, log_q - log_margins, log_margins - log_pz)
-
-
-def log_prob_of_each(q: LatentDistribution, z: Tensor) -> Tensor:
-    """Return log q(z_i | x_j) of each of the draws z (m, d) under each row's q, (m, n)."""
-    if not isinstance(q, TriangularNormal):
-        return q.log_prob(z.unsqueeze(1))
-    # One solve a row, for all draws at once.
-    away = z.T - q.loc.unsqueeze(-1)  # (n, d, m)
-    noise = torch.linalg.solve_triangular(q.scale_tril, away, upper=False)
-    return standard_normal_log_prob(noise.movedim(-1, 0)) - q.log_diagonal.sum(-1)
 
 
 @dataclasses.dataclass

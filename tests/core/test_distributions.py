@@ -10,8 +10,9 @@ from skvae.core.distributions import (
     StudentT,
     TriangularNormal,
     chi2_quantile,
+    solved,
 )
-from skvae.core.mixtures import Mixture, NormalMixture
+from skvae.core.mixtures import Mixture, MixtureOf, NormalMixture
 
 
 def distributions():
@@ -25,6 +26,16 @@ def distributions():
         DiagonalNormal(loc, log_scale),
         TriangularNormal(loc, log_scale, randn(4, 3, 3).tril(-1)),
     ]
+
+
+def normal_mixture(n_components=3):
+    generator = torch.Generator().manual_seed(2)
+
+    def randn(*shape):
+        return torch.randn(*shape, generator=generator, dtype=torch.float64)
+
+    k = n_components
+    return NormalMixture(randn(k), 2 * randn(k, 3), 0.3 * randn(k, 3), randn(k, 3, 3).tril(-1))
 
 
 def oracle(q):
@@ -59,6 +70,35 @@ def test_curvature_of_a_normal_prior_is_its_precision():
     q = distributions()[0]
     z = torch.zeros(4, 3, dtype=torch.float64)
     torch.testing.assert_close(q.curvature(z), oracle(q).precision_matrix)
+
+
+def priors():
+    normals = distributions()
+    moved = normal_mixture().moved(normals[0].loc, normals[0].log_scale)
+    of_normals = MixtureOf(normals[1], torch.linspace(-1.0, 0.0, 4).double().log_softmax(-1))
+    return [*normals, normal_mixture(), moved, of_normals]
+
+
+@pytest.mark.parametrize("p", priors(), ids=lambda p: type(p).__name__)
+def test_second_derivatives_equal_those_of_automatic_differentiation(p):
+    z = torch.linspace(-3, 3, 12, dtype=torch.float64).view(4, 3)
+    found = p.second_derivative(z)
+    for row in range(4):
+
+        def log_p(one, row=row):
+            return p.log_prob(torch.cat([z[:row], one[None], z[row + 1 :]]))[row]
+
+        torch.testing.assert_close(found[row], torch.autograd.functional.hessian(log_p, z[row]))
+
+
+@pytest.mark.parametrize("upper", [False, True])
+def test_one_solve_a_system_equals_a_solve_a_vector(generator, upper):
+    triangle = distributions()[1].scale_tril
+    triangle = triangle.mT if upper else triangle
+    vectors = torch.randn(7, 2, 4, 3, generator=generator, dtype=torch.float64)
+    found = solved(triangle, vectors, upper)
+    torch.testing.assert_close((triangle @ found.unsqueeze(-1)).squeeze(-1), vectors)
+    torch.testing.assert_close(solved(triangle, vectors[0, 0], upper), found[0, 0])
 
 
 @pytest.mark.parametrize("df", [5.0, 8.0, 33.0, 200.0])
@@ -112,16 +152,6 @@ def test_a_mixture_draws_and_weighs_by_its_shares(share, generator):
     target = DiagonalNormal(second.loc, second.log_scale - 0.5)
     weights = torch.exp(target.log_prob(z) - log_q)
     assert ((weights.mean(0) - 1).abs() < 5 * weights.std(0) / 20_000**0.5).all()
-
-
-def normal_mixture(n_components=3):
-    generator = torch.Generator().manual_seed(2)
-
-    def randn(*shape):
-        return torch.randn(*shape, generator=generator, dtype=torch.float64)
-
-    k = n_components
-    return NormalMixture(randn(k), 2 * randn(k, 3), 0.3 * randn(k, 3), randn(k, 3, 3).tril(-1))
 
 
 def mixture_oracle(p):
