@@ -121,6 +121,10 @@ class WeightAverage:
         return [value.clone() for value in values]
 
 
+class _Ended(Exception):
+    """A callback ended training."""
+
+
 class VAENet(NeuralNet):  # type: ignore[misc]
     """A skorch net whose module is an objective and whose loss is minus its bound.
 
@@ -179,6 +183,24 @@ class VAENet(NeuralNet):  # type: ignore[misc]
             module: ObjectiveModule = self.module_
             self.noise_ = self.held_out_.noise_for(module)
         return self
+
+    def partial_fit(self, X: Batch, y: Any = None, **params: Any) -> VAENet:
+        """Train until the epochs are over or a callback ends it.
+
+        skorch's own takes every interrupt for such an end, one from the keyboard too.
+        """
+        super().notify("on_train_begin", X=X, y=y)
+        with contextlib.suppress(_Ended):
+            self.fit_loop(X, y, **params)
+        super().notify("on_train_end", X=X, y=y)
+        return self
+
+    def notify(self, method_name: str, **params: Any) -> None:
+        """Tell the callbacks, which end training by a KeyboardInterrupt of theirs."""
+        try:
+            super().notify(method_name, **params)
+        except KeyboardInterrupt as interrupt:
+            raise _Ended from interrupt
 
     def get_split_datasets(self, X: Batch, y: Any = None, **params: Any) -> tuple[Batch, Any]:
         """Return the training rows and the held-out rows."""

@@ -9,7 +9,7 @@ import pytest
 import torch
 from numpy.testing import assert_array_equal
 from sklearn.datasets import load_breast_cancer, load_iris
-from skorch.callbacks import Callback
+from skorch.callbacks import Callback, EarlyStopping
 from threadpoolctl import threadpool_limits
 
 from skvae import ELBO, VAEDensity, fitting, training
@@ -18,6 +18,7 @@ from skvae.fitting import choose
 from skvae.training import (
     TensorBatches,
     Trained,
+    VAENet,
     WeightAverage,
     default_batch_size,
     default_max_epochs,
@@ -170,6 +171,27 @@ def test_callbacks_hear_every_event():
     counter = Counter()
     quick(callbacks=[counter], early_stopping=False, batch_size=50).fit(IRIS)
     assert counter.heard == {"train": 1, "epoch": 12, "batch": 36}
+
+
+def test_a_callback_can_end_training():
+    patience = EarlyStopping(monitor="train_loss", patience=2, threshold=1e9)
+    assert quick(callbacks=[patience], early_stopping=False).fit(IRIS).n_iter_ == 3
+
+
+def test_an_interrupt_ends_the_fit_and_keeps_the_model_of_before(monkeypatch):
+    density = quick().fit(IRIS)
+    before = density.score_samples(IRIS)
+    take = VAENet.train_step
+
+    def interrupted(net, batch, **params):
+        if net.n_steps_ == 5:
+            raise KeyboardInterrupt
+        return take(net, batch, **params)
+
+    monkeypatch.setattr(VAENet, "train_step", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        density.set_params(random_state=1).fit(IRIS)
+    assert_array_equal(density.score_samples(IRIS), before)
 
 
 def test_the_progress_bar_shows_held_out_nats(capsys):
