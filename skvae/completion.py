@@ -227,11 +227,11 @@ class Drawing:
         self, conditions: list[Condition], values: Float, n_tries: int, index: Rows
     ) -> Drawn:
         n, table, vae = len(values), self.of.table, self.of.vae
-        tried, log_r = allowed(conditions, vae.cells, table, n * n_tries, self.random)
+        tried, log_r, n_distinct = allowed(conditions, vae.cells, table, n * n_tries, self.random)
         known = np.repeat(values, n_tries, axis=0)
         tried[~np.isnan(known)] = np.nan
-        log_r = torch.as_tensor(np.where(np.isnan(tried), 0.0, log_r).sum(1))
-        rows, _ = as_rows(table, np.where(np.isnan(tried), known, tried))
+        rows, log_det = as_rows(table, np.where(np.isnan(tried), known, tried))
+        log_r = torch.as_tensor(np.where(np.isnan(tried), 0.0, log_r).sum(1) - log_det)
         z = torch.empty(DRAWS_A_TRY, len(rows), vae.n_latent, dtype=torch.float64)
         log_w = torch.empty(DRAWS_A_TRY, len(rows), dtype=torch.float64)
         scoring = dataclasses.replace(self.scoring, n_draws=DRAWS_A_TRY)
@@ -242,7 +242,8 @@ class Drawing:
         drawn, chosen = self._draw(rows[::n_tries], z, log_w)
         of_try = (torch.arange(n) * n_tries + chosen % n_tries).T.flatten()
         tried = tried[of_try]
-        return Drawn(index, np.where(np.isnan(tried), drawn, tried), self._quality(log_w))
+        quality = self._quality(log_w).among(n_distinct)
+        return Drawn(index, np.where(np.isnan(tried), drawn, tried), quality)
 
 
 def stages(scoring: Scoring, n_draws: int) -> Iterator[tuple[int, Scoring]]:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Collection, Hashable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 
-from .codecs import Bool, Float
+from .codecs import Affine, Bool, Float
 from .core.cells import Cells
 from .table import Column, Table
 
@@ -29,11 +29,20 @@ class Condition:
         As the user wrote it.
     allows : callable
         Values (n,) -> which are allowed, (n,) bool.
+    ends : tuple of two floats, or None
+        Of a range.
     """
 
     column: Column
     given: Any
     allows: Callable[[Float], Bool]
+    ends: tuple[float, float] | None = None
+
+    @property
+    def is_continuous(self) -> bool:
+        """Whether every number in a range is a value of the column."""
+        smooth = isinstance(self.column.codec, Affine) and self.column.field.role == "number"
+        return self.ends is not None and smooth
 
     def check(self, values: Float) -> None:
         """Raise ValueError naming the first observed value that is not allowed."""
@@ -64,22 +73,22 @@ def conditions(where: Mapping[Hashable, Any], table: Table) -> list[Condition]:
         raise ValueError(
             f"where names columns {unknown}, which the model does not have. It has {list(columns)}."
         )
-    return [
-        Condition(columns[name], given, _test(columns[name], given))
-        for name, given in where.items()
-    ]
+    return [_read(columns[name], given) for name, given in where.items()]
 
 
-def _test(column: Column, given: Any) -> Callable[[Float], Bool]:
+def _read(column: Column, given: Any) -> Condition:
     if isinstance(given, tuple):
-        return _range(column, given)
-    if isinstance(given, str) or not isinstance(given, Collection):
-        given = [given]
-    numbers = [column.field.number(value) for value in given]
-    return lambda values: np.isin(values, numbers)
+        low, high = _range(column, given)
+        within = lambda values: (values >= low) & (values <= high)  # noqa: E731
+        return Condition(column, given, within, (low, high))
+    values = [given] if isinstance(given, str) or not isinstance(given, Collection) else given
+    if not len(values):
+        raise ValueError(f"where={{{column.name!r}: {given!r}}}: the set is empty.")
+    numbers = [column.field.number(value) for value in values]
+    return Condition(column, given, lambda values: np.isin(values, numbers))
 
 
-def _range(column: Column, given: tuple[Any, ...]) -> Callable[[Float], Bool]:
+def _range(column: Column, given: tuple[Any, ...]) -> tuple[float, float]:
     if len(given) != 2 or column.field.role == "category":
         raise ValueError(
             f"where={{{column.name!r}: {given!r}}}: expected a range (low, high) of numbers, times "
@@ -91,20 +100,21 @@ def _range(column: Column, given: tuple[Any, ...]) -> Callable[[Float], Bool]:
     )
     if not low <= high:
         raise ValueError(f"where={{{column.name!r}: {given!r}}}: the range is empty.")
-    return lambda values: (values >= low) & (values <= high)
+    return low, high
+
+
+class Allowed(NamedTuple):
+    """Values that conditions allow, drawn as if columns had nothing to do with each other."""
+
+    values: Float  # (n, columns of the user), NaN where there is no condition
+    log_r: Float  # their log-density, up to a constant, (n, columns of the user)
+    n_distinct: float  # of a column few of whose draws are allowed, each many times; or infinity
 
 
 def allowed(
     conditions: list[Condition], cells: Cells, table: Table, n: int, random: np.random.RandomState
-) -> tuple[Float, Float]:
-    """Draw values that conditions allow, as if columns had nothing to do with each other.
-
-    Returns
-    -------
-    values : ndarray of shape (n, columns of the user)
-        NaN where there is no condition.
-    log_r : ndarray of shape (n, columns of the user)
-        Their log-probabilities, up to a constant.
+) -> Allowed:
+    """Draw values that conditions allow.
 
     Raises
     ------
@@ -113,18 +123,42 @@ def allowed(
     """
     found = _draw_allowed(conditions, cells, table, n, random)
     values = np.full((n, len(table.container.fields)), np.nan)
-    log_r = np.zeros_like(values)
-    for condition, (chosen, of_chosen) in zip(conditions, found, strict=True):
-        if not len(chosen):
+    log_r, n_distinct = np.zeros_like(values), np.inf
+    for condition, (hits, of_hits) in zip(conditions, found, strict=True):
+        j = condition.column.position
+        if len(hits) >= n:
+            values[:, j], log_r[:, j] = hits[:n], of_hits[:n]
+        elif condition.is_continuous and len(hits):
+            values[:, j], log_r[:, j] = _in_range(condition, hits, n, random)
+        elif len(hits):
+            pick = random.randint(len(hits), size=n)
+            values[:, j], log_r[:, j] = hits[pick], of_hits[pick]
+            # Of values that come again by themselves any number of copies is as good as draws.
+            are_own = condition.ends is not None and len(np.unique(hits)) == len(hits)
+            n_distinct = min(n_distinct, len(hits)) if are_own else n_distinct
+        else:
             raise ValueError(
                 f"where={{{condition.column.name!r}: {condition.given!r}}}: none of "
                 f"{MAX_ROUNDS * DRAWN_CELLS:,} draws of the column is there. Widen the condition; "
-                "a value that is known belongs in X."
+                "a range is a tuple (low, high), and a value that is known belongs in X."
             )
-        pick = np.arange(n) if len(chosen) >= n else random.randint(len(chosen), size=n)
-        position = condition.column.position
-        values[:, position], log_r[:, position] = chosen[pick], of_chosen[pick]
-    return values, log_r
+    return Allowed(values, log_r, n_distinct)
+
+
+def _in_range(
+    condition: Condition, hits: Float, n: int, random: np.random.RandomState
+) -> tuple[Float, Float]:
+    """Draw values in a range that few draws of its column hit, and their log-density.
+
+    They fall off exponentially from the end that the hits are near, by their mean distance.
+    """
+    low, high = condition.ends or (-np.inf, np.inf)
+    middle = np.median(hits)
+    end, sign = (low, 1.0) if middle - low <= high - middle else (high, -1.0)
+    scale = max(np.abs(hits - end).mean(), np.finfo(float).tiny)
+    inside = -np.expm1(-(high - low) / scale)
+    distance = np.minimum(-scale * np.log1p(-inside * random.uniform(size=n)), high - low)
+    return end + sign * distance, -distance / scale - np.log(scale * inside)
 
 
 def _draw_allowed(
@@ -132,7 +166,7 @@ def _draw_allowed(
 ) -> list[tuple[Float, Float]]:
     """Draw until each condition has allowed n values, or long enough.
 
-    Returns these values, and their log-probabilities, for each condition.
+    Returns these values, and their log-densities, for each condition.
     """
     found: list[list[tuple[Float, Float]]] = [[] for _ in conditions]
     index = {column.position: j for j, column in enumerate(table.columns)}
@@ -143,7 +177,9 @@ def _draw_allowed(
         for of_condition, condition in zip(found, conditions, strict=True):
             position = condition.column.position
             ok = condition.allows(values[:, position])
-            of_condition.append((values[ok, position], log_prob.numpy()[ok, index[position]]))
+            hits = values[ok, position]
+            log_det = condition.column.codec.encode(hits)[1]
+            of_condition.append((hits, log_prob.numpy()[ok, index[position]] + log_det))
         if min(sum(len(v) for v, _ in of_condition) for of_condition in found) >= n:
             break
     return [

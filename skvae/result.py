@@ -84,6 +84,16 @@ class CompletionQuality:
     n_proposals: NDArray[np.int64]
     n_samples: int = 1
 
+    def among(self, n_distinct: float) -> CompletionQuality:
+        """Return the quality where weights are those of so many draws, over and over again."""
+        ess, k = self.effective_sample_size, self.pareto_k
+        again = ess > n_distinct
+        return dataclasses.replace(
+            self,
+            effective_sample_size=np.minimum(ess, n_distinct),
+            pareto_k=np.where(again, np.inf, k),
+        )
+
     @property
     def decided_by_few(self) -> NDArray[np.bool_]:
         """Rows whose weights have a tail so heavy that few draws decide, (n_rows,).

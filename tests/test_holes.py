@@ -8,11 +8,11 @@ import polars as pl
 import pytest
 import torch
 from numpy.testing import assert_allclose, assert_array_equal
-from scipy.stats import multivariate_normal
+from scipy.stats import multivariate_normal, truncnorm, uniform
 from sklearn.base import clone
 from sklearn.datasets import load_iris, load_wine
 
-from skvae import Gaussian, LaplaceProposal, VAEDensity, VAETransformer
+from skvae import Gaussian, LaplaceProposal, VAEDensity, VAETransformer, conditions
 
 WINE = load_wine().data[:, :6]
 IRIS = load_iris().data
@@ -442,11 +442,53 @@ def test_conditions_hold(of_mixed, where, holds):
         ({"colour": {"pink"}}, "Column 'colour' cannot have the value 'pink'"),
         ({"count": ("few", "many")}, "Column 'count' cannot have the value 'few'"),
         ({"length": (1e6, 2e6)}, "none of 1,000,000 draws of the column is there"),
+        ({"length": [3.0, 4.0]}, r"a range is a tuple \(low, high\)"),
+        ({"length": set()}, "the set is empty"),
     ],
 )
 def test_conditions_that_make_no_sense_are_refused(of_mixed, where, message):
     with pytest.raises(ValueError, match=message):
         of_mixed.sample_conditional(None, 5, where=where)
+
+
+@pytest.mark.parametrize("given", [(4.2, None), (None, -4.2), (4.0, 4.1), (0.0, 1e-5)])
+def test_conditions_that_hardly_ever_hold_are_met_by_draws_of_their_own(given):
+    """Of a linear model, against the truncated normal and the regression on it."""
+    X = np.random.default_rng(0).normal(size=(600, 3)) @ [[1.0, 0.8, 0.0], [0, 0.6, 0], [0, 0, 1]]
+    density = quick(
+        hidden_layer_sizes=(),
+        likelihood=Gaussian("column"),
+        prior="standard_normal",
+        init="linear",
+        max_epochs=0,
+    ).fit(X)
+    drawn, quality = density.sample_conditional(
+        None, 1000, random_state=0, where={0: given}, return_quality=True
+    )
+    free = density.sample(400_000, random_state=1)
+    mean, scale = free[:, 0].mean(), free[:, 0].std()
+    low, high = (end and (end - mean) / scale for end in given)
+    expected = truncnorm(low or -np.inf, np.inf if high is None else high, mean, scale)
+    if given == (0.0, 1e-5):  # where scipy's moments are rounded
+        expected = uniform(0.0, 1e-5)
+    slope = np.cov(free[:, 0], free[:, 1])[0, 1] / scale**2
+    assert len(np.unique(drawn[:, 0])) > 700
+    assert quality.effective_sample_size[0] > 1000
+    assert_allclose(drawn[:, 0].mean(), expected.mean(), rtol=0, atol=0.15 * expected.std())
+    assert_allclose(drawn[:, 0].std(), expected.std(), rtol=0.1)
+    regression = free[:, 1].mean() + slope * (expected.mean() - mean)
+    assert drawn[:, 1].mean() == pytest.approx(regression, abs=0.1)
+
+
+def test_values_that_few_draws_hit_are_said_to_be_few(monkeypatch):
+    monkeypatch.setattr(conditions, "MAX_ROUNDS", 2)
+    X = pd.DataFrame({"n": np.random.default_rng(0).integers(0, 10**6, 400)})
+    density = quick(prior="standard_normal").fit(X)
+    with pytest.warns(UserWarning, match="few draws of z decide"):
+        _, quality = density.sample_conditional(
+            None, 200, 0, where={"n": (500_000, 500_500)}, return_quality=True
+        )
+    assert quality.effective_sample_size[0] < 200
 
 
 def test_conditions_come_by_column(of_mixed):
