@@ -23,6 +23,7 @@ from .core.families import (
     NegativeBinomial,
     Ordinal,
 )
+from .core.families.counts import MAX_SIZE
 from .core.recipe import resolve
 from .table import Column, Model, Table, is_binary, learn_column, observed
 
@@ -175,12 +176,18 @@ def _choose_integer(field: Field, values: Float, some: Float) -> Family:
     if values.min() < 0:
         return Binned()
     if len(some) < MIN_ROWS:
-        return NegativeBinomial()
+        return NegativeBinomial() if _spread_as_counts(values) else Binned()
     count, binned = (
         marginal_log_prob(family, field, *_halves(some))
         for family in (NegativeBinomial(), Binned())
     )
     return NegativeBinomial() if _ahead(count, binned) else Binned()
+
+
+def _spread_as_counts(values: Float) -> bool:
+    """Whether values vary as much as counts: years and times since long ago do not."""
+    mean, variance = values.mean(), values.var()
+    return bool(variance >= max(0.5 * mean, mean**2 / MAX_SIZE))
 
 
 def _choose_number(field: Field, values: Float, some: Float) -> Family:

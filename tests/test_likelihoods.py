@@ -15,6 +15,7 @@ from skvae import (
     Ordinal,
     Poisson,
     StudentT,
+    VAEDensity,
 )
 from skvae.container import Container
 from skvae.likelihoods import (
@@ -91,6 +92,21 @@ def test_integers_of_an_array_are_seen_as_those_of_a_frame():
 def test_small_tables_get_the_plainest_candidate():
     frame = pd.DataFrame({name: COLUMNS[name][0] for name in ("ages", "pieces", "log-normal")})
     assert chosen(frame[:49]) == [NegativeBinomial(), Gaussian(), LogNormal()]
+
+
+def test_few_integers_far_from_zero_are_no_counts():
+    seconds = 1_700_000_000 + RANDOM.integers(0, 86_400 * 30, 45)
+    years = RANDOM.integers(1990, 2024, 45)
+    assert chosen(pd.DataFrame({"s": seconds, "y": years})) == [Binned(), Binned()]
+
+
+def test_large_counts_start_at_their_mean():
+    counts = np.random.default_rng(0).negative_binomial(10, 1e-8, size=(400, 1))
+    density = VAEDensity(
+        1, likelihood="negative_binomial", init="linear", max_epochs=0, random_state=0
+    ).fit(counts)
+    drawn = density.sample(2000, random_state=0)
+    assert drawn.mean() == pytest.approx(counts.mean(), rel=0.1)
 
 
 def test_a_choice_depends_on_the_seed_alone():

@@ -259,6 +259,15 @@ def test_draws_come_in_the_shape_asked_for(case, generator):
     assert p.log_prob(torch.tensor(case.grid[3 % len(case.grid)])).shape == (3, 2)
 
 
+@pytest.mark.parametrize(("mean", "size"), [(5.0, 1e6), (150.0, 1e6), (1e6, 10.0), (1e9, 10.0)])
+def test_large_counts_are_exact_in_single_precision(mean, size):
+    counts = np.floor(mean * np.array([0.0, 0.2, 0.5, 1.0, 2.0]))
+    p = NegativeBinomial()(torch.tensor([np.log(mean), np.log(size)], dtype=torch.float32))
+    found = p.log_prob(torch.tensor(counts, dtype=torch.float32))
+    expected = stats.nbinom(size, size / (size + mean)).logpmf(counts)
+    np.testing.assert_allclose(found, expected, atol=1e-3)
+
+
 EXTREME = [
     # Two gamma numbers whose sum would round to 0.
     (Beta(), [0.0, np.log(0.05)]),

@@ -263,6 +263,19 @@ def bounded(log_mean: Tensor) -> Tensor:
     return MAX_LOG_MEAN * torch.tanh(log_mean / MAX_LOG_MEAN)
 
 
+def unbounded(weight: Tensor, log_mean: Tensor) -> Start:
+    """Return where a raw number starts that is bounded to the logarithm of a mean.
+
+    Parameters
+    ----------
+    weight : Tensor of shape (c, 1, d)
+        Derivative of that logarithm by z.
+    log_mean : Tensor of shape (c, 1)
+    """
+    share = (log_mean / MAX_LOG_MEAN).clamp(-0.99, 0.99)
+    return weight / (1.0 - share.square()).unsqueeze(-1), MAX_LOG_MEAN * torch.atanh(share)
+
+
 def check_scale(family: Family, name: str, value: Sharing, learned: tuple[str, ...]) -> None:
     """Raise ValueError unless a field is one of some names or a positive number."""
     fixed = isinstance(value, float | int) and 0 < value < math.inf

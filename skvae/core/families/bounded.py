@@ -28,6 +28,7 @@ from .base import (
     flat,
     log_standard_gamma,
     standard_gamma,
+    unbounded,
 )
 from .real import Normal
 
@@ -196,7 +197,7 @@ class Gamma(Family):
         mean = of.mean.clamp_min(tiny).unsqueeze(-1)
         variance = of.variance.unsqueeze(-1) * linear.noise_scale.square()
         shape = (mean.square() / variance.clamp_min(tiny)).clamp(1e-2, MAX_SHAPE)
-        return [(linear.weight, mean.log()), flat(linear, shape.log())]
+        return [unbounded(linear.weight, mean.log()), flat(linear, shape.log())]
 
 
 class BetaCell(CellDistribution):

@@ -7,6 +7,7 @@ from typing import ClassVar
 
 import torch
 from torch import Tensor
+from torch.nn.functional import softplus
 
 from .base import (
     CellDistribution,
@@ -22,10 +23,13 @@ from .base import (
     fixed_or,
     flat,
     standard_gamma,
+    unbounded,
 )
 
 #: Bounds on the size of a negative binomial; above the upper one it is a Poisson distribution.
 MIN_SIZE, MAX_SIZE = 1e-3, 1e6
+#: From here on the terms of Stirling's series that are left out are below 1e-9.
+LARGE = 100.0
 #: Largest rate that counts are drawn at.
 MAX_RATE = 1e18
 
@@ -57,6 +61,22 @@ class PoissonCell(CellDistribution):
         return torch.poisson(rate, generator=generator)
 
 
+def log_choose(value: Tensor, size: Tensor) -> Tensor:
+    """Return log Gamma(value + size) / (Gamma(size) Gamma(value + 1)).
+
+    In single precision the first and the larger of the others are off by hundreds each at 1e9, so
+    their difference is taken by Stirling's series, term by term.
+    """
+    few = value < size
+    large, more = torch.where(few, size, value + 1.0), torch.where(few, value, size - 1.0)
+    ratio = torch.lgamma(large + more) - torch.lgamma(large)
+    base = large.clamp_min(LARGE)
+    series = more * base.log() + (base + more - 0.5) * torch.log1p(more / base) - more
+    series = series + (1.0 / (base + more) - 1.0 / base) / 12.0
+    smaller = torch.where(few, value + 1.0, size)
+    return torch.where(large < LARGE, ratio, series) - torch.lgamma(smaller)
+
+
 class _Count(Family):
     """What both families of counts share: features, and a mean that depends on z."""
 
@@ -68,7 +88,7 @@ class _Count(Family):
 
     def start(self, linear: LinearStart) -> list[Start]:
         log_mean = linear.of.mean.clamp_min(1e-3).log().unsqueeze(-1)
-        return [(linear.weight, log_mean)]
+        return [unbounded(linear.weight, log_mean)]
 
 
 @dataclasses.dataclass
@@ -110,11 +130,10 @@ class NegativeBinomialCell(CellDistribution):
 
     def log_prob(self, value: Tensor) -> Tensor:
         size = self.log_size.exp()
-        both = torch.logaddexp(self.log_mean, self.log_size)
-        choose = torch.lgamma(value + size) - torch.lgamma(size) - torch.lgamma(value + 1.0)
-        # size (log size - both) as -size log1p(mean / size), which stays exact for large sizes.
-        zero = -size * torch.nn.functional.softplus(self.log_mean - self.log_size)
-        return choose + zero + value * (self.log_mean - both)
+        choose = log_choose(value, size)
+        # Logarithms of size / (mean + size) and of mean / (mean + size), exact for large ones, too.
+        zero = -size * softplus(self.log_mean - self.log_size)
+        return choose + zero - value * softplus(self.log_size - self.log_mean)
 
     def _sample(self, shape: torch.Size, generator: Generator) -> Tensor:
         size = self.log_size.exp().expand(shape)
