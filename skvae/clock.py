@@ -47,14 +47,21 @@ class Clock:
 
     def ticks(self, series: nw.Series[Any]) -> NDArray[Any]:
         """Return times as units since the origin."""
+        seen = ~series.is_null().to_numpy()
+        ticks = self._ticks_of_seen(series.drop_nulls())
+        if seen.all():
+            return ticks
+        # Counted from the origin first: a float holds no nanoseconds since 1970.
+        whole = np.full(len(series), np.nan)
+        whole[seen] = ticks
+        return whole
+
+    def _ticks_of_seen(self, series: nw.Series[Any]) -> NDArray[np.int64]:
         # Neither seconds nor days can be asked for: milliseconds can.
         unit = self.unit if self.unit in ("ns", "us") else "ms"
         if self.is_duration:
             # narwhals counts them by way of floats of seconds, which are a unit off.
-            passed = series.to_numpy().astype(f"timedelta64[{unit}]")
-            ticks = passed.astype(np.int64)
-            if np.isnat(passed).any():
-                ticks = np.where(np.isnat(passed), np.nan, ticks)
+            ticks = series.to_numpy().astype(f"timedelta64[{unit}]").astype(np.int64)
         else:
             ticks = series.dt.timestamp(unit).to_numpy()  # type: ignore[arg-type]
         return ticks // {"s": 1_000, "D": 86_400_000}.get(self.unit, 1) - self.origin

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from typing import Any
 
 import narwhals as nw
@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 
 from .clock import Clock, Float
 
+#: Up to this size every integer is a float.
+EXACT = 2**53
 #: What a column can hold. Categories are read as their numbers, times as the units passed since
 #: the first of them.
 ROLES = ("number", "integer", "boolean", "category", "ordered", "time")
@@ -192,6 +194,8 @@ class Container:
 
 def as_frame(X: Any) -> nw.DataFrame[Any] | None:
     """Return a DataFrame of any library as one of narwhals, without copying; None for others."""
+    if hasattr(X, "collect"):
+        raise TypeError(f"X is a lazy {type(X).__name__}: give X.collect().")
     frame = nw.from_native(X, eager_only=True, pass_through=True)
     return frame if isinstance(frame, nw.DataFrame) else None
 
@@ -239,7 +243,7 @@ def column_mask(given: Any, names: list[Hashable], parameter: str) -> list[bool]
 
 def _learn(name: Hashable, series: nw.Series[Any], is_category: bool) -> Field:
     dtype = series.dtype
-    if isinstance(dtype, nw.Unknown):  # polars has a dtype for columns without a value
+    if _is_empty(series):  # polars has a dtype for columns without a value
         return Field(name)
     if isinstance(dtype, nw.Enum):
         return Field(name, "ordered", tuple(dtype.categories))
@@ -256,9 +260,14 @@ def _learn(name: Hashable, series: nw.Series[Any], is_category: bool) -> Field:
     if dtype == nw.Object:
         return _learn_objects(name, series.to_list())
     raise TypeError(
-        f"Column {name!r} has dtype {dtype}, but columns must hold numbers, booleans, times or "
-        "categories. Convert it or drop it."
+        f"Column {name!r} has dtype {_native_dtype(series)}, but columns must hold numbers, "
+        "booleans, times or categories. Convert it or drop it."
     )
+
+
+def _is_empty(series: nw.Series[Any]) -> bool:
+    """Whether a column of no known dtype has no value."""
+    return isinstance(series.dtype, nw.Unknown) and series.null_count() == len(series)
 
 
 def _hides_integers(series: nw.Series[Any]) -> bool:
@@ -267,7 +276,7 @@ def _hides_integers(series: nw.Series[Any]) -> bool:
     seen = values[~np.isnan(values)]
     if len(seen) in (0, len(values)):
         return False
-    return bool((np.abs(seen) < 2.0**53).all() and (seen == np.round(seen)).all())
+    return bool((np.abs(seen) < EXACT).all() and (seen == np.round(seen)).all())
 
 
 def _learn_objects(name: Hashable, values: list[Any]) -> Field:
@@ -321,18 +330,37 @@ def _read(field: Field, column: Any) -> Any:
     if field.is_category:
         return _codes(field, column.to_list() if isinstance(column, nw.Series) else column.tolist())
     if not isinstance(column, nw.Series):
-        return np.asarray(column, dtype=np.float64)
+        return column.astype(float) if column.dtype.kind in "biuf" else _floats(field, column)
     dtype = column.dtype
     if field.clock is not None:
         if not (dtype.is_temporal() and isinstance(dtype, nw.Duration) == field.clock.is_duration):
             raise TypeError(_wrong_dtype(field, "times", dtype))
+        if (getattr(dtype, "time_zone", None) is None) != (field.clock.zone is None):
+            of_fit = f"times of the zone {field.clock.zone}" if field.clock.zone else "no time zone"
+            raise TypeError(_wrong_dtype(field, of_fit, dtype))
         return field.clock.ticks(column)
     if not (dtype.is_numeric() or dtype == nw.Boolean or dtype == nw.Object):
         raise TypeError(_wrong_dtype(field, "numbers", dtype))
     if dtype == nw.Object or dtype == nw.Boolean:
-        values = [np.nan if is_missing(value) else value for value in column.to_list()]
-        return np.array(values, dtype=np.float64)
+        return _floats(field, column.to_list())
+    if dtype.is_integer():
+        check_exact(field.name, [column.min(), column.max()])
     return column.cast(nw.Float64).to_numpy()
+
+
+def _floats(field: Field, values: Iterable[Any]) -> Float:
+    """Return Python objects as numbers."""
+    return np.array([np.nan if is_missing(value) else field.number(value) for value in values])
+
+
+def check_exact(name: Hashable, integers: Iterable[Any]) -> None:
+    """Raise ValueError naming the column of an integer that a float holds only roughly."""
+    if any(abs(int(n)) > EXACT for n in integers):
+        raise ValueError(
+            f"Column {name!r} holds integers beyond 2**53, of which a float cannot tell one "
+            "from the next. Drop it if it is an identifier, make its values strings if they are "
+            "names, or subtract what they have in common."
+        )
 
 
 def _wrong_dtype(field: Field, expected: str, dtype: Any) -> str:

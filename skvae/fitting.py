@@ -132,7 +132,7 @@ class Fit:
             # Without rows to decide on, the start with a closed form is the safe one.
             self.init = inits[0]
             return self._train(rows, self.init, warm)
-        if self.estimator.latent_dim == "auto" and "linear" in inits:
+        if _is_auto(self.estimator.latent_dim) and "linear" in inits:
             self.latent_dim = self._latents_to_start_with(training, held_out)
         self.init, stages = choose(
             {init: self._train(training, init, warm, held_out) for init in inits}
@@ -386,7 +386,7 @@ def latent_dims(latent_dim: Any, n_numbers: int = LATENTS) -> int | tuple[int, i
     ValueError
         If it is neither "auto" nor a positive integer nor two of them.
     """
-    if isinstance(latent_dim, str) and latent_dim == "auto":
+    if _is_auto(latent_dim):
         return min(n_numbers, LATENTS)
     sizes = (latent_dim,) if isinstance(latent_dim, Integral) else tuple(latent_dim)
     if len(sizes) not in (1, 2) or not all(isinstance(d, Integral) and d >= 1 for d in sizes):
@@ -395,6 +395,11 @@ def latent_dims(latent_dim: Any, n_numbers: int = LATENTS) -> int | tuple[int, i
             f"upper and the lower, or 'auto'. Got {latent_dim!r}."
         )
     return int(sizes[0]) if len(sizes) == 1 else (int(sizes[0]), int(sizes[1]))
+
+
+def _is_auto(latent_dim: Any) -> bool:
+    # An array compares number by number.
+    return isinstance(latent_dim, str) and latent_dim == "auto"
 
 
 def curve(stages: list[Trained], name: str) -> list[float]:

@@ -7,13 +7,19 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from sklearn.utils.validation import check_array, validate_data
 from torch import Tensor
 
 from .codecs import Float
-from .container import Container, as_frame, categorical_mask, is_missing
+from .container import Container, as_frame, categorical_mask, check_exact, is_missing
 from .core.batch import Batch
 from .table import Table
+
+#: Largest number of a table: sums of squares of larger ones are infinite.
+LARGEST = 1e150
+#: Largest cell, in standard deviations or what the codec has in their place.
+FAR = 1e37
 
 
 def read(
@@ -40,16 +46,16 @@ def read(
     name = type(estimator).__name__
     if as_frame(X) is not None or _has_categories(estimator, fitted):
         if as_frame(X) is None:
+            X = _as_array(X)
             X = check_array(X, dtype=None, ensure_all_finite=False, ensure_min_samples=n_min)
         validate_data(estimator, X, reset=fitted is None, skip_check_array=True)
         check_rows(len(X), n_min, name)
         container = fitted or Container.of(X, categorical_mask(estimator.categorical_features, X))
         values = container.values(X)
     else:
-        refuse_strings(X)
         values = validate_data(
             estimator,
-            X,
+            _numbers(X),
             reset=fitted is None,
             dtype=np.float64,
             ensure_all_finite=False,
@@ -100,8 +106,8 @@ def context_of(table: Table, values: Float) -> Tensor | None:
 
 
 def rounded(numbers: Float) -> Tensor:
-    """Return numbers in float64, rounded to float32."""
-    return torch.as_tensor(numbers.astype(np.float32)).double()
+    """Return numbers in float64, rounded to float32; those far beyond it are held within."""
+    return torch.as_tensor(numbers.clip(-FAR, FAR).astype(np.float32)).double()
 
 
 def read_context(given: Any, table: Table) -> Float:
@@ -152,7 +158,7 @@ def _of_dict(given: dict[Hashable, Any], container: Container) -> Float:
     columns = [
         [
             np.nan if is_missing(value) else field.number(value)
-            for value in np.atleast_1d(np.asarray(given[field.name], object))
+            for value in _scalars(given[field.name])
         ]
         for field in container.fields
     ]
@@ -165,9 +171,49 @@ def _of_dict(given: dict[Hashable, Any], container: Container) -> Float:
     return np.stack([np.resize(np.array(column, float), n) for column in columns], axis=1)
 
 
+def _scalars(given: Any) -> list[Any]:
+    """Return a value, or the values of an array-like, one by one."""
+    array = np.asarray(given)
+    if array.dtype.kind not in "mM":  # which as objects would be integers without a unit
+        array = np.asarray(given, object)
+    return list(np.atleast_1d(array))
+
+
 def _refuse_absent(names: list[Hashable]) -> None:
     if names:
         raise ValueError(f"context lacks columns {names}, which the model is conditioned on.")
+
+
+def _as_array(rows: Any) -> Any:
+    """Return rows of Python objects as an array that keeps what they are."""
+    array = np.asarray(rows)
+    # Of numbers and strings NumPy makes strings.
+    return np.asarray(rows, dtype=object) if array.dtype.kind in "SU" else array
+
+
+def _numbers(X: Any) -> Any:
+    """Return an array without categories with NaN where a value is missing.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If it holds times, strings, or integers that no float is equal to.
+    """
+    if not isinstance(X, np.ndarray) or X.ndim != 2 or not X.size:
+        return X
+    if X.dtype.kind in "mM":
+        raise TypeError(
+            f"X is an array of {X.dtype}: give times as columns of a DataFrame, which have a unit "
+            "and a dtype to come back in."
+        )
+    if X.dtype.kind in "iu":
+        for j, ends in enumerate(zip(X.min(0), X.max(0), strict=True)):
+            check_exact(j, ends)
+    if X.dtype.kind not in "OSU":
+        return X
+    refuse_strings(X)
+    missing = [is_missing(value) for value in X.flat]
+    return np.where(np.reshape(missing, X.shape), np.nan, X)
 
 
 def _has_categories(estimator: Any, container: Container | None) -> bool:
@@ -185,10 +231,8 @@ def check_rows(n_rows: int, n_min: int, estimator: str) -> None:
         )
 
 
-def refuse_strings(X: Any) -> None:
+def refuse_strings(X: NDArray[Any]) -> None:
     """Raise ValueError naming the column of the first string in an array of strings or objects."""
-    if not isinstance(X, np.ndarray) or X.dtype.kind not in "OSU" or X.ndim != 2:
-        return
     for row, j in np.ndindex(X.shape):
         if isinstance(X[row, j], str | bytes) and not is_number(X[row, j]):
             raise ValueError(
@@ -208,12 +252,14 @@ def is_number(text: str | bytes) -> bool:
 
 
 def check_finite(values: Float, container: Container, estimator: str) -> None:
-    """Raise ValueError naming the column of the first value that is infinite."""
-    infinite = np.isinf(values)
+    """Raise ValueError naming the column of the first value that is infinite, or near it."""
+    with np.errstate(invalid="ignore"):
+        infinite = np.abs(values) > LARGEST
     if not infinite.any():
         return
     row, j = (int(i) for i in np.argwhere(infinite)[0])
+    what = "infinity" if np.isinf(values[row, j]) else f"{values[row, j]:g}, beyond {LARGEST:g},"
     raise ValueError(
-        f"Input X contains infinity in column {container.names[j]!r}, row {row}. {estimator} needs "
+        f"Input X contains {what} in column {container.names[j]!r}, row {row}. {estimator} needs "
         "finite numbers: drop the row, or leave the cell missing (NaN)."
     )

@@ -232,6 +232,27 @@ def test_missing_durations_are_not_a_number():
     assert np.isnan(Container.of(days).values(days)).tolist() == missing
 
 
+@pytest.mark.parametrize("column", ["nanoseconds", "nanoseconds passed", "with a zone"])
+def test_a_missing_time_rounds_no_other(column):
+    frame = PANDAS[[column]].reindex([0, 1, 2, 3])
+    container = Container.of(frame)
+    pd.testing.assert_frame_equal(container.rows(container.values(frame)[:3]), PANDAS[[column]])
+
+
+@pytest.mark.parametrize("given", ["with a zone", "days"])
+def test_times_with_and_without_a_zone_are_told_apart(given):
+    other = {"with a zone": "days", "days": "with a zone"}[given]
+    container = Container.of(PANDAS[[given]])
+    with pytest.raises(TypeError, match=f"Column '{given}' has dtype Datetime.*time_zone="):
+        container.values(PANDAS[[other]].set_axis([given], axis=1))
+
+
+def test_dtypes_that_nothing_is_known_of_are_refused():
+    months = pd.DataFrame({"month": pd.period_range("2024", periods=3, freq="M")})
+    with pytest.raises(TypeError, match=r"Column 'month' has dtype period\[M\], but columns must"):
+        Container.of(months)
+
+
 def test_roles_and_levels():
     fields = {field.name: field for field in Container.of(PANDAS).fields}
     assert fields["category"].levels == ("b", "a", "never")
@@ -271,6 +292,8 @@ def test_what_a_column_did_not_hold_is_refused_by_name():
         Container.of(np.arange(15)[:, None], [True]).values(np.array([[77]]))
     with pytest.raises(TypeError, match="Column 'lists' has dtype List"):
         Container.of(polars.DataFrame({"lists": [[1], [2]]}))
+    with pytest.raises(ValueError, match="Column 'numbers as objects' cannot have the value 'x'"):
+        container.values(PANDAS.assign(**{"numbers as objects": np.array([1, "x", 2], object)}))
     with pytest.raises(TypeError, match=r"Column 'mixed' holds objects of types \['int', 'str'\]"):
         Container.of(pd.DataFrame({"mixed": pd.Series([1, "a"], dtype=object)}))
 

@@ -245,6 +245,14 @@ def test_a_latent_that_only_follows_the_context_is_not_active():
     assert not density.active_units_[unused].any()
 
 
+@pytest.mark.parametrize("unit", ["D", "us", "ns"])
+def test_times_of_a_context_have_a_unit(unit):
+    days = pd.DataFrame({"t": pd.date_range("2024", periods=30), "x": np.arange(30.0)})
+    density = VAEDensity(1, context_features=["t"], max_epochs=1, random_state=0).fit(days)
+    at = np.array(["2024-01-05"], f"datetime64[{unit}]")
+    assert density.sample(context={"t": at}, random_state=0)["t"].tolist() == [days["t"][4]]
+
+
 def test_conditions_come_beside_rows_that_have_the_context(X):
     density = VAEDensity(1, context_features=[1, 3], **LINEAR).fit(X)
     with pytest.raises(ValueError, match="give X with them, beside where"):
