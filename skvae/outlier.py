@@ -61,7 +61,9 @@ class VAEOutlierDetector(OutlierMixin, GenerativeMixin):  # type: ignore[misc]  
         quantile of the scores of at least 500 held-out rows that the model was not fitted to.
         Where there are not as many it is the higher one of two, of 2,000 rows drawn from the model
         (which are too low if the model draws rows between clusters) and of training rows (which
-        are too high if the model has learned them by heart).
+        are too high if the model has learned them by heart): on tables of a few hundred rows both
+        may be, and one clean new row in ten below ``offset_``. A threshold by clean rows that were
+        kept apart can be set, ``offset_``.
 
     Attributes
     ----------
