@@ -42,6 +42,18 @@ from .sets import read_sets
 from .table import Table, is_binary, observed
 from .training import OPTIMIZERS, Trained
 
+#: Parameters by which a model is built, which a warm start cannot change.
+BUILT_BY = (
+    "latent_dim",
+    "prior",
+    "posterior",
+    "likelihood",
+    "hidden_layer_sizes",
+    "activation",
+    "image_shape",
+    "context_features",
+    "categorical_features",
+)
 #: Rows whose use of the latents is measured.
 MAX_ROWS_OF_USE = 10_000
 #: Parameters that take a recipe, or its name.
@@ -205,12 +217,7 @@ class BaseVAE(Fitted, BaseEstimator, ABC):  # type: ignore[misc]
     def _fit(self, X: Any, labels: Labels | None = None, y: Any = None) -> Fit:
         parts = self._parts(labels)
         sets = read_sets(parts.objective, X, y)
-        warm = self.vae_ if self.warm_start and hasattr(self, "vae_") else None
-        if warm is not None and warm.deterministic and not parts.objective.deterministic:
-            raise ValueError(
-                "warm_start=True goes on with an encoder that makes z a function of x, which a "
-                "bound of log p(x) cannot train. Set warm_start=False."
-            )
+        warm = self._warm(parts)
         seeds = Seeds(random_stream(self.random_state))
         values, container = read(self, X, None if warm is None else self.table_.container, n_min=2)
         if warm is None:
@@ -221,7 +228,8 @@ class BaseVAE(Fitted, BaseEstimator, ABC):  # type: ignore[misc]
         rows = dataclasses.replace(rows.to("cpu", torch.float32), sets=sets)
         device = resolve_device(self.device)
         fit = Fit(self, parts, table, families, seeds, device, labels)
-        self._keep(fit, fit.run(rows, log_det, copy.deepcopy(warm)))
+        with torch_as_usual():
+            self._keep(fit, fit.run(rows, log_det, copy.deepcopy(warm)))
         self._has_holes = np.isnan(values).any(0)
         self._range = np.fmin.reduce(values), np.fmax.reduce(values)  # NaN of an empty column
         some = fit.rows[:: -(-len(rows) // MAX_ROWS_OF_USE)].to(fit.device)
@@ -229,6 +237,31 @@ class BaseVAE(Fitted, BaseEstimator, ABC):  # type: ignore[misc]
             use.cpu().numpy() for use in latent_use(self.vae_, some)
         )
         return fit
+
+    def _warm(self, parts: Parts) -> VAE | None:
+        """Return the model that a fit goes on with, if it does.
+
+        Raises
+        ------
+        ValueError
+            If the parameters of now would build another one.
+        """
+        if not (self.warm_start and hasattr(self, "vae_")):
+            return None
+        if self.vae_.deterministic != parts.objective.deterministic:
+            of_x = "makes z a function of x, which a bound of log p(x) cannot train"
+            spread = "gives z a spread, which an objective without a density has no use for"
+            raise ValueError(
+                "warm_start=True goes on with an encoder that "
+                f"{of_x if self.vae_.deterministic else spread}. Set warm_start=False."
+            )
+        for name, before in self._built_by.items():
+            if repr(now := getattr(self, name)) != before:
+                raise ValueError(
+                    f"warm_start=True goes on with a model that was built with {name}={before}, "
+                    f"but now it is {now!r}. Set warm_start=False, or {name} back."
+                )
+        return self.vae_
 
     def _plain(self, parts: Parts, values: Float) -> Family | None:
         """Return the family of numbers of all kinds where the likelihood is "auto", if they agree.
@@ -248,6 +281,8 @@ class BaseVAE(Fitted, BaseEstimator, ABC):  # type: ignore[misc]
     ) -> tuple[Table, list[Family]]:
         """Learn the columns of which a value was observed, and choose their families."""
         names, image_shape = container.names, parts.image_shape
+        if not names:
+            raise ValueError("X has no columns: 0 feature(s), at least one is wanted.")
         mask = np.asarray(column_mask(self.context_features, names, "context_features"))
         given = np.flatnonzero(mask).tolist()
         if len(given) == len(names):
@@ -287,6 +322,7 @@ class BaseVAE(Fitted, BaseEstimator, ABC):  # type: ignore[misc]
         for network in networks:
             if isinstance(network, Convolutional):
                 network.validate()
+        check_layers(self.hidden_layer_sizes)
         perceptrons = self.encoder is None and isinstance(self.decoder, CorrelatedNoise | None)
         image_shape = read_image_shape(self.image_shape)
         parts = Parts(
@@ -321,6 +357,7 @@ class BaseVAE(Fitted, BaseEstimator, ABC):  # type: ignore[misc]
         self.validation_scores_ = fit.validation_scores
         self.best_validation_score_ = fit.best_validation_score
         self._seeds = fit.seeds
+        self._built_by = {name: repr(getattr(self, name)) for name in BUILT_BY}
         self._sample_stream = np.random.RandomState(fit.seeds.sampling)
 
     def __sklearn_is_fitted__(self) -> bool:
@@ -340,6 +377,28 @@ def with_common_parameters(init: Callable[..., None]) -> Callable[..., None]:
     signature = inspect.Signature((common | own).values())  # one's own default where there is one
     init.__signature__ = signature  # type: ignore[attr-defined]
     return init
+
+
+@contextlib.contextmanager
+def torch_as_usual() -> Iterator[None]:
+    """Run a block in single precision and with gradients, whatever torch is told elsewhere."""
+    dtype = torch.get_default_dtype()
+    torch.set_default_dtype(torch.float32)
+    try:
+        with torch.inference_mode(False), torch.enable_grad():
+            yield
+    finally:
+        torch.set_default_dtype(dtype)
+
+
+def check_layers(sizes: Any) -> None:
+    """Raise ValueError unless the sizes of hidden layers are positive integers."""
+    wrong = [size for size in sizes if not isinstance(size, Integral) or size < 1]
+    if wrong:
+        raise ValueError(
+            f"hidden_layer_sizes must be integers >= 1, one a layer. Got {wrong[0]!r} among "
+            f"{sizes!r}."
+        )
 
 
 def resolve_device(device: str | torch.device) -> torch.device:

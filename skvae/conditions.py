@@ -79,13 +79,12 @@ def conditions(where: Mapping[Hashable, Any], table: Table) -> list[Condition]:
 def _read(column: Column, given: Any) -> Condition:
     if isinstance(given, tuple):
         low, high = _range(column, given)
-        within = lambda values: (values >= low) & (values <= high)  # noqa: E731
-        return Condition(column, given, within, (low, high))
+        return Condition(column, given, lambda x: (x >= low) & (x <= high), (low, high))
     values = [given] if isinstance(given, str) or not isinstance(given, Collection) else given
     if not len(values):
         raise ValueError(f"where={{{column.name!r}: {given!r}}}: the set is empty.")
     numbers = [column.field.number(value) for value in values]
-    return Condition(column, given, lambda values: np.isin(values, numbers))
+    return Condition(column, given, lambda x: np.isin(x, numbers))
 
 
 def _range(column: Column, given: tuple[Any, ...]) -> tuple[float, float]:

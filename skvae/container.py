@@ -200,6 +200,13 @@ def as_frame(X: Any) -> nw.DataFrame[Any] | None:
     return frame if isinstance(frame, nw.DataFrame) else None
 
 
+def with_index_of(X: Any, rows: Any) -> Any:
+    """Give rows the index of X, where both are DataFrames that have one."""
+    if as_frame(X) is not None and hasattr(X, "index") and hasattr(rows, "index"):
+        rows.index = X.index
+    return rows
+
+
 def categorical_mask(given: Any, X: Any) -> list[bool]:
     """Return which columns of X hold categories whatever their dtype; see :func:`column_mask`."""
     named = hasattr(X, "columns")

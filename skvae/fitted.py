@@ -159,7 +159,7 @@ class Fitted:
 
     def _theta(self, Z: NDArray[np.float64], values: Float) -> list[Tensor]:
         """Return theta of every block of cells for latent vectors (n, d)."""
-        z = torch.as_tensor(Z, dtype=torch.float32, device=self.device_)
+        z = torch.tensor(Z, dtype=torch.float32, device=self.device_)  # a copy: Z may be read-only
         return self.vae_.decode(z, self._context(values))
 
     def _values(self, X: Any) -> Float:

@@ -342,8 +342,13 @@ class Fit:
         # A factory builds layers that read the global generator: lend it one of ours.
         with torch.random.fork_rng(devices=[]):
             torch.default_generator.manual_seed(self.seeds.init)
-            module: nn.Module = given()
-        return module
+            made = given()
+        if not isinstance(made, nn.Module | Recipe):
+            raise TypeError(
+                f"encoder and decoder: expected a function that returns a torch module. {given!r} "
+                f"returned {made!r}."
+            )
+        return made
 
     def _held_out(self, rows: Batch, log_det: Float) -> HeldOut:
         x = rows.x.double()

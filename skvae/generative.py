@@ -12,6 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from .available import draws, scores
 from .base import BaseVAE
+from .container import with_index_of
 from .core.proposals import Proposal
 from .fitted import positive_integer
 from .reading import read_partial
@@ -289,4 +290,6 @@ class GenerativeMixin(BaseVAE):
         completed, quality = self._complete(values, n_samples, random_state, where)
         quality.warn()
         rows = container.rows(completed)
+        if n_samples == 1:
+            rows = with_index_of(X, rows)
         return (rows, quality) if return_quality else rows

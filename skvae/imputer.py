@@ -12,7 +12,7 @@ from sklearn.utils.validation import _check_feature_names_in, check_is_fitted
 
 from .base import BaseVAE, with_common_parameters
 from .codecs import Float
-from .container import as_frame
+from .container import as_frame, with_index_of
 from .fitted import positive_integer
 from .generative import GenerativeMixin
 from .manual import manual
@@ -235,16 +235,16 @@ class VAEImputer(TransformerMixin, GenerativeMixin):  # type: ignore[misc]  # no
         missing, frame = np.isnan(values[:, indicated]), as_frame(rows)
         if frame is None:
             return np.hstack([rows, missing.astype(rows.dtype)])
-        names = [f"missingindicator_{self.table_.container.names[j]}" for j in indicated]
+        names = self.get_feature_names_out().tolist()
+        kept, added = names[: len(self._kept)], names[len(self._kept) :]
+        if clash := set(kept) & set(added):
+            raise ValueError(
+                f"add_indicator=True: X has columns {sorted(clash)} of its own. Rename them."
+            )
+        if not all(isinstance(name, str) for name in frame.to_native().columns):
+            rows.columns = kept  # scikit-learn refuses names of two kinds
         new = [
             nw.new_series(name, of_column, backend=frame.implementation)
-            for name, of_column in zip(names, missing.T, strict=True)
+            for name, of_column in zip(added, missing.T, strict=True)
         ]
-        return frame.with_columns(*new).to_native()
-
-
-def with_index_of(X: Any, rows: Any) -> Any:
-    """Give rows the index of X, where both are DataFrames that have one."""
-    if as_frame(X) is not None and hasattr(X, "index") and hasattr(rows, "index"):
-        rows.index = X.index
-    return rows
+        return as_frame(rows).with_columns(*new).to_native()  # type: ignore[union-attr]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ from sklearn.utils.validation import check_array, check_consistent_length, check
 from .available import draws, encodes
 from .base import BaseVAE
 from .codecs import Float
-from .container import as_frame
+from .container import as_frame, with_index_of
 from .core.latent import direction as direction_of
 from .fitted import positive_integer
 from .reading import read
@@ -143,7 +144,7 @@ class LatentToolsMixin(BaseVAE):
         """
         check_is_fitted(self)
         d = self.vae_.n_latent
-        if isinstance(component, bool) or component not in range(d):
+        if not isinstance(component, Integral) or component not in range(d):
             raise ValueError(f"component must be an integer from 0 to {d - 1}. Got {component!r}.")
         values = check_array(values, ensure_2d=False, dtype=np.float64).reshape(-1)
         row = one_row(x, "x")
@@ -234,7 +235,7 @@ class LatentToolsMixin(BaseVAE):
         if np.ndim(by) == 2 and len(by) != len(values):  # type: ignore[arg-type]
             raise ValueError(f"amount has {len(by)} numbers, but X has {len(values)} rows.")  # type: ignore[arg-type]
         if n_samples is None:
-            return self._decode(self._encode(X) + by, values)
+            return with_index_of(X, self._decode(self._encode(X) + by, values))
         n_samples = positive_integer(n_samples, "n_samples")
         of_z, of_x = self._stream(random_state).randint(2**31 - 1, size=2)
         Z = self._draw_latents(X, n_samples, int(of_z))  # (n, K, d)

@@ -193,8 +193,7 @@ def _spread_as_counts(values: Float) -> bool:
 def _choose_number(field: Field, values: Float, some: Float) -> Family:
     distinct, counts = np.unique(values, return_counts=True)
     if counts.max() > ATOM_SHARE * len(values) or ROWS_A_VALUE * len(distinct) <= len(values):
-        constant = len(distinct) == 1
-        return Gaussian() if constant else Binned()
+        return Binned()
     low, far = values.min(), values.mean() >= FAR_FROM_ZERO * values.std()
     near_zero = low >= 0 and not far
     plain: Family = LogNormal() if near_zero else Gaussian()

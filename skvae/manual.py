@@ -136,7 +136,7 @@ PARAMETERS = """
     warm_start : bool, default=False
         Whether ``fit`` continues from the weights of the last one, with its units and the columns
         it was conditioned on. What was frozen stays as it is:
-        ``encoder_.requires_grad_(False)``.
+        ``encoder_.requires_grad_(False)``. A parameter that would build another model is refused.
     random_state : int, RandomState instance or None, default=None
         The source of every random number. With an int, a fit on one machine's CPU is repeated bit
         for bit. No global random state is read or changed.
@@ -155,9 +155,10 @@ ATTRIBUTES = """
     n_iter_ : int
         Epochs run.
     loss_curve_, reconstruction_curve_, kl_curve_ : list of float
-        Mean over the rows of each epoch: the negative of what is maximised, in nats of
-        standardised columns, and the two terms it is made of, E log p(x | z) and
-        KL(q(z | x) || p(z)), before they are weighed and without penalties.
+        Mean over the rows of each epoch of the last fit, to all rows below 2,000: the negative of
+        what is maximised, in nats of standardised columns, and the two terms of the ELBO,
+        E log p(x | z) and KL(q(z | x) || p(z)), before they are weighed and without penalties. An
+        importance-weighted bound is above their difference.
     validation_scores_ : list of float or None
         Importance-weighted bound of the held-out rows after each epoch, with 16 draws, nats per
         row in the units of X; with objectives that are no bounds, what is maximised with its final

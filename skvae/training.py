@@ -175,7 +175,8 @@ class VAENet(NeuralNet):  # type: ignore[misc]
             {"params": others, "weight_decay": 0.0},
         ]
         fused = {"fused": True} if self.optimizer in OPTIMIZERS.values() else {}
-        self.optimizer_ = self.optimizer([g for g in groups if g["params"]], lr=self.lr, **fused)
+        groups = [g for g in groups if g["params"]] or [{"params": [nn.Parameter(torch.zeros(0))]}]
+        self.optimizer_ = self.optimizer(groups, lr=self.lr, **fused)
         self.parameters_ = parameters
         self.average_ = WeightAverage(self.module_, self.training_.average_decay)
         self.n_steps_ = 0
@@ -412,6 +413,8 @@ def train(
     """
     generator = torch.Generator(training.device).manual_seed(seed)
     set_generator(module, generator)
+    if not any(parameter.requires_grad for parameter in module.parameters()):
+        n_epochs = 0  # as where a standard normal takes the place of the prior
     net = VAENet(module, training=training, generator=generator, held_out=held_out)
     net.initialize()
     with _threads(module, training.device):

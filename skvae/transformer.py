@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils.validation import check_array, check_is_fitted
 
+from .container import with_index_of
 from .generative import GenerativeMixin
 from .latent_tools import LatentToolsMixin
 from .manual import manual
@@ -100,7 +101,7 @@ class VAETransformer(  # type: ignore[misc]  # noqa: D101
             of rows.
         """
         check_is_fitted(self)
-        Z = check_array(Z, dtype=np.float64)
+        given_as, Z = Z, check_array(Z, dtype=np.float64)
         if Z.shape[1] != self.vae_.n_latent:
             raise ValueError(
                 f"Z has {Z.shape[1]} columns, but the model has latent_dim={self.vae_.n_latent}."
@@ -108,4 +109,5 @@ class VAETransformer(  # type: ignore[misc]  # noqa: D101
         given = self._given(context)
         if len(given) not in (1, len(Z)):
             raise ValueError(f"context has {len(given)} rows, but Z has {len(Z)}.")
-        return self._decode(Z, np.broadcast_to(given, (len(Z), given.shape[1])))
+        rows = self._decode(Z, np.broadcast_to(given, (len(Z), given.shape[1])))
+        return with_index_of(given_as, rows)

@@ -747,6 +747,7 @@ def test_bad_rows_are_refused_by_name(X, error, message):
         ({"proposal": AISProposal(0)}, r"AISProposal\(n_temperatures=0\)"),
         ({"likelihood": "poisson"}, r"Column 0 has likelihood Poisson, which needs integers >= 0"),
         ({"likelihood": "normal"}, "likelihood='normal' is unknown"),
+        ({"likelihood": "_free_codes"}, "Expected one of .'bernoulli'"),
         ({"prior": Mixture(0)}, r"Mixture\(n_components=0\)"),
         ({"categorical_features": [7]}, r"categorical_features names columns \[7\]"),
         ({"likelihood": {"a": "gaussian"}}, r"likelihood names columns \['a'\]"),
@@ -755,6 +756,7 @@ def test_bad_rows_are_refused_by_name(X, error, message):
         ({"device": "abacus"}, "device='abacus' is not available here"),
         ({"activation": "step"}, "'activation' parameter"),
         ({"encoder": torch.nn.Linear(3, 3)}, r"encoder: the module must map .* \(n, 4\)"),
+        ({"encoder": lambda: None}, "a function that returns a torch module.*returned None"),
         ({"init": "linear", "encoder": torch.nn.Linear(4, 3)}, "Use init='random'"),
     ],
 )

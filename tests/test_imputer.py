@@ -119,6 +119,10 @@ def test_indicators_are_added_for_columns_with_holes():
     assert filled.columns.tolist() == imputer.get_feature_names_out().tolist()
     assert filled["missingindicator_b"].dtype == bool
     assert quick(add_indicator=True).fit(IRIS).transform(HOLES).shape == HOLES.shape
+    filled = quick(add_indicator=True).fit_transform(pd.DataFrame(X))
+    assert filled.columns.tolist() == names
+    with pytest.raises(ValueError, match=r"columns \['missingindicator_b'\] of its own"):
+        quick(add_indicator=True).fit_transform(frame.assign(missingindicator_b=1.0))
 
 
 @pytest.mark.parametrize("keep", [False, True])

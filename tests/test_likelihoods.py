@@ -61,7 +61,7 @@ COLUMNS = {
     "far from zero": (RANDOM.normal(100.0, 5.0, N), Gaussian()),
     "log-normal": (RANDOM.lognormal(0.0, 1.0, N), LogNormal()),
     "pieces": (RANDOM.choice([-9.0, 0.0, 2.0, 7.0], N) + RANDOM.uniform(0, 0.01, N), Binned()),
-    "constant": (np.full(N, 2.5), Gaussian()),
+    "constant": (np.full(N, 2.5), Binned()),
 }
 
 

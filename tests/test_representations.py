@@ -329,6 +329,17 @@ def test_traverse_moves_one_latent(model, same):
     pd.testing.assert_frame_equal(rows, same.inverse_transform(Z))
     with pytest.raises(ValueError, match=r"component must be an integer from 0 to 1\. Got 2"):
         model.traverse(FRAME[:1], 2, [0.0])
+    with pytest.raises(ValueError, match=r"component must be an integer from 0 to 1\. Got 1\.0"):
+        model.traverse(FRAME[:1], 1.0, [0.0])
+
+
+def test_decoded_rows_have_the_index_of_what_they_are_decoded_from(model, same):
+    shuffled = FRAME.sample(frac=1.0, random_state=0)
+    assert model.reconstruct(shuffled).index.equals(shuffled.index)
+    Z = pd.DataFrame(model.encode(shuffled), index=shuffled.index)
+    assert same.inverse_transform(Z).index.equals(shuffled.index)
+    assert model.sample_conditional(shuffled).index.equals(shuffled.index)
+    assert len(model.reconstruct(shuffled, n_samples=2)) == 2 * len(shuffled)
 
 
 def test_a_direction_is_the_difference_of_classes_or_the_slope_of_a_regression(model):
@@ -440,3 +451,6 @@ def test_a_bound_does_not_go_on_with_an_encoder_without_a_spread():
     model.fit(X)
     with pytest.raises(ValueError, match=r"which a bound of log p.* cannot train"):
         model.set_params(objective="elbo").fit(X)
+    model = transformer(objective="elbo", warm_start=True).fit(X)
+    with pytest.raises(ValueError, match="which an objective without a density has no use for"):
+        model.set_params(objective="autoencoder").fit(X)

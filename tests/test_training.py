@@ -1,5 +1,6 @@
 """Training: early stopping, restored weights, callbacks, the schedule, warm start."""
 
+import contextlib
 from types import SimpleNamespace
 from typing import ClassVar
 
@@ -30,6 +31,15 @@ IRIS = load_iris().data
 def quick(**changes):
     parameters = {"hidden_layer_sizes": (16,), "max_epochs": 12, "random_state": 0, **changes}
     return VAEDensity(**{"latent_dim": 2, **parameters})
+
+
+@contextlib.contextmanager
+def double_precision():
+    torch.set_default_dtype(torch.float64)
+    try:
+        yield
+    finally:
+        torch.set_default_dtype(torch.float32)
 
 
 def test_the_best_weights_are_restored(monkeypatch):
@@ -221,6 +231,37 @@ def test_a_warm_start_refuses_another_table():
         density.fit(IRIS[:, :3])
     with pytest.raises(ValueError, match=r"1 sample.*minimum of 2"):
         density.fit(IRIS[:1])
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("latent_dim", 3), ("prior", "standard_normal"), ("hidden_layer_sizes", (8,))],
+)
+def test_a_warm_start_refuses_what_would_build_another_model(name, value):
+    density = quick(warm_start=True, max_epochs=1).fit(IRIS)
+    with pytest.raises(ValueError, match=f"built with {name}=.*Set warm_start=False, or {name}"):
+        density.set_params(**{name: value}).fit(IRIS)
+
+
+@pytest.mark.parametrize("block", [torch.no_grad, torch.inference_mode, double_precision])
+def test_what_torch_is_told_elsewhere_does_not_matter(block):
+    expected = quick(max_epochs=2).fit(IRIS).score_samples(IRIS)
+    with block():
+        found = quick(max_epochs=2).fit(IRIS).score_samples(IRIS)
+    assert_array_equal(found, expected)
+
+
+@pytest.mark.parametrize("sizes", [(-3,), (12.5,), ("a",), (8, 0)])
+def test_layers_of_no_size_are_refused(sizes):
+    with pytest.raises(ValueError, match="hidden_layer_sizes must be integers >= 1"):
+        quick(hidden_layer_sizes=sizes).fit(IRIS)
+
+
+def test_a_prior_without_parameters_takes_the_place_of_another():
+    density = quick(refit_prior="standard_normal", max_epochs=3).fit(IRIS)
+    assert np.isfinite(density.score(IRIS))
+    assert not list(density.vae_.prior.parameters())
+    assert density.best_validation_score_ is not None
 
 
 def test_a_failed_warm_start_leaves_the_weights():

@@ -74,6 +74,7 @@ def recipes(base: type[R]) -> dict[str, type[R]]:
         recipe_name(part, base): part
         for part in _descendants(base)
         if part.__module__.startswith(package)
+        and not part.__name__.startswith("_")
         and not inspect.isabstract(part)
         and not _wants_fields(part)
     }
