@@ -16,6 +16,13 @@ from .table import Column, Table
 #: Cells drawn at a time until enough are allowed, and how often.
 DRAWN_CELLS = 20_000
 MAX_ROUNDS = 50
+#: The ends of what a column can have of which every number between them is a value, by what it is
+#: said to support.
+CONTINUOUS = {
+    "numbers": (-np.inf, np.inf),
+    "numbers > 0": (np.finfo(float).tiny, np.inf),
+    "numbers strictly between 0 and 1": (np.finfo(float).tiny, 1.0 - np.finfo(float).eps),
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,8 +48,9 @@ class Condition:
     @property
     def is_continuous(self) -> bool:
         """Whether every number in a range is a value of the column."""
-        smooth = isinstance(self.column.codec, Affine) and self.column.field.role == "number"
-        return self.ends is not None and smooth
+        codec, is_number = self.column.codec, self.column.field.role == "number"
+        smooth = isinstance(codec, Affine) and codec.support in CONTINUOUS
+        return self.ends is not None and is_number and smooth
 
     def check(self, values: Float) -> None:
         """Raise ValueError naming the first observed value that is not allowed."""
@@ -151,7 +159,8 @@ def _in_range(
 
     They fall off exponentially from the end that the hits are near, by their mean distance.
     """
-    low, high = condition.ends or (-np.inf, np.inf)
+    ends = (condition.ends, CONTINUOUS[condition.column.codec.support])
+    low, high = max(low for low, _ in ends), min(high for _, high in ends)
     middle = np.median(hits)
     end, sign = (low, 1.0) if middle - low <= high - middle else (high, -1.0)
     scale = max(np.abs(hits - end).mean(), np.finfo(float).tiny)
