@@ -480,6 +480,23 @@ def test_conditions_that_hardly_ever_hold_are_met_by_draws_of_their_own(given):
     assert drawn[:, 1].mean() == pytest.approx(regression, abs=0.1)
 
 
+@pytest.mark.parametrize(
+    ("family", "given"),
+    [("log_normal", (None, 0.05)), ("beta", (0.95, None)), ("poisson", (9.0, None))],
+)
+def test_draws_within_a_range_are_values_of_the_column(family, given):
+    draw = {
+        "log_normal": lambda g: g.lognormal(size=300),
+        "beta": lambda g: g.beta(3, 3, 300),
+        "poisson": lambda g: g.poisson(2, 300).astype(float),
+    }[family]
+    X = draw(np.random.default_rng(0))[:, None]
+    density = VAEDensity(1, likelihood=family, init="linear", max_epochs=0, random_state=0).fit(X)
+    drawn = density.sample_conditional(None, 40, random_state=0, where={0: given})
+    assert ((drawn >= (given[0] or 0)) & (drawn <= (given[1] or np.inf))).all()
+    assert np.isfinite(density.score_samples(drawn)).all()
+
+
 def test_values_that_few_draws_hit_are_said_to_be_few(monkeypatch):
     monkeypatch.setattr(conditions, "MAX_ROUNDS", 2)
     X = pd.DataFrame({"n": np.random.default_rng(0).integers(0, 10**6, 400)})
