@@ -194,9 +194,9 @@ class Container:
 
 def as_frame(X: Any) -> nw.DataFrame[Any] | None:
     """Return a DataFrame of any library as one of narwhals, without copying; None for others."""
-    if hasattr(X, "collect"):
-        raise TypeError(f"X is a lazy {type(X).__name__}: give X.collect().")
-    frame = nw.from_native(X, eager_only=True, pass_through=True)
+    frame = nw.from_native(X, pass_through=True)
+    if isinstance(frame, nw.LazyFrame):
+        raise TypeError("X is a lazy frame: collect its rows first, by X.collect() in polars.")
     return frame if isinstance(frame, nw.DataFrame) else None
 
 

@@ -175,8 +175,9 @@ class VAENet(NeuralNet):  # type: ignore[misc]
             {"params": others, "weight_decay": 0.0},
         ]
         fused = {"fused": True} if self.optimizer in OPTIMIZERS.values() else {}
-        groups = [g for g in groups if g["params"]] or [{"params": [nn.Parameter(torch.zeros(0))]}]
-        self.optimizer_ = self.optimizer(groups, lr=self.lr, **fused)
+        groups = [group for group in groups if group["params"]]
+        nothing = {"params": [nn.Parameter(torch.zeros(0))]}  # no optimizer takes none at all
+        self.optimizer_ = self.optimizer(groups or [nothing], lr=self.lr, **fused)
         self.parameters_ = parameters
         self.average_ = WeightAverage(self.module_, self.training_.average_decay)
         self.n_steps_ = 0

@@ -101,7 +101,7 @@ class VAETransformer(  # type: ignore[misc]  # noqa: D101
             of rows.
         """
         check_is_fitted(self)
-        given_as, Z = Z, check_array(Z, dtype=np.float64)
+        latents, Z = Z, check_array(Z, dtype=np.float64)
         if Z.shape[1] != self.vae_.n_latent:
             raise ValueError(
                 f"Z has {Z.shape[1]} columns, but the model has latent_dim={self.vae_.n_latent}."
@@ -110,4 +110,4 @@ class VAETransformer(  # type: ignore[misc]  # noqa: D101
         if len(given) not in (1, len(Z)):
             raise ValueError(f"context has {len(given)} rows, but Z has {len(Z)}.")
         rows = self._decode(Z, np.broadcast_to(given, (len(Z), given.shape[1])))
-        return with_index_of(given_as, rows)
+        return with_index_of(latents, rows)

@@ -61,8 +61,9 @@ def test_times_are_for_dataframes():
 
 def test_lazy_frames_are_refused():
     polars = pytest.importorskip("polars")
-    with pytest.raises(TypeError, match=r"give X.collect\(\)"):
+    with pytest.raises(TypeError, match=r"by X.collect\(\)"):
         quick().fit(polars.LazyFrame(ROWS))
+    assert quick().fit(pd.DataFrame(ROWS, columns=["collect", "lazy"])).n_features_in_ == 2
 
 
 @pytest.mark.parametrize("missing", [None, pd.NA, pd.NaT, np.nan])
