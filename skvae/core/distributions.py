@@ -142,6 +142,9 @@ class DiagonalNormal(PriorDistribution):
     def curvature(self, z: Tensor) -> Tensor:
         return torch.diag_embed(torch.exp(-2.0 * self.log_scale).to(z).expand(z.shape))
 
+    def second_derivative(self, z: Tensor) -> Tensor:
+        return -self.curvature(z)
+
     def moved(self, loc: Tensor, log_scale: Tensor) -> PriorDistribution:
         return DiagonalNormal(loc + torch.exp(log_scale) * self.loc, log_scale + self.log_scale)
 
