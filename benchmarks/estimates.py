@@ -64,7 +64,7 @@ def fit(table: str, variant: str, quick: bool) -> tuple[VAEDensity, np.ndarray]:
         train, test = split(load(table), 0)
     parameters = {**VARIANTS[variant], **({"max_epochs": 3} if quick else {})}
     density = VAEDensity(LATENTS[table], prior="standard_normal", random_state=0, **parameters)
-    return density.fit(train), test[:40] if quick else test
+    return density.fit(train), test[:10] if quick else test
 
 
 def run(table: str, variant: str, quick: bool) -> dict[str, Any]:

@@ -50,7 +50,7 @@ def run(name: str, quick: bool) -> dict[str, Any]:
     start = time.process_time()
     density = VAEDensity(random_state=0, **parameters).fit(train)
     seconds = time.process_time() - start
-    weights = Weights(density, rows[:40] if quick else rows, DefensiveProposal())
+    weights = Weights(density, rows[:10] if quick else rows, DefensiveProposal())
     value, error = weights.reference(2_000 if quick else 20_000)
     n_seeds, kinds = 2 if quick else N_SEEDS, ("quasi-random",)
     return {

@@ -50,10 +50,15 @@ OF_DEFAULTS = (REFERENCE, "mixture", "vamp", "flow")
 N_SEEDS, N_SEEDS_OF_DEFAULTS = 5, 2
 
 
-def rows(seed: int, n: int = N_ROWS) -> tuple[np.ndarray, np.ndarray]:
+def rows(seed: int, n: int) -> tuple[np.ndarray, np.ndarray]:
     """Return training and test rows."""
     train, test = (make_moons(n, noise=NOISE, random_state=s)[0] for s in (seed, 1000 + seed))
     return train, test
+
+
+def n_rows(quick: bool) -> int:
+    """Return how many rows there are of each kind."""
+    return 200 if quick else N_ROWS
 
 
 def log_density(X: np.ndarray, n_angles: int = 2000) -> np.ndarray:
@@ -75,7 +80,7 @@ def log_density(X: np.ndarray, n_angles: int = 2000) -> np.ndarray:
 
 def run(seed: int, prior: str, defaults: bool, quick: bool) -> dict[str, Any]:
     """Fit one model and score its test rows."""
-    train, test = rows(seed, 200 if quick else N_ROWS)
+    train, test = rows(seed, n_rows(quick))
     parameters = ({} if defaults else PLAIN) | PRIORS[prior] | ({"max_epochs": 3} if quick else {})
     start = time.process_time()
     density = VAEDensity(random_state=seed, **parameters).fit(train)
@@ -149,7 +154,8 @@ def main() -> None:
         for prior in priors:
             runs.append(run(seed, prior, defaults, quick))
             print(runs[-1], flush=True)
-    oracle = {s: float(log_density(rows(s)[1]).mean()) for s in sorted({r["seed"] for r in runs})}
+    every = sorted({r["seed"] for r in runs})
+    oracle = {s: float(log_density(rows(s, n_rows(quick))[1]).mean()) for s in every}
     print(f"oracle {np.mean(list(oracle.values())):.3f}")
     summary = summarise(runs, oracle)
     show(summary, len(oracle))

@@ -72,7 +72,7 @@ def models(quick: bool) -> dict[str, tuple[VAEDensity, np.ndarray]]:
     """Return models and the rows to score."""
     found, plain = {}, {"prior": "standard_normal", "random_state": 0}
     for n_columns in WIDTHS[:1] if quick else WIDTHS:
-        X = clusters(300 if quick else 2000, n_columns)
+        X = clusters(50 if quick else 2000, n_columns)
         found[f"{n_columns} columns"] = VAEDensity(max_epochs=5, **plain).fit(X), X
     if not quick:
         for name, latent_dim in (("breast_cancer", 8), ("digits", 16)):

@@ -52,7 +52,7 @@ from skvae.table import resolution  # noqa: E402
 )
 def test_benchmark_runs(name):
     command = [sys.executable, "-m", f"benchmarks.{name}", "--quick"]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "JOBLIB_MULTIPROCESSING": "0"}
     run = subprocess.run(
         command, capture_output=True, text=True, check=False, cwd=ROOT, env=environment
     )

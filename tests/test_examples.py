@@ -1,5 +1,6 @@
 """Every example runs from its own file, as a user would run it."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +14,9 @@ EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.name)
 def test_example_runs(path):
     command = [sys.executable, "-m", f"examples.{path.stem}", "--quick"]
-    run = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
+    environment = {**os.environ, "JOBLIB_MULTIPROCESSING": "0"}
+    run = subprocess.run(
+        command, capture_output=True, text=True, check=False, cwd=ROOT, env=environment
+    )
     assert run.returncode == 0, run.stderr
     assert run.stdout.strip()
