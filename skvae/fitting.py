@@ -274,7 +274,7 @@ class Fit:
         assert recipe is not None
         n_context = 0 if rows.context is None else rows.context.shape[1]
         perceptron = Perceptron(tuple(e.hidden_layer_sizes), e.activation, e.dropout)
-        prior = recipe.sized(len(rows)).build(vae.n_latent, vae.encoder)
+        prior = recipe.build(vae.n_latent, vae.encoder)
         prior = given_context(prior, n_context, vae.n_latent, perceptron)
         initialize(prior, self._generator())
         return prior
@@ -294,7 +294,7 @@ class Fit:
             latent_dim or self.latent_dim,
             n_context=0 if rows.context is None else rows.context.shape[1],
             masked=rows.mask is not None or self.parts.objective.hides_cells,
-            prior=self.parts.prior.sized(len(rows)),
+            prior=self.parts.prior,
             posterior=self.parts.posterior,
             hidden_layer_sizes=tuple(e.hidden_layer_sizes),
             activation=e.activation,

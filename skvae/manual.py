@@ -41,10 +41,10 @@ PARAMETERS = """
         :class:`skvae.Gaussian`.
     prior : {"standard_normal", "mixture", "vamp", "flow"} or Prior, default="{PRIOR}"
         p(z). All others are learned with the
-        networks: a mixture of normals, ``Mixture()``, of 20 or, from 2,000 rows on, 50 components;
-        one of the posteriors of pseudo-inputs, ``Vamp()``; an autoregressive flow, ``FlowPrior()``,
-        which needs ``pip install skvae[flows]``. Given a context, z is moved and scaled by what a
-        network makes of it.
+        networks: a mixture of normals, ``Mixture(n_components=20)``; one of the posteriors of
+        pseudo-inputs, ``Vamp()``; an autoregressive flow, ``FlowPrior()``, which needs
+        ``pip install skvae[flows]``. Given a context, z is moved and scaled by what a network makes
+        of it.
     posterior : {"full_gaussian", "diagonal_gaussian", "isotropic_gaussian", "flow"} or Posterior, \
             default="full_gaussian"
         The family of q(z | x); ``FlowPosterior()``, a Gaussian bent by couplings, needs

@@ -151,18 +151,6 @@ def test_a_prior_is_refitted_after_labels_were_summed_out_and_on_a_warm_start():
     assert again.vae_.prior.n_components == 3
 
 
-@pytest.mark.parametrize(
-    ("n_rows", "given", "expected"), [(1_999, None, 20), (2_300, None, 50), (2_300, 3, 3)]
-)
-@pytest.mark.parametrize("which", ["prior", "refit_prior"])
-def test_a_mixture_has_more_components_where_there_are_many_rows(which, n_rows, given, expected):
-    parts = {"prior": "standard_normal", "max_epochs": 1, "init": "random"}
-    recipe = Mixture(given)
-    model = density(**{**parts, which: recipe}).fit(clusters(n_rows))
-    assert model.vae_.prior.n_components == expected
-    assert recipe.n_components == given  # the user's recipe is left alone
-
-
 # ------------------------------------------------------------------ two layers
 
 

@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 
 #: Share of the variance of a mixture that is between its components before anything is known.
 SPREAD = 0.5
-#: Components of a mixture whose number is not given, and of one that is learned from many rows.
-COMPONENTS, COMPONENTS_OF_MANY, MANY_ROWS = 20, 50, 2_000
 #: Bound on the log-scale by which a context moves a prior: one far from any seen is no reason for
 #: latents beyond all bounds, or without any.
 MOVED_LOG_SCALE = 4.0
@@ -39,10 +37,6 @@ class Prior(Recipe, ABC):
 
     def validate(self) -> None:
         """Raise ValueError where a field has no meaning."""
-
-    def sized(self, n_rows: int) -> Prior:
-        """Return the recipe for a prior that is learned from so many rows."""
-        return self
 
     @abstractmethod
     def build(self, n_latent: int, encoder: Encoder | None = None) -> PriorModule:
@@ -129,8 +123,8 @@ class Mixture(Prior):
 
     Parameters
     ----------
-    n_components : int, default=None
-        Components, each with a full covariance. None: 20, and 50 from 2,000 training rows on.
+    n_components : int, default=20
+        Components, each with a full covariance.
 
     References
     ----------
@@ -138,22 +132,15 @@ class Mixture(Prior):
     al., 2016); "The EM Algorithm for Mixtures of Factor Analyzers" (Ghahramani and Hinton, 1996).
     """
 
-    n_components: int | None = None
+    n_components: int = 20
 
     starts_from_mixture: ClassVar[bool] = True
 
     def validate(self) -> None:
-        if self.n_components is not None:
-            _check_components(self)
-
-    def sized(self, n_rows: int) -> Prior:
-        if self.n_components is not None:
-            return self
-        n_components = COMPONENTS_OF_MANY if n_rows >= MANY_ROWS else COMPONENTS
-        return dataclasses.replace(self, n_components=n_components)
+        _check_components(self)
 
     def build(self, n_latent: int, encoder: Encoder | None = None) -> PriorModule:
-        return MixtureModule(self.n_components or COMPONENTS, n_latent)
+        return MixtureModule(self.n_components, n_latent)
 
 
 class MixtureModule(PriorModule, Unset):
