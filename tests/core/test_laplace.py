@@ -120,6 +120,18 @@ def test_modes_are_found_and_curved_as_they_are(family):
         torch.testing.assert_close(tril @ tril.T, expected[0], rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.parametrize("size", [(30, 8), (12, 4)])
+@torch.no_grad()
+def test_modes_of_rows_far_from_all_others_are_found(size):
+    vae, batch = curved_model(Gaussian(), *size)
+    x = batch.x.clone()
+    x[:, 0] += 20.0 * x[:, 0].std()
+    x[:, 1] -= 20.0 * x[:, 1].std()
+    far = Batch(x)
+    _, decrement = find_mode(vae, far, vae.posterior(far).mean)
+    assert (decrement < 1e-6).all()
+
+
 def test_fisher_information_of_a_linear_model_is_its_posterior_precision():
     vae, covariance = linear_model(6, 3)
     batch = Batch(rows_of(covariance, n=3))
