@@ -2,8 +2,6 @@
 
 import itertools
 import json
-import os
-import subprocess
 import sys
 from pathlib import Path
 
@@ -50,16 +48,11 @@ from skvae.table import resolution  # noqa: E402
         "images",
     ],
 )
-def test_benchmark_runs(name):
-    command = [sys.executable, "-m", f"benchmarks.{name}", "--quick"]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "JOBLIB_MULTIPROCESSING": "0"}
-    run = subprocess.run(
-        command, capture_output=True, text=True, check=False, cwd=ROOT, env=environment
-    )
-    assert run.returncode == 0, run.stderr
-    assert "nothing written" in run.stdout
+def test_benchmark_runs(name, quick_run):
+    printed = quick_run(f"benchmarks.{name}")
+    assert "nothing written" in printed
     if name == "synthetic":  # what a model refuses is said and not raised
-        assert "VAEDensity, standard normal prior, seed 0: two-sample AUC" in run.stdout
+        assert "VAEDensity, standard normal prior, seed 0: two-sample AUC" in printed
 
 
 def test_the_histogram_integrates_to_one_with_tails():
