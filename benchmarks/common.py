@@ -17,7 +17,7 @@ from sklearn.datasets import load_breast_cancer, load_digits, load_wine
 from sklearn.model_selection import train_test_split
 from sklearn.preprocessing import StandardScaler
 
-from skvae.table import resolution
+from skvae.table.table import resolution
 
 RESULTS = Path(__file__).parent / "results"
 

@@ -10,7 +10,7 @@ from torch import Tensor
 from skvae import VAEDensity
 from skvae.core import Proposal, log_marginal, standard_error
 from skvae.core.noise import KeyedNoise
-from skvae.scoring import precise
+from skvae.model.scoring import precise
 
 CHUNK = 64
 

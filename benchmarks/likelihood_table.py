@@ -35,7 +35,7 @@ from benchmarks.flows import FlowDensity
 from benchmarks.peers import PEERS, quietly
 from benchmarks.tables import CHOOSING, FIRST_SPLIT, SHIPPED, TABLES, split, validation_split
 from skvae import IWAE, VAEDensity
-from skvae.training import default_batch_size, default_max_epochs
+from skvae.fit.training import default_batch_size, default_max_epochs
 
 #: "prior, posterior, bound": the defaults, and what each of the three is worth.
 DEFAULT = "mixture, full_gaussian, iwae"

@@ -27,7 +27,7 @@ from threadpoolctl import threadpool_limits
 from benchmarks.common import arguments, write_result
 from benchmarks.fidelity import fidelity, is_discrete
 from skvae import VAEDensity
-from skvae.likelihoods import marginal_log_prob
+from skvae.fit.likelihoods import marginal_log_prob
 
 TARGETS = {
     "adult": "income",

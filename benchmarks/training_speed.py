@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from benchmarks.common import arguments, write_result
 from skvae.core import ELBO, Batch, Columns, Gaussian, build_vae
-from skvae.training import AVERAGE_DECAY, CLIP_NORM, OPTIMIZERS, Training, VAENet
+from skvae.fit.training import AVERAGE_DECAY, CLIP_NORM, OPTIMIZERS, Training, VAENet
 
 COLUMNS, HIDDEN, LATENT, BATCH, RATE = 20, 128, 8, 256, 2e-3
 OURS, FULL, PLAIN = "skvae", "bare, with clipping and averaging", "bare, plain"

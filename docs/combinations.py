@@ -11,9 +11,9 @@ import re
 from pathlib import Path
 from typing import Any
 
-from skvae.combinations import Parts, refusals
 from skvae.core import ImageShape, Objective, Posterior, Prior, Proposal, resolve
 from skvae.core.recipe import recipes
+from skvae.fit.combinations import Parts, refusals
 
 PAGE = Path(__file__).parent / "priors_and_bounds.md"
 START, END = "<!-- combinations -->", "<!-- end of combinations -->"

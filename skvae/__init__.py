@@ -1,7 +1,6 @@
 """skvae: the variational autoencoder for people who use scikit-learn."""
 
 from ._version import __version__
-from .classifier import VAEClassifier
 from .core import (
     ELBO,
     IWAE,
@@ -44,11 +43,12 @@ from .core import (
     Trimmed,
     Vamp,
 )
-from .density import VAEDensity
-from .imputer import VAEImputer
-from .outlier import VAEOutlierDetector
-from .result import CompletionQuality, LogLikelihood
-from .transformer import VAETransformer
+from .estimators.classifier import VAEClassifier
+from .estimators.density import VAEDensity
+from .estimators.imputer import VAEImputer
+from .estimators.outlier import VAEOutlierDetector
+from .estimators.transformer import VAETransformer
+from .model.result import CompletionQuality, LogLikelihood
 
 __all__ = [
     "ELBO",

@@ -21,7 +21,7 @@ from benchmarks.detectors import LINEAR, NotInstalled, OneGaussian, robust  # no
 from benchmarks.likelihood_table import Standardised  # noqa: E402
 from benchmarks.peers import PEERS, HistogramDensity, quietly  # noqa: E402
 from benchmarks.readme import QUOTED  # noqa: E402
-from skvae.table import resolution  # noqa: E402
+from skvae.table.table import resolution  # noqa: E402
 
 
 @pytest.mark.parametrize(

@@ -19,12 +19,9 @@ ten-line training loop:
 True
 """
 
-from .ais import bidirectional
 from .batch import Batch
 from .build import build_vae
 from .cells import Cells, Columns
-from .clamped import Clamped
-from .completion import Expected, complete, expectation
 from .families import (
     Bernoulli,
     Beta,
@@ -43,20 +40,8 @@ from .families import (
 )
 from .images import Convolutional, ImageShape
 from .importance import effective_sample_size, log_marginal, pareto_k, resample, standard_error
-from .latent import active_units, kl_per_unit
-from .linear import FactorModel, factor_analysis, linear_model, start_linear
-from .matching import MMD, Adversarial, discrepancy
-from .networks import MLP, CorrelatedNoise
-from .objectives import ELBO, IWAE, Bound, DReG, MonteCarlo, Objective
-from .posteriors import (
-    DiagonalGaussian,
-    FlowPosterior,
-    FullGaussian,
-    IsotropicGaussian,
-    Posterior,
-)
-from .priors import FlowPrior, Mixture, Prior, StandardNormal, Vamp
-from .proposals import (
+from .inference.ais import bidirectional
+from .inference.proposals import (
     AISProposal,
     DefensiveProposal,
     EncoderProposal,
@@ -64,9 +49,24 @@ from .proposals import (
     PriorProposal,
     Proposal,
 )
+from .inference.resampling import Expected, complete, expectation
+from .latents.posteriors import (
+    DiagonalGaussian,
+    FlowPosterior,
+    FullGaussian,
+    IsotropicGaussian,
+    Posterior,
+)
+from .latents.priors import FlowPrior, Mixture, Prior, StandardNormal, Vamp
+from .latents.usage import active_units, kl_per_unit
+from .linear import FactorModel, factor_analysis, linear_model, start_linear
+from .networks import MLP, CorrelatedNoise
+from .objectives.bounds import ELBO, IWAE, Bound, DReG, MonteCarlo, Objective
+from .objectives.clamped import Clamped
+from .objectives.matching import MMD, Adversarial, discrepancy
+from .objectives.regularised import Autoencoder, BetaObjective, BetaTC, Denoising, split_divergence
+from .objectives.trimmed import Trimmed
 from .recipe import Recipe, resolve
-from .regularised import Autoencoder, BetaObjective, BetaTC, Denoising, split_divergence
-from .trimmed import Trimmed
 from .vae import VAE, Draw
 
 __all__ = [

@@ -9,12 +9,12 @@ import torch
 from torch import nn
 
 from .cells import Cells, Columns
-from .distributions import PriorDistribution
 from .images import Convolutional, ImageDecoder, ImageEncoder, ImageShape
-from .layers import Link, TwoLayerPosterior, TwoLayerPrior
+from .latents.distributions import PriorDistribution
+from .latents.posteriors import DiagonalGaussian, PointHead, Posterior
+from .latents.priors import ConditionalPrior, Prior, PriorModule, StandardNormal
+from .latents.two_layers import Link, TwoLayerPosterior, TwoLayerPrior
 from .networks import Body, CorrelatedNoise, Features, Perceptron, initialize
-from .posteriors import DiagonalGaussian, PointHead, Posterior
-from .priors import ConditionalPrior, Prior, PriorModule, StandardNormal
 from .vae import VAE, Decoder, Encoder
 
 

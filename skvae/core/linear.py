@@ -17,7 +17,7 @@ from torch import Tensor
 
 from .batch import Batch
 from .cells import Cells
-from .posteriors import PosteriorHead
+from .latents.posteriors import PosteriorHead
 from .vae import VAE
 
 #: Rows whose features are held at a time.

@@ -9,12 +9,12 @@ from torch import Tensor, nn
 
 from .batch import Batch
 from .cells import Cells
-from .distributions import PriorDistribution
 from .images import ImageDecoder
-from .layers import TwoLayerPosterior
+from .latents.distributions import PriorDistribution
+from .latents.posteriors import PointHead, PosteriorHead
+from .latents.priors import PriorModule
+from .latents.two_layers import TwoLayerPosterior
 from .networks import Body
-from .posteriors import PointHead, PosteriorHead
-from .priors import PriorModule
 
 
 class Draw(NamedTuple):

@@ -21,8 +21,8 @@ from skvae.core import (
     start_linear,
 )
 from skvae.core import linear_model as fit_linear_model
-from skvae.core.distributions import DiagonalNormal
-from skvae.core.mixtures import NormalMixture
+from skvae.core.latents.distributions import DiagonalNormal
+from skvae.core.latents.mixtures import NormalMixture
 
 
 def regression_rows(n=400, n_cells=5, seed=0):

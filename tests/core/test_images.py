@@ -17,7 +17,7 @@ from skvae.core import (
     build_vae,
 )
 from skvae.core.images import Maps, PixelLinear, places
-from skvae.core.laplace import laplace
+from skvae.core.inference.laplace import laplace
 from skvae.core.networks import initialize
 
 ODD = ImageShape(3, 5, 7)

@@ -1,0 +1,186 @@
+"""Laplace's method: the mode of p(z | x_observed), row by row, and the curvature there.
+
+Whatever cells are observed, the posterior of one row is a function of d numbers that can be climbed
+to its top. A normal or Student-t distribution there is a far better proposal than the encoder,
+which must serve all rows at once.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+from torch.func import grad, vjp, vmap
+
+from ..batch import Batch
+from ..latents.distributions import StudentT, axes, second_derivative
+from ..vae import VAE
+
+#: Steps towards the mode. The first ones are Fisher scoring, after which quasi-Newton updates are
+#: as good at a tenth of the cost: all but one of 360 rows of digits are there after 20. A row far
+#: from all others takes a hundred or more, with Fisher's information anew every so many steps.
+MAX_STEPS = 300
+FISHER_STEPS = 2
+FISHER_EVERY = 20
+#: Squared distances from the mode, in posterior standard deviations (Newton's decrement): a row
+#: nearer than the first is left as it is, one that ends farther than the second has no mode.
+CLOSE = 1e-9
+FAR = 1.0
+#: Losses of log p(x, z) smaller than this are rounding and no reason to refuse a step.
+SLACK = 1e-6
+
+
+class Point(NamedTuple):
+    """A latent vector for every row, with log p(x_observed, z) and its gradient."""
+
+    z: Tensor  # (n, d)
+    log_joint: Tensor  # (n,)
+    gradient: Tensor  # (n, d)
+
+
+class Laplace(NamedTuple):
+    """Laplace's approximation of p(z | x_observed), and for which rows there is one."""
+
+    distribution: StudentT
+    converged: Tensor  # (n,), bool
+
+
+def laplace(vae: VAE, batch: Batch, start: Tensor) -> Laplace:
+    """Approximate the posterior of every row by a Student-t at its mode.
+
+    Its tails thin with the dimension, max(5, 4 d) degrees of freedom: heavier ones would waste
+    draws on a posterior that is nearly normal, as few of d numbers all stay near their mode.
+
+    Parameters
+    ----------
+    vae : VAE
+    batch : Batch
+    start : Tensor of shape (n, d)
+        Where the climb begins, the encoder's mean.
+
+    Returns
+    -------
+    Laplace
+        Rows that did not converge have the prior's curvature at 0 in place of a posterior.
+
+    References
+    ----------
+    "Accurate Approximations for Posterior Moments and Marginal Densities" (Tierney and Kadane,
+    1986); "Numerical Optimization" (Nocedal and Wright, 2006), section 6.1.
+    """
+    z, decrement = find_mode(vae, batch, start)
+    prior = vae.prior_of(batch)
+    hessian = -_of_cells(vae, batch, z) - prior.second_derivative(z)
+    converged = (decrement < FAR) & hessian.isfinite().flatten(1).all(-1)
+    z = torch.where(converged.unsqueeze(-1), z, 0.0)
+    curvature = prior.curvature(z)
+    hessian = torch.where(converged[:, None, None], hessian, curvature)
+    precision_tril = torch.linalg.cholesky_ex(at_least(hessian, curvature)).L
+    return Laplace(StudentT(z, precision_tril, max(5.0, 4.0 * z.shape[-1])), converged)
+
+
+def find_mode(vae: VAE, batch: Batch, start: Tensor) -> tuple[Tensor, Tensor]:
+    """Climb log p(x_observed, z) from a start (n, d); return z and Newton's decrement (n,).
+
+    Where the prior's mean is the better start, as for rows unlike any the encoder was trained on,
+    the climb begins there. Every row climbs by itself: its steps are accepted, shortened and
+    stopped by its own values, so that the mode of a row does not depend on the others.
+    """
+    here = _better(_evaluate(vae, batch, start), _evaluate(vae, batch, _center(vae, batch, start)))
+    length = torch.ones_like(here.log_joint)
+    moving = torch.ones_like(length, dtype=torch.bool)
+    inverse = torch.zeros_like(here.z).diag_embed()
+    for step in range(MAX_STEPS):
+        if step < FISHER_STEPS or step % FISHER_EVERY == 0:
+            root = torch.linalg.cholesky_ex(fisher(vae, batch, here.z)).L
+            inverse = _where(moving, torch.cholesky_inverse(root), inverse)
+        uphill = _times(inverse, here.gradient)
+        moving = (here.gradient * uphill).sum(-1) > CLOSE
+        if not moving.any():
+            break
+        there = _evaluate(vae, batch, here.z + length.unsqueeze(-1) * uphill)
+        accepted = moving & (there.log_joint >= here.log_joint - SLACK)
+        inverse = _where(accepted, _bfgs(inverse, here, there), inverse)
+        here = Point(*(_where(accepted, new, old) for new, old in zip(there, here, strict=True)))
+        length = torch.where(accepted, (2.0 * length).clamp_max(1.0), 0.3 * length)
+    return here.z, (here.gradient * _times(inverse, here.gradient)).sum(-1)
+
+
+def fisher(vae: VAE, batch: Batch, z: Tensor) -> Tensor:
+    """Return the Fisher information about z with the prior's curvature added, (n, d, d)."""
+
+    def decode(z: Tensor) -> tuple[Tensor, ...]:
+        return tuple(vae.decode(z, batch.context))
+
+    # Forward derivatives as the transpose of reverse ones: torch's own forward mode fails where
+    # two threads use it at a time.
+    thetas, pull = vjp(decode, z)[:2]
+
+    def transposed(out: tuple[Tensor, ...]) -> Tensor:
+        gradient: Tensor = pull(out)[0]
+        return gradient
+
+    push = vjp(transposed, tuple(torch.zeros_like(theta) for theta in thetas))[1]
+    (tangents,) = vmap(push)(axes(z))
+    return vae.cells.fisher(batch, thetas, tangents) + vae.prior_of(batch).curvature(z)
+
+
+def at_least(hessian: Tensor, curvature: Tensor) -> Tensor:
+    """Raise a Hessian (n, d, d) to no less than a positive-definite curvature in any direction.
+
+    Where cells bend the posterior the other way it is no wider than the prior.
+    """
+    root = torch.linalg.cholesky_ex(curvature).L
+    half = torch.linalg.solve_triangular(root, hessian, upper=False)
+    relative = torch.linalg.solve_triangular(root, half.mT, upper=False)
+    values, vectors = torch.linalg.eigh(relative)
+    sides: Tensor = root @ vectors * values.clamp_min(1.0).sqrt().unsqueeze(-2)
+    return sides @ sides.mT
+
+
+def _center(vae: VAE, batch: Batch, like: Tensor) -> Tensor:
+    return vae.prior_of(batch).mean.expand_as(like).to(like)
+
+
+def _better(one: Point, other: Point) -> Point:
+    """Choose the higher point, row by row; one that is not a number is the lowest."""
+    higher = other.log_joint > one.log_joint.nan_to_num(-torch.inf)
+    return Point(*(_where(higher, b, a) for a, b in zip(one, other, strict=True)))
+
+
+def _evaluate(vae: VAE, batch: Batch, z: Tensor) -> Point:
+    gradient, log_joint = grad(lambda z: _log_joint(vae, batch, z), has_aux=True)(z)
+    return Point(z, log_joint, gradient)
+
+
+def _of_cells(vae: VAE, batch: Batch, z: Tensor) -> Tensor:
+    """Return the second derivative of log p(x_observed | z), (n, d, d)."""
+    return second_derivative(lambda z: vae.log_px(batch, z.unsqueeze(0))[0], z)
+
+
+def _log_joint(vae: VAE, batch: Batch, z: Tensor) -> tuple[Tensor, Tensor]:
+    log_joint = vae.log_joint(batch, z.unsqueeze(0))[0]
+    return log_joint.sum(), log_joint
+
+
+def _bfgs(inverse: Tensor, here: Point, there: Point) -> Tensor:
+    """Update an inverse Hessian (n, d, d) of -log p by what a step found out."""
+    s, y = there.z - here.z, here.gradient - there.gradient
+    curvature = (s * y).sum(-1)
+    useful = curvature > 1e-10 * s.norm(dim=-1) * y.norm(dim=-1)
+    rho = torch.where(useful, 1.0 / curvature, 0.0)[:, None, None]
+    across = _times(inverse, y).unsqueeze(-1) * s.unsqueeze(-2)
+    bent = (y * _times(inverse, y)).sum(-1)[:, None, None]
+    along = s.unsqueeze(-1) * s.unsqueeze(-2)
+    return inverse + rho * ((1.0 + rho * bent) * along - across - across.mT)
+
+
+def _times(matrix: Tensor, vector: Tensor) -> Tensor:
+    """Multiply (n, d, d) by (n, d)."""
+    return (matrix @ vector.unsqueeze(-1)).squeeze(-1)
+
+
+def _where(rows: Tensor, new: Tensor, old: Tensor) -> Tensor:
+    """Choose row by row."""
+    return torch.where(rows.reshape(-1, *[1] * (new.ndim - 1)), new, old)

@@ -1,0 +1,1 @@
+"""Distributions of z: priors, posteriors, and what they are made of."""

@@ -1,0 +1,1 @@
+"""The five estimators: what a user types, and what comes back."""

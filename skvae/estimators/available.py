@@ -1,0 +1,34 @@
+"""Available: which methods an estimator has, by what its objective trains."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..core.objectives.bounds import Objective
+from ..core.recipe import resolve
+from ..fit.combinations import NO_DENSITY, NO_ENCODER, NO_PRIOR
+
+
+def scores(estimator: Any) -> bool:
+    """Whether rows have a density: one was trained, or a prior fitted to latents."""
+    if not _objective(estimator).has_density and estimator.refit_prior is None:
+        raise AttributeError(NO_DENSITY)
+    return True
+
+
+def draws(estimator: Any) -> bool:
+    """Whether latents of rows follow the prior, so that rows can be drawn from it."""
+    if not _objective(estimator).matches_prior and estimator.refit_prior is None:
+        raise AttributeError(NO_PRIOR)
+    return True
+
+
+def encodes(estimator: Any) -> bool:
+    """Whether rows have latents."""
+    if not _objective(estimator).needs_encoder:
+        raise AttributeError(NO_ENCODER)
+    return True
+
+
+def _objective(estimator: Any) -> Objective:
+    return resolve(estimator.objective, Objective, "objective")  # type: ignore[type-abstract]

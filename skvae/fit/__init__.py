@@ -1,0 +1,1 @@
+"""Fitting: from parameters and a table to a trained model."""

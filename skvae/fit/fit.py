@@ -1,0 +1,433 @@
+"""Fitting: from cells to a trained model - split, start, train, choose, refit."""
+
+from __future__ import annotations
+
+import copy
+import warnings
+from collections.abc import Callable, Sequence
+from functools import partial
+from numbers import Integral
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from ..core.batch import Batch
+from ..core.build import build_vae, given_context
+from ..core.cells import Cells, Columns
+from ..core.families import Family
+from ..core.latents.priors import PriorModule
+from ..core.linear import linear_model, start_linear
+from ..core.networks import Perceptron, frozen, initialize
+from ..core.noise import KeyedNoise
+from ..core.objectives.bounds import ELBO, ObjectiveModule
+from ..core.objectives.labelled import decided, with_label
+from ..core.objectives.regularised import JointModule
+from ..core.recipe import Recipe
+from ..core.vae import VAE
+from ..table.codecs import Float
+from ..table.labels import Labels
+from ..table.table import Table
+from .combinations import Parts
+from .prior_start import start_prior
+from .training import (
+    OPTIMIZERS,
+    HeldOut,
+    Trained,
+    Training,
+    default_batch_size,
+    default_max_epochs,
+    train,
+)
+
+#: Below this many rows training ends with a second fit to all rows, held-out ones included.
+REFIT_ROWS = 2_000
+#: More held-out rows than this say no more about when to stop.
+MAX_HELD_OUT = 2_000
+#: Below this many rows none can be spared.
+MIN_EARLY_STOPPING_ROWS = 10
+#: Latents where ``latent_dim`` is "auto", if a row has as many numbers; and at most, where as many
+#: as columns of real numbers start better.
+LATENTS, MAX_LATENTS = 16, 64
+
+
+class Seeds:
+    """Independent seeds for the parts of a fit, drawn from one random state."""
+
+    def __init__(self, state: np.random.RandomState):
+        draws = state.randint(np.iinfo(np.int32).max, size=5)
+        self.split, self.init, self.training, self.scoring, self.sampling = map(int, draws)
+
+
+class Fit:
+    """One run of ``fit``: rows are split, candidates trained, the better one kept.
+
+    Parameters
+    ----------
+    estimator : BaseVAE
+        Whose parameters are read.
+    parts : Parts
+    table : Table
+    families : list of Family
+        One a column.
+    seeds : Seeds
+    device : torch.device
+    labels : Labels, optional
+        Of the rows, some of them perhaps unknown. These rows train in two stages: given their
+        likeliest classes by the labels around them, and then with the label summed out. A last
+        stage fits ``parts.refit_prior``, if there is one, to what the encoder draws.
+
+    Attributes
+    ----------
+    init : str
+        The start that was used: "linear", "random" or "warm".
+    latent_dim : int or tuple of two
+        Of what is built.
+    validation_scores : list of float or None
+        Held-out nats per row in the user's units, one an epoch; None without held-out rows.
+    best_validation_score : float or None
+    unseen : ndarray of int
+        Positions of the held-out rows that the model was not fitted to in the end.
+    watched : ndarray of int
+        Positions of all held-out rows.
+    rows : Batch
+        What was trained on; rows with an unknown label have the likeliest by those around them.
+    """
+
+    rows: Batch
+
+    def __init__(
+        self,
+        estimator: Any,
+        parts: Parts,
+        table: Table,
+        families: list[Family],
+        seeds: Seeds,
+        device: torch.device,
+        labels: Labels | None = None,
+    ):
+        self.estimator, self.parts, self.labels = estimator, parts, labels
+        self.table, self.families = table, families
+        self.seeds, self.device = seeds, device
+        self.validation_scores: list[float] | None = None
+        self.best_validation_score: float | None = None
+        self.init = ""
+        self.latent_dim = latent_dims(estimator.latent_dim, self._n_numbers)
+        self.watched = self.unseen = np.empty(0, dtype=np.intp)
+
+    def run(self, rows: Batch, log_det: Float, warm: VAE | None = None) -> list[Trained]:
+        """Train on rows with log-Jacobians (n,), from a model of before or anew.
+
+        Returns the stages of what was kept.
+        """
+        inits = self._inits(warm, len(rows))
+        self.rows = rows
+        if self.labels is not None:
+            rows = with_label(rows, self._guess(rows, self.labels, warm))
+            self.rows = decided(rows, len(self.labels.classes))
+        training, held_out = self._split(rows, log_det)
+        if held_out is None:
+            # Without rows to decide on, the start with a closed form is the safe one.
+            self.init = inits[0]
+            return self._train(rows, self.init, warm)
+        if _is_auto(self.estimator.latent_dim) and "linear" in inits:
+            self.latent_dim = self._latents_to_start_with(training, held_out)
+        self.init, stages = choose(
+            {init: self._train(training, init, warm, held_out) for init in inits}
+        )
+        self.validation_scores = curve(stages, "valid_score")
+        self.best_validation_score = stages[-1].best_score
+        if warm is not None or len(rows) >= REFIT_ROWS:
+            self.unseen = self.watched
+            return stages
+        return self._train(rows, self.init, n_epochs=[stage.best_epoch for stage in stages])
+
+    @property
+    def _n_numbers(self) -> int:
+        """How many numbers say all of a row: one a column, or one less than it has levels."""
+        return sum(max(n - 1, 1) for n in self.table.n_levels)
+
+    def _latents_to_start_with(self, rows: Batch, held_out: HeldOut) -> int | tuple[int, int]:
+        """Return the usual number of latents, or as many as columns if these start better."""
+        many = min(self._n_numbers, MAX_LATENTS)
+        real = max(self.table.n_levels) == 1 and not self.parts.objective.deterministic
+        if many <= LATENTS or not real:
+            return self.latent_dim
+        first, *_ = self._stages(warm=False)
+        watched = held_out.map(first)
+        starts = [self._start(n, rows) for n in (LATENTS, many)]
+        few, more = (watched.watched_by(start, watched.noise_for(start)) for start in starts)
+        return many if is_ahead(starts[0], few, more) else LATENTS
+
+    def _start(self, n_latent: int, rows: Batch) -> ObjectiveModule:
+        """Return a model as it is before training."""
+        vae = self._build(rows, "linear", n_latent).to(self.device)
+        return self.parts.objective.build(vae, len(rows)).eval()
+
+    def _guess(self, rows: Batch, labels: Labels, warm: VAE | None) -> Tensor:
+        """Return how likely every class is thought to be for each row, (n, n_classes)."""
+        if not labels.unknown.any():
+            return torch.as_tensor(labels.indicators())
+        rows = rows.to("cpu", torch.float64)
+        new = warm is None
+        cells = Cells(self._columns(rows.with_nan()), 1) if new else copy.deepcopy(warm.cells)
+        seen = [cells.cpu().double().masked_features(rows)]
+        seen += [] if rows.context is None else [rows.context]
+        return torch.as_tensor(labels.guess(torch.cat(seen, 1).numpy()))
+
+    def _inits(self, warm: VAE | None, n_rows: int) -> list[str]:
+        """Return the starts to try, the plainest first."""
+        init, parts = self.estimator.init, self.parts
+        if warm is not None:
+            return ["warm"]
+        if init != "auto":
+            return [init]
+        if not parts.built_in or parts.n_layers > 1:
+            return ["random"]
+        # On a large table both starts end alike, and one takes half the time.
+        if n_rows >= REFIT_ROWS and parts.prior.starts_from_mixture:
+            return ["linear"]
+        if n_rows >= REFIT_ROWS and max(self.table.n_levels) > 1:
+            return ["random"]
+        return ["linear", "random"]
+
+    def _split(self, rows: Batch, log_det: Float) -> tuple[Batch, HeldOut | None]:
+        """Return training rows and held-out rows."""
+        wanted, n = self.estimator.early_stopping, len(rows)
+        if not wanted or (wanted == "auto" and n < MIN_EARLY_STOPPING_ROWS):
+            return rows, None
+        n_held_out = min(max(round(self.estimator.validation_fraction * n), 1), MAX_HELD_OUT)
+        if n - n_held_out < 2:
+            warnings.warn(
+                f"early_stopping=True, but holding out {n_held_out} of {n} rows leaves too few "
+                "to train on: training on all of them for max_epochs.",
+                stacklevel=5,
+            )
+            return rows, None
+        order = np.random.RandomState(self.seeds.split).permutation(n)
+        if self.labels is not None:
+            wanted = self._wanted_to_train(self.labels, n_held_out)
+            order = order[np.argsort(wanted[order], kind="stable")]
+        self.watched = order[:n_held_out]
+        held_out, training = (torch.as_tensor(part) for part in np.split(order, [n_held_out]))
+        return rows[training], self._held_out(rows[held_out], log_det[self.watched])
+
+    def _wanted_to_train(self, labels: Labels, n_held_out: int) -> NDArray[np.bool_]:
+        """Return which rows are held out last: one of each class, or all that have a label."""
+        if 2 * n_held_out <= labels.unknown.sum():
+            return ~labels.unknown  # the bound needs no label
+        first = np.zeros(len(labels.codes), dtype=bool)
+        known = np.flatnonzero(~labels.unknown)
+        first[known[np.unique(labels.codes[known], return_index=True)[1]]] = True
+        return first
+
+    def _train(
+        self,
+        rows: Batch,
+        init: str,
+        warm: VAE | None = None,
+        held_out: HeldOut | None = None,
+        n_epochs: Sequence[int | None] = (None, None, None),
+    ) -> list[Trained]:
+        """Train stage after stage; ``n_epochs`` of each, by default as many as it takes."""
+        vae = self._build(rows, init) if warm is None else warm
+        objective = self.parts.objective.build(vae.to(self.device), len(rows))
+        stages = self._stages(warm is not None)
+        epochs = iter(n_epochs)
+        trained = [
+            train(
+                objective,
+                stage(rows).to(self.device),
+                self._training(len(rows), i, len(stages)),
+                self.seeds.training,
+                None if held_out is None else held_out.map(stage),
+                next(epochs),
+            )
+            for i, stage in enumerate(stages)
+        ]
+        if self.parts.refit_prior is not None:
+            trained.append(self._refit(vae, rows, held_out, next(epochs)))
+        return trained
+
+    def _refit(
+        self, vae: VAE, rows: Batch, held_out: HeldOut | None, n_epochs: int | None
+    ) -> Trained:
+        """Put a prior in the place of the one trained with, and fit it to draws of q(z | x)."""
+        if self.labels is not None:
+            settle = partial(decided, n_classes=len(self.labels.classes))
+            rows, held_out = settle(rows), None if held_out is None else held_out.map(settle)
+        rows = rows.to(self.device)
+        vae.prior = self._new_prior(vae, rows).to(self.device)
+        start_prior(vae, rows, self.seeds.init, of_latents=True)
+        training = self._training(len(rows), 0, 1)
+        objective = self.parts.objective.around(ELBO()).build(vae, len(rows))
+        if vae.deterministic:
+            objective = JointModule(vae)
+        # Nothing but the prior moves, so that the bound rises with its density of the latents.
+        with frozen(vae.encoder, vae.decoder):
+            return train(objective, rows, training, self.seeds.training, held_out, n_epochs)
+
+    def _new_prior(self, vae: VAE, rows: Batch) -> PriorModule:
+        e, recipe = self.estimator, self.parts.refit_prior
+        assert recipe is not None
+        n_context = 0 if rows.context is None else rows.context.shape[1]
+        perceptron = Perceptron(tuple(e.hidden_layer_sizes), e.activation, e.dropout)
+        prior = recipe.build(vae.n_latent, vae.encoder)
+        prior = given_context(prior, n_context, vae.n_latent, perceptron)
+        initialize(prior, self._generator())
+        return prior
+
+    def _stages(self, warm: bool) -> list[Callable[[Batch], Batch]]:
+        """Return what is made of the rows, stage by stage."""
+        labels = self.labels
+        if labels is None or warm or not labels.unknown.any():
+            return [lambda rows: rows]
+        return [lambda rows: decided(rows, len(labels.classes)), lambda rows: rows]
+
+    def _build(self, rows: Batch, init: str, latent_dim: int | None = None) -> VAE:
+        """Build the model on the CPU, so that it starts alike on every device."""
+        e, precise = self.estimator, rows.to("cpu", torch.float64)
+        vae = build_vae(
+            self._columns(precise.with_nan()),
+            latent_dim or self.latent_dim,
+            n_context=0 if rows.context is None else rows.context.shape[1],
+            masked=rows.mask is not None or self.parts.objective.hides_cells,
+            prior=self.parts.prior,
+            posterior=self.parts.posterior,
+            hidden_layer_sizes=tuple(e.hidden_layer_sizes),
+            activation=e.activation,
+            dropout=e.dropout,
+            encoder=self._module(e.encoder),
+            decoder=self._module(e.decoder),
+            image_shape=self.parts.image_shape,
+            has_encoder=self.parts.objective.needs_encoder,
+            deterministic=self.parts.objective.deterministic,
+            generator=self._generator(),
+        )
+        if init == "linear":
+            start_linear(vae, linear_model(vae, precise), precise)
+        start_prior(vae, rows, self.seeds.init, of_latents=init == "linear")
+        return vae
+
+    def _generator(self) -> torch.Generator:
+        return torch.Generator().manual_seed(self.seeds.init)
+
+    def _columns(self, cells: Tensor) -> list[Columns]:
+        """Group columns (n, c), NaN where missing, by family: one block for each that occurs.
+
+        Columns of codes share one only with those of a similar number of levels.
+        """
+        resolution = torch.as_tensor(self.table.resolution)
+        n_levels = self.table.n_levels
+        groups: dict[tuple[str, int], list[int]] = {}
+        for j, family in enumerate(self.families):
+            groups.setdefault((repr(family), (n_levels[j] - 1).bit_length()), []).append(j)
+        return [
+            Columns.measure(
+                self.families[index[0]],
+                index,
+                cells[:, index],
+                resolution[index],
+                [n_levels[j] for j in index],
+            )
+            for index in groups.values()
+        ]
+
+    def _module(self, given: Any) -> Any:
+        """Return a fresh copy of a user's module or recipe, or what their factory makes."""
+        if given is None or isinstance(given, nn.Module | Recipe):
+            return copy.deepcopy(given)
+        # A factory builds layers that read the global generator: lend it one of ours.
+        with torch.random.fork_rng(devices=[]):
+            torch.default_generator.manual_seed(self.seeds.init)
+            made = given()
+        if not isinstance(made, nn.Module | Recipe):
+            raise TypeError(
+                f"encoder and decoder: expected a function that returns a torch module. {given!r} "
+                f"returned {made!r}."
+            )
+        return made
+
+    def _held_out(self, rows: Batch, log_det: Float) -> HeldOut:
+        x = rows.x.double()
+
+        def noise(n_draws: int, n_noise: int) -> Tensor:
+            keyed = KeyedNoise(self.seeds.scoring, x, n_draws)
+            return keyed.of()(n_noise).to(self.device, torch.float32)
+
+        return HeldOut(rows.to(self.device), noise, torch.as_tensor(log_det))
+
+    def _training(self, n_rows: int, stage: int, n_stages: int) -> Training:
+        e = self.estimator
+        batch_size = default_batch_size(n_rows) if e.batch_size == "auto" else e.batch_size
+        max_epochs = (
+            default_max_epochs(n_rows, batch_size) if e.max_epochs == "auto" else e.max_epochs
+        )
+        max_epochs = (max_epochs + stage) // n_stages  # which add up
+        return Training(
+            max_epochs=max_epochs,
+            batch_size=batch_size,
+            lr=e.lr,
+            weight_decay=e.weight_decay,
+            optimizer=OPTIMIZERS.get(e.optimizer, e.optimizer),
+            # The cosine needs its horizon: much is gained when the rate is nearly zero.
+            patience=e.n_iter_no_change or max(max_epochs // 3, 20),
+            tol=e.tol,
+            callbacks=e.callbacks,
+            verbose=e.verbose,
+            device=str(self.device),
+        )
+
+
+def latent_dims(latent_dim: Any, n_numbers: int = LATENTS) -> int | tuple[int, int]:
+    """Return the dimension of z, or those of its upper and its lower layer.
+
+    "auto" is first of all as many as a row has numbers, up to a limit.
+
+    Raises
+    ------
+    ValueError
+        If it is neither "auto" nor a positive integer nor two of them.
+    """
+    if _is_auto(latent_dim):
+        return min(n_numbers, LATENTS)
+    sizes = (latent_dim,) if isinstance(latent_dim, Integral) else tuple(latent_dim)
+    if len(sizes) not in (1, 2) or not all(isinstance(d, Integral) and d >= 1 for d in sizes):
+        raise ValueError(
+            "latent_dim must be an integer >= 1, or two of them for two layers of latents, the "
+            f"upper and the lower, or 'auto'. Got {latent_dim!r}."
+        )
+    return int(sizes[0]) if len(sizes) == 1 else (int(sizes[0]), int(sizes[1]))
+
+
+def _is_auto(latent_dim: Any) -> bool:
+    # An array compares number by number.
+    return isinstance(latent_dim, str) and latent_dim == "auto"
+
+
+def curve(stages: list[Trained], name: str) -> list[float]:
+    """Return one recorded number an epoch, stage after stage."""
+    return [value for stage in stages for value in stage.curve(name)]
+
+
+def choose(candidates: dict[str, list[Trained]]) -> tuple[str, list[Trained]]:
+    """Choose between trainings by their held-out rows.
+
+    The first is the plainest. Another must be ahead by one standard error of the paired
+    difference.
+    """
+    (name, best), *others = candidates.items()
+    for other, stages in others:
+        one, two = best[-1].held_out_rows, stages[-1].held_out_rows
+        if is_ahead(stages[-1].net.module_, one, two):
+            name, best = other, stages
+    return name, best
+
+
+def is_ahead(module: ObjectiveModule, one: Tensor, two: Tensor) -> bool:
+    """Return whether two is ahead of one, bounds of the same rows (n,), by one standard error."""
+    # The same rows count for both: a row that is odd to either may decide nothing.
+    gain = (two - one)[module.counted(one + two)].double().cpu().numpy()
+    return bool(gain.mean() > gain.std() / np.sqrt(max(len(gain) - 1, 1)))

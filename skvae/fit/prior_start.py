@@ -1,0 +1,65 @@
+"""Starting: where the prior of a model begins, by some rows of the table."""
+
+from __future__ import annotations
+
+import warnings
+
+import torch
+from sklearn import config_context
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.mixture import GaussianMixture
+from torch import Tensor
+
+from ..core.batch import Batch
+from ..core.latents.priors import MixtureModule
+from ..core.latents.usage import active_units
+from ..core.vae import VAE
+
+#: Rows that are looked at.
+MAX_ROWS = 10_000
+
+
+@torch.no_grad()
+def start_prior(vae: VAE, rows: Batch, seed: int, of_latents: bool) -> None:
+    """Start the prior of a model from rows, or their latents where these say something already."""
+    some, generator = rows[:: -(-len(rows) // MAX_ROWS)], torch.Generator().manual_seed(seed)
+    prior = vae.prior.unmoved()
+    if vae.encoder is not None:
+        prior.start_from_rows(vae.inputs(some).cpu(), generator)
+    if of_latents and isinstance(prior, MixtureModule) and len(some) >= prior.n_components:
+        start_mixture(prior, *latents(vae, some, generator), seed)
+
+
+def latents(vae: VAE, rows: Batch, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    """Return draws of q(z | x), which the prior has to cover, and the means of it, (n, d)."""
+    noise = torch.randn((len(rows), vae.n_noise), generator=generator)
+    posterior = vae.posterior(rows)
+    return posterior.rsample(noise.to(rows.x)).double().cpu(), posterior.mean.double().cpu()
+
+
+def start_mixture(prior: MixtureModule, z: Tensor, mean: Tensor, seed: int) -> None:
+    """Start the components of a prior from those that are fitted to latents z (n, d).
+
+    Latents whose mean (n, d) hardly differs between rows are noise, among which no cluster could
+    be found: all components have their moments.
+    """
+    active = active_units(mean / z.std(0))
+    if not active.any():
+        return
+    mixture = fitted_mixture(prior.n_components, z[:, active], seed)
+    means = z.mean(0).repeat(prior.n_components, 1)
+    means[:, active] = torch.as_tensor(mixture.means_)
+    # Lower triangular, L^T L being the precision, as the transpose of scikit-learn's.
+    roots = torch.diag(1.0 / z.std(0)).repeat(prior.n_components, 1, 1)
+    place = torch.nonzero(active).squeeze(1)
+    roots[:, place[:, None], place] = torch.as_tensor(mixture.precisions_cholesky_).mT
+    prior.start(torch.as_tensor(mixture.weights_), means, roots)
+
+
+def fitted_mixture(n_components: int, z: Tensor, seed: int) -> GaussianMixture:
+    """Fit a mixture of normals to latents (n, d)."""
+    mixture = GaussianMixture(n_components, reg_covar=1e-3, random_state=seed)
+    # A user's array API is for arrays of theirs; k-means, which starts the mixture, has none.
+    with warnings.catch_warnings(), config_context(array_api_dispatch=False):
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        return mixture.fit(z.numpy())

@@ -1,0 +1,468 @@
+"""Training: fast batches, the skorch net, the schedule, early stopping."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import math
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import torch
+from skorch import NeuralNet
+from skorch.callbacks import Callback
+from threadpoolctl import threadpool_limits
+from torch import Tensor, nn
+from tqdm.auto import tqdm
+
+from ..core.batch import Batch
+from ..core.networks import set_generator
+from ..core.objectives.bounds import ObjectiveModule
+
+WARM_UP_STEPS = 100
+CLIP_NORM = 10.0
+AVERAGE_DECAY = 0.999
+
+#: Networks up to this many parameters train on one thread of a CPU.
+ONE_THREAD_PARAMETERS = 200_000
+
+OPTIMIZERS = {"adamw": torch.optim.AdamW, "adam": torch.optim.Adam, "sgd": torch.optim.SGD}
+
+
+@dataclasses.dataclass(frozen=True)
+class Training:
+    """How to train: what an estimator's parameters come down to.
+
+    Attributes
+    ----------
+    max_epochs, batch_size, lr, weight_decay, optimizer, callbacks, verbose, device
+        As in the estimators, resolved.
+    patience : int
+        Epochs without a gain of more than ``tol`` nats before training stops.
+    clip_norm, average_decay : float
+        Bound on the gradient's norm, decay of the moving average of the weights; 0 for none.
+    """
+
+    max_epochs: int
+    batch_size: int
+    lr: float
+    weight_decay: float
+    optimizer: Any
+    patience: int
+    tol: float
+    callbacks: list[Any] | None = None
+    verbose: int = 0
+    device: str = "cpu"
+    clip_norm: float = CLIP_NORM
+    average_decay: float = AVERAGE_DECAY
+
+
+class TensorBatches:
+    """Batches as slices of tensors, shuffled by one gather an epoch."""
+
+    def __init__(self, rows: Batch, batch_size: int, generator: torch.Generator):
+        self.rows, self.batch_size, self.generator = rows, batch_size, generator
+
+    def __len__(self) -> int:
+        return math.ceil(len(self.rows) / self.batch_size)
+
+    def __iter__(self) -> Iterator[Batch]:
+        device = self.rows.x.device
+        order = torch.randperm(len(self.rows), generator=self.generator, device=device)
+        if self.rows.sets is not None:
+            order = self._set_by_set(self.rows.sets[:, 0], order)
+        shuffled = self.rows[order]
+        for start in range(0, len(order), self.batch_size):
+            yield shuffled[start : start + self.batch_size]
+
+    def _set_by_set(self, member: Tensor, order: Tensor) -> Tensor:
+        """Return rows in an order in which those of a set come together, sets at random."""
+        _, number = torch.unique(member[order], return_inverse=True)
+        n_sets = int(number.max()) + 1
+        place = torch.randperm(n_sets, generator=self.generator, device=member.device)
+        return order[torch.argsort(place[number], stable=True)]
+
+
+class WeightAverage:
+    """An exponential moving average of a module's parameters, with a horizon that grows."""
+
+    def __init__(self, module: nn.Module, decay: float):
+        # Views that share the parameters' memory, so that no step makes them again.
+        self.parameters = [p.detach() for p in module.parameters()]
+        self.average = self.snapshot(self.parameters)
+        self.decay, self.n_updates = decay, 0
+
+    @torch.no_grad()
+    def update(self) -> None:
+        """Move the average towards the parameters."""
+        self.n_updates += 1
+        # A tenth of the steps so far at most, or a short run would average in its start.
+        decay = min(self.decay, (1 + self.n_updates) / (10 + self.n_updates))
+        torch._foreach_lerp_(self.average, self.parameters, 1.0 - decay)
+
+    @contextlib.contextmanager
+    def applied(self) -> Iterator[None]:
+        """Run a block with the averages in the place of the parameters."""
+        raw = self.snapshot(self.parameters)
+        self.write(self.average)
+        try:
+            yield
+        finally:
+            self.write(raw)
+
+    def write(self, values: list[Tensor]) -> None:
+        """Set the parameters."""
+        torch._foreach_copy_(self.parameters, values)
+
+    @staticmethod
+    def snapshot(values: list[Tensor]) -> list[Tensor]:
+        """Copy tensors."""
+        return [value.clone() for value in values]
+
+
+class _Ended(Exception):
+    """A callback ended training."""
+
+
+class VAENet(NeuralNet):  # type: ignore[misc]
+    """A skorch net whose module is an objective and whose loss is minus its bound.
+
+    Epochs are lean: the loss of a batch is never read back, so a GPU is never waited for, and
+    batch events are sent only where a user's callback listens.
+    """
+
+    def __init__(
+        self,
+        module: ObjectiveModule,
+        *,
+        training: Training,
+        generator: torch.Generator,
+        held_out: HeldOut | None = None,
+        **kwargs: Any,
+    ):
+        self.training_ = training
+        self.generator_ = generator
+        self.held_out_ = held_out
+        super().__init__(
+            module=module,
+            criterion=nn.Identity,
+            optimizer=training.optimizer,
+            lr=training.lr,
+            max_epochs=training.max_epochs,
+            batch_size=training.batch_size,
+            callbacks=training.callbacks,
+            train_split=None,
+            verbose=0,
+            device=training.device,
+            **kwargs,
+        )
+
+    @property
+    def _default_callbacks(self) -> list[tuple[str, Callback]]:
+        progress = [("progress", Progress())] if self.training_.verbose else []
+        keep = [("keep_best", KeepBest())] if self.held_out_ is not None else []
+        return progress + keep
+
+    def initialize_optimizer(self, triggered_directly: bool | None = None) -> VAENet:
+        """Build the optimiser: weight decay on weights of layers alone, fused where it can be."""
+        named = [(name, p) for name, p in self.module_.named_parameters() if p.requires_grad]
+        parameters = [p for _, p in named]
+        matrices = [p for name, p in named if name.endswith("weight") and p.ndim > 1]
+        others = [p for name, p in named if not (name.endswith("weight") and p.ndim > 1)]
+        groups = [
+            {"params": matrices, "weight_decay": self.training_.weight_decay},
+            {"params": others, "weight_decay": 0.0},
+        ]
+        fused = {"fused": True} if self.optimizer in OPTIMIZERS.values() else {}
+        groups = [group for group in groups if group["params"]]
+        nothing = {"params": [nn.Parameter(torch.zeros(0))]}  # no optimizer takes none at all
+        self.optimizer_ = self.optimizer(groups or [nothing], lr=self.lr, **fused)
+        self.parameters_ = parameters
+        self.average_ = WeightAverage(self.module_, self.training_.average_decay)
+        self.n_steps_ = 0
+        if self.held_out_ is not None:
+            module: ObjectiveModule = self.module_
+            self.noise_ = self.held_out_.noise_for(module)
+        return self
+
+    def partial_fit(self, X: Batch, y: Any = None, **params: Any) -> VAENet:
+        """Train until the epochs are over or a callback ends it.
+
+        skorch's own takes every interrupt for such an end, one from the keyboard too.
+        """
+        super().notify("on_train_begin", X=X, y=y)
+        with contextlib.suppress(_Ended):
+            self.fit_loop(X, y, **params)
+        super().notify("on_train_end", X=X, y=y)
+        return self
+
+    def notify(self, method_name: str, **params: Any) -> None:
+        """Tell the callbacks, which end training by a KeyboardInterrupt of theirs."""
+        try:
+            super().notify(method_name, **params)
+        except KeyboardInterrupt as interrupt:
+            raise _Ended from interrupt
+
+    def get_split_datasets(self, X: Batch, y: Any = None, **params: Any) -> tuple[Batch, Any]:
+        """Return the training rows and the held-out rows."""
+        return X, self.held_out_
+
+    def get_iterator(self, dataset: Any, training: bool = False) -> Any:
+        """Return batches of the training rows, or the held-out rows as one batch."""
+        if not training:
+            return [dataset]
+        batches = TensorBatches(dataset, self.batch_size, self.generator_)
+        self.total_steps_ = max(len(batches) * self.max_epochs, 1)
+        return batches
+
+    def run_single_epoch(
+        self, iterator: Any, training: bool, prefix: str, step_fn: Any, **params: Any
+    ) -> None:
+        """Run an epoch and record its mean bound, reconstruction and divergence."""
+        if iterator is None:
+            return
+        if not training:
+            self.history.record("valid_score", self.evaluate())
+            return
+        self.module_.train()
+        total, n_rows = torch.zeros(3, device=self.device), 0
+        for batch in iterator:
+            self._notify_batch("on_batch_begin", batch=batch, training=True)
+            step = step_fn(batch)
+            total += torch.stack([term.sum() for term in step["terms"]])
+            n_rows += len(step["terms"][0])
+            self._notify_batch("on_batch_end", batch=batch, training=True, **step)
+        value, log_px, kl = (total / n_rows).tolist()
+        self.history.record("train_loss", -value)
+        self.history.record("reconstruction", log_px)
+        self.history.record("kl", kl)
+
+    def train_step(self, batch: Batch, **params: Any) -> dict[str, Any]:
+        """Take one step up the bound."""
+        self.module_.advance(self.n_steps_ / self.total_steps_)
+        self._set_rate()
+        self.optimizer_.zero_grad(set_to_none=True)
+        bound = self.module_(batch, self.generator_)
+        if bound.value.shape != (len(batch),):
+            raise ValueError(
+                f"objective: expected a bound of shape ({len(batch)},), one value a row. "
+                f"Got shape {tuple(bound.value.shape)}."
+            )
+        counted = self.module_.counted(bound.value.detach())
+        loss = -bound.value[counted].mean()
+        if bound.penalty is not None:
+            loss = loss + bound.penalty
+        loss.backward()
+        if self.training_.clip_norm:
+            nn.utils.clip_grad_norm_(self.parameters_, self.training_.clip_norm)
+        self.optimizer_.step()
+        self.average_.update()
+        value = bound.value if bound.penalty is None else bound.value - bound.penalty
+        terms = [term.detach()[counted] for term in (value, bound.log_px, bound.kl)]
+        return {"loss": loss.detach(), "terms": terms, "y_pred": None}
+
+    @torch.no_grad()
+    def evaluate(self) -> float:
+        """Return the held-out bound, nats per row in the user's units, of the averaged weights."""
+        assert self.held_out_ is not None
+        rows = self.evaluate_rows().cpu()
+        counted = self.module_.counted(rows)
+        return float(rows[counted].mean()) + float(self.held_out_.log_det[counted].mean())
+
+    @torch.no_grad()
+    def evaluate_rows(self) -> Tensor:
+        """Return the held-out bound of every held-out row, in cells."""
+        assert self.held_out_ is not None
+        self.module_.eval()
+        with self.average_.applied():
+            return self.held_out_.watched_by(self.module_, self.noise_)
+
+    def _set_rate(self) -> None:
+        # Linear warm-up, then a cosine to zero over the whole horizon.
+        step, total = self.n_steps_, self.total_steps_
+        warm_up = min(WARM_UP_STEPS, max(total // 10, 1))
+        factor = 0.5 * (1.0 + math.cos(math.pi * step / total)) * min(1.0, (step + 1) / warm_up)
+        for group in self.optimizer_.param_groups:
+            group["lr"] = self.lr * factor
+        self.n_steps_ += 1
+
+    def _notify_batch(self, event: str, **kwargs: Any) -> None:
+        if self.training_.callbacks:
+            self.notify(event, **kwargs)
+
+
+@dataclasses.dataclass(frozen=True)
+class HeldOut:
+    """Rows that early stopping watches.
+
+    Attributes
+    ----------
+    rows : Batch
+    noise : callable
+        (n_draws, n_noise) -> their own fixed noise (n_draws, n, n_noise).
+    log_det : Tensor of shape (n,)
+        Log-Jacobians of the rows, on the CPU.
+    """
+
+    rows: Batch
+    noise: Callable[[int, int], Tensor]
+    log_det: Tensor
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def noise_for(self, module: ObjectiveModule) -> Tensor:
+        """Return the noise that an objective is watched with, (K, n, n_noise)."""
+        return self.noise(module.n_monitored, module.vae.n_noise)
+
+    @torch.no_grad()
+    def watched_by(self, module: ObjectiveModule, noise: Tensor) -> Tensor:
+        """Return the bound of every row, in cells, (n,)."""
+        rows: Tensor = module.monitor(self.rows, noise)
+        return rows
+
+    def map(self, function: Callable[[Batch], Batch]) -> HeldOut:
+        """Return a function of the rows, held out in their place."""
+        return dataclasses.replace(self, rows=function(self.rows))
+
+
+class KeepBest(Callback):  # type: ignore[misc]
+    """Keep a copy of the best averaged weights; stop when they have not improved for long."""
+
+    def on_train_begin(self, net: VAENet, **kwargs: Any) -> None:
+        """Take the start as the first candidate."""
+        self.best_epoch_, self.best_score_ = 0, net.evaluate()
+        self.best_weights_ = WeightAverage.snapshot(net.average_.average)
+        self.mark_ = self.best_score_
+        self.waited_ = 0
+
+    def on_epoch_end(self, net: VAENet, **kwargs: Any) -> None:
+        """Compare the epoch with the best so far."""
+        score = net.history[-1, "valid_score"]
+        if not net.module_.settled:
+            # What is watched has other weights than what is trained: a start again, and no gain.
+            self.best_score_ = self.mark_ = -math.inf
+        # Small gains are kept but do not extend patience, as in MLPRegressor.
+        if score > self.best_score_:
+            self.best_epoch_, self.best_score_ = len(net.history), score
+            self.best_weights_ = WeightAverage.snapshot(net.average_.average)
+        if score > self.mark_ + net.training_.tol:
+            self.mark_, self.waited_ = score, 0
+        else:
+            self.waited_ += 1
+        if self.waited_ >= net.training_.patience or not math.isfinite(score):
+            raise KeyboardInterrupt  # skorch's way to end training
+
+
+class Progress(Callback):  # type: ignore[misc]
+    """A progress bar that shows the held-out nats per row."""
+
+    def on_train_begin(self, net: VAENet, **kwargs: Any) -> None:
+        """Open the bar."""
+        self.bar_ = tqdm(total=net.max_epochs, desc="fit", unit="epoch", leave=True)
+
+    def on_epoch_end(self, net: VAENet, **kwargs: Any) -> None:
+        """Move the bar."""
+        self.bar_.update()
+        held_out = net.held_out_ is not None
+        name, value = ("held-out", "valid_score") if held_out else ("training loss", "train_loss")
+        self.bar_.set_postfix_str(f"{name} {net.history[-1, value]:.3f} nats/row")
+
+    def on_train_end(self, net: VAENet, **kwargs: Any) -> None:
+        """Close the bar."""
+        self.bar_.close()
+
+
+@dataclasses.dataclass
+class Trained:
+    """What came out of a training run; the module holds the chosen weights."""
+
+    net: VAENet
+    n_epochs: int
+    best_epoch: int
+    best_score: float | None
+    held_out_rows: Tensor | None  # bound of every held-out row under the chosen weights, (n,)
+
+    def curve(self, name: str) -> list[float]:
+        """Return one recorded number an epoch."""
+        return [float(row[name]) for row in self.net.history if name in row]
+
+
+def train(
+    module: ObjectiveModule,
+    rows: Batch,
+    training: Training,
+    seed: int,
+    held_out: HeldOut | None = None,
+    n_epochs: int | None = None,
+) -> Trained:
+    """Train an objective's model in place.
+
+    Parameters
+    ----------
+    module : ObjectiveModule
+    rows : Batch
+        Training rows, on the device.
+    training : Training
+    seed : int
+        Of shuffling, noise and dropout.
+    held_out : HeldOut, optional
+        With it, the weights that were best on these rows are restored; the start counts too.
+    n_epochs : int, optional
+        Epochs to run of the ``training.max_epochs`` that the learning rate is planned for.
+    """
+    generator = torch.Generator(training.device).manual_seed(seed)
+    set_generator(module, generator)
+    if not any(parameter.requires_grad for parameter in module.parameters()):
+        n_epochs = 0  # as where a standard normal takes the place of the prior
+    net = VAENet(module, training=training, generator=generator, held_out=held_out)
+    net.initialize()
+    with _threads(module, training.device):
+        net.partial_fit(rows, epochs=n_epochs)
+    set_generator(module, None)
+    module.advance(1.0)
+    result = _finish(net)
+    module.eval()
+    return result
+
+
+def _threads(module: nn.Module, device: str) -> contextlib.AbstractContextManager[Any]:
+    """Hold small networks to one thread while they train.
+
+    A second thread gains them little (a tenth of an epoch at most on two idle cores) and makes
+    steps four times slower where cores are shared. The limit is that of the calling thread alone.
+    """
+    small = sum(p.numel() for p in module.parameters()) <= ONE_THREAD_PARAMETERS
+    if device == "cpu" and small:
+        return threadpool_limits(1, user_api="openmp")
+    return contextlib.nullcontext()
+
+
+def _finish(net: VAENet) -> Trained:
+    n_epochs = len(net.history)
+    if net.held_out_ is None:
+        if n_epochs and not math.isfinite(net.history[-1, "train_loss"]):
+            raise FloatingPointError(
+                f"Training diverged: the loss is {net.history[-1, 'train_loss']} after {n_epochs} "
+                f"epochs. Lower lr={net.lr}, or hold out rows with early_stopping=True."
+            )
+        net.average_.write(net.average_.average)
+        return Trained(net, n_epochs, n_epochs, None, None)
+    keep = dict(net.callbacks_)["keep_best"]
+    net.average_.average = keep.best_weights_
+    net.average_.write(keep.best_weights_)
+    rows = net.evaluate_rows()
+    # Or every saved estimator would carry rows of its training table.
+    net.held_out_, net.noise_ = None, None
+    return Trained(net, n_epochs, keep.best_epoch_, keep.best_score_, rows)
+
+
+def default_batch_size(n_rows: int) -> int:
+    """Return a power of two that gives at least sixteen steps an epoch, from 32 to 512."""
+    return int(2 ** np.clip(np.floor(np.log2(max(n_rows / 16, 1))), 5, 9))
+
+
+def default_max_epochs(n_rows: int, batch_size: int) -> int:
+    """Return the epochs of about 4,000 steps, from 5 to 500."""
+    return int(np.clip(4_000 * batch_size // n_rows, 5, 500))

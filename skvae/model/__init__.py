@@ -1,0 +1,1 @@
+"""The fitted model: all that it can be asked."""

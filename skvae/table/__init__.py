@@ -1,0 +1,1 @@
+"""The table: a user's columns as numbers, and back."""

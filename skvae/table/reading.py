@@ -1,0 +1,265 @@
+"""Reading: a user's X, checked, as numbers and as rows of cells."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from sklearn.utils.validation import check_array, validate_data
+from torch import Tensor
+
+from ..core.batch import Batch
+from .codecs import Float
+from .container import Container, as_frame, categorical_mask, check_exact, is_missing
+from .table import Table
+
+#: Largest number of a table: sums of squares of larger ones are infinite.
+LARGEST = 1e150
+#: Largest cell, in standard deviations or what the codec has in their place.
+FAR = 1e37
+
+
+def read(
+    estimator: Any, X: Any, fitted: Container | None, n_min: int = 1
+) -> tuple[Float, Container]:
+    """Return the values of X (n, c), NaN where missing, and the container they came in.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Whose ``n_features_in_`` and ``feature_names_in_`` are checked, or set where nothing is
+        ``fitted``.
+    X : DataFrame or array-like
+    fitted : Container or None
+        What the rows of ``fit`` came in.
+    n_min : int
+        Rows needed.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If X is not what is wanted; the message names the column.
+    """
+    name = type(estimator).__name__
+    if as_frame(X) is not None or _has_categories(estimator, fitted):
+        if as_frame(X) is None:
+            X = _as_array(X)
+            X = check_array(X, dtype=None, ensure_all_finite=False, ensure_min_samples=n_min)
+        validate_data(estimator, X, reset=fitted is None, skip_check_array=True)
+        check_rows(len(X), n_min, name)
+        container = fitted or Container.of(X, categorical_mask(estimator.categorical_features, X))
+        values = container.values(X)
+    else:
+        values = validate_data(
+            estimator,
+            _numbers(X),
+            reset=fitted is None,
+            dtype=np.float64,
+            ensure_all_finite=False,
+            ensure_min_samples=n_min,
+        )
+        container = fitted or Container.of(X if hasattr(X, "dtype") else np.asarray(X))
+    check_finite(values, container, name)
+    return values, container
+
+
+def read_partial(estimator: Any, X: Any, fitted: Container) -> Float:
+    """Return the values of X (n, c), with NaN for columns that a DataFrame does not have.
+
+    Raises
+    ------
+    ValueError, TypeError
+        As :func:`read`, and if X has columns that were not there in ``fit``.
+    """
+    frame = as_frame(X)
+    if frame is None:
+        return read(estimator, X, fitted)[0]
+    unknown = [name for name in frame.to_native().columns if name not in fitted.names]
+    if unknown:
+        raise ValueError(
+            f"X has columns {unknown}, which were not there in fit. Known are {fitted.names}; "
+            "those left out are completed."
+        )
+    check_rows(len(frame), 1, type(estimator).__name__)
+    values = fitted.partial_values(X)
+    check_finite(values, fitted, type(estimator).__name__)
+    return values
+
+
+def as_rows(table: Table, values: Float) -> tuple[Batch, Float]:
+    """Return values as rows of cells in float64, and their log-Jacobians (n,).
+
+    Through float32, in which models are trained: rows that differ by rounding alone (another unit
+    of measure) are the same row, to the bit.
+    """
+    cells, log_det = table.encode(values)
+    return Batch.of(rounded(cells), context_of(table, values)), log_det
+
+
+def context_of(table: Table, values: Float) -> Tensor | None:
+    """Return what the model is conditioned on, (n, m); None where on nothing."""
+    given = table.given(values)
+    return None if given is None else rounded(given)
+
+
+def rounded(numbers: Float) -> Tensor:
+    """Return numbers in float64, rounded to float32; those far beyond it are held within."""
+    return torch.as_tensor(numbers.clip(-FAR, FAR).astype(np.float32)).double()
+
+
+def read_context(given: Any, table: Table) -> Float:
+    """Return values (n, columns of the user) of the columns conditioned on, NaN for the others.
+
+    Parameters
+    ----------
+    given : DataFrame, dict or array-like
+        A dict has a value, or one for each row, by column. An array has the columns conditioned on
+        alone; a DataFrame may have others.
+    table : Table
+
+    Raises
+    ------
+    ValueError, TypeError
+        If it is not what the model is conditioned on; the message names the column.
+    """
+    context = table.context
+    if context is None:
+        raise ValueError("context is given, but the model has no context_features.")
+    names = [field.name for field in context.fields]
+    if given is None:
+        raise ValueError(f"The model is conditioned on columns {names}: give them as context=.")
+    part = table.container.subset(context.positions)
+    if isinstance(given, dict):
+        of_context = _of_dict(given, part)
+    elif (frame := as_frame(given)) is not None:
+        _refuse_absent([name for name in names if name not in frame.to_native().columns])
+        of_context = part.partial_values(given)
+    else:
+        array = check_array(given, dtype=None, ensure_all_finite=False)
+        if array.shape[1] != len(names):
+            raise ValueError(
+                f"context has {array.shape[1]} columns, but the model is conditioned on "
+                f"{len(names)}: {names}."
+            )
+        of_context = part.values(array)
+    if np.isinf(of_context).any():
+        j = int(np.isinf(of_context).any(0).argmax())
+        raise ValueError(f"context has infinity in column {names[j]!r}. Give a finite number.")
+    values = np.full((len(of_context), len(table.container.fields)), np.nan)
+    values[:, context.positions] = of_context
+    return values
+
+
+def _of_dict(given: dict[Hashable, Any], container: Container) -> Float:
+    _refuse_absent([name for name in container.names if name not in given])
+    columns = [
+        [
+            np.nan if is_missing(value) else field.number(value)
+            for value in _scalars(given[field.name])
+        ]
+        for field in container.fields
+    ]
+    n = max(map(len, columns))
+    if not all(columns):
+        raise ValueError("context has no rows: give a value, or one for each row, by column.")
+    wrong = [name for name, c in zip(container.names, columns, strict=True) if len(c) not in (1, n)]
+    if wrong:
+        raise ValueError(f"context has {n} rows, but column {wrong[0]!r} has another number.")
+    return np.stack([np.resize(np.array(column, float), n) for column in columns], axis=1)
+
+
+def _scalars(given: Any) -> list[Any]:
+    """Return a value, or the values of an array-like, one by one."""
+    array = np.asarray(given)
+    if array.dtype.kind not in "mM":  # which as objects would be integers without a unit
+        array = np.asarray(given, object)
+    return list(np.atleast_1d(array))
+
+
+def _refuse_absent(names: list[Hashable]) -> None:
+    if names:
+        raise ValueError(f"context lacks columns {names}, which the model is conditioned on.")
+
+
+def _as_array(rows: Any) -> Any:
+    """Return rows of Python objects as an array that keeps what they are."""
+    array = np.asarray(rows)
+    # Of numbers and strings NumPy makes strings.
+    return np.asarray(rows, dtype=object) if array.dtype.kind in "SU" else array
+
+
+def _numbers(X: Any) -> Any:
+    """Return an array without categories with NaN where a value is missing.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If it holds times, strings, or integers that no float is equal to.
+    """
+    if not isinstance(X, np.ndarray) or X.ndim != 2 or not X.size:
+        return X
+    if X.dtype.kind in "mM":
+        raise TypeError(
+            f"X is an array of {X.dtype}: give times as columns of a DataFrame, which have a unit "
+            "and a dtype to come back in."
+        )
+    if X.dtype.kind in "iu":
+        for j, ends in enumerate(zip(X.min(0), X.max(0), strict=True)):
+            check_exact(j, ends)
+    if X.dtype.kind not in "OSU":
+        return X
+    refuse_strings(X)
+    missing = [is_missing(value) for value in X.flat]
+    return np.where(np.reshape(missing, X.shape), np.nan, X)
+
+
+def _has_categories(estimator: Any, container: Container | None) -> bool:
+    if container is None:
+        return not isinstance(estimator.categorical_features, str | None)
+    return any(field.is_category for field in container.fields)
+
+
+def check_rows(n_rows: int, n_min: int, estimator: str) -> None:
+    """Raise ValueError if there are too few rows, in scikit-learn's words."""
+    if n_rows < n_min:
+        raise ValueError(
+            f"Found array with {n_rows} sample(s) while a minimum of {n_min} is required by "
+            f"{estimator}."
+        )
+
+
+def refuse_strings(X: NDArray[Any]) -> None:
+    """Raise ValueError naming the column of the first string in an array of strings or objects."""
+    for row, j in np.ndindex(X.shape):
+        if isinstance(X[row, j], str | bytes) and not is_number(X[row, j]):
+            raise ValueError(
+                f"Column {j} holds the string {str(X[row, j])!r} in row {row}, but columns of an "
+                f"array must be numeric. Name it in categorical_features=[{j}], or give a "
+                "DataFrame."
+            )
+
+
+def is_number(text: str | bytes) -> bool:
+    """Whether a string reads as a number."""
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def check_finite(values: Float, container: Container, estimator: str) -> None:
+    """Raise ValueError naming the column of the first value that is infinite, or near it."""
+    with np.errstate(invalid="ignore"):
+        infinite = np.abs(values) > LARGEST
+    if not infinite.any():
+        return
+    row, j = (int(i) for i in np.argwhere(infinite)[0])
+    what = "infinity" if np.isinf(values[row, j]) else f"{values[row, j]:g}, beyond {LARGEST:g},"
+    raise ValueError(
+        f"Input X contains {what} in column {container.names[j]!r}, row {row}. {estimator} needs "
+        "finite numbers: drop the row, or leave the cell missing (NaN)."
+    )

@@ -1,0 +1,337 @@
+"""Training: early stopping, restored weights, callbacks, the schedule, warm start."""
+
+import contextlib
+from types import SimpleNamespace
+from typing import ClassVar
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from numpy.testing import assert_array_equal
+from sklearn.datasets import load_breast_cancer, load_iris
+from skorch.callbacks import Callback, EarlyStopping
+from threadpoolctl import threadpool_limits
+
+from skvae import ELBO, VAEDensity
+from skvae.core import Batch
+from skvae.fit import fit as fitting
+from skvae.fit import training
+from skvae.fit.fit import choose
+from skvae.fit.training import (
+    TensorBatches,
+    Trained,
+    VAENet,
+    WeightAverage,
+    default_batch_size,
+    default_max_epochs,
+)
+
+IRIS = load_iris().data
+
+
+def quick(**changes):
+    parameters = {"hidden_layer_sizes": (16,), "max_epochs": 12, "random_state": 0, **changes}
+    return VAEDensity(**{"latent_dim": 2, **parameters})
+
+
+@contextlib.contextmanager
+def double_precision():
+    torch.set_default_dtype(torch.float64)
+    try:
+        yield
+    finally:
+        torch.set_default_dtype(torch.float32)
+
+
+def test_the_best_weights_are_restored(monkeypatch):
+    """The model kept scores its held-out rows as the best epoch did."""
+    monkeypatch.setattr(fitting, "REFIT_ROWS", 0)
+    density = quick(lr=0.05, max_epochs=60, init="random", n_iter_no_change=20).fit(IRIS)
+    scores = density.validation_scores_
+    assert density.best_validation_score_ == max(scores)
+    assert scores[-1] < max(scores)
+    assert density.net_.evaluate_rows is not None
+    order = np.random.RandomState(density._seeds.split).permutation(150)
+    held_out = IRIS[order[:15]]
+    restored = density.set_params(n_draws=16, proposal="encoder").score(held_out)
+    assert restored == pytest.approx(max(scores), abs=1e-4)
+
+
+def test_the_start_is_a_candidate(monkeypatch):
+    monkeypatch.setattr(fitting, "REFIT_ROWS", 0)
+    density = quick(lr=100.0, optimizer="sgd", init="linear").fit(IRIS)
+    start = quick(max_epochs=0, init="linear").fit(IRIS)
+    assert_array_equal(density.score_samples(IRIS), start.score_samples(IRIS))
+
+
+def test_training_stops_when_held_out_rows_stop_improving():
+    density = quick(max_epochs=500, tol=10.0, n_iter_no_change=4, init="linear").fit(IRIS)
+    assert len(density.validation_scores_) == 4
+
+
+@pytest.mark.parametrize(
+    ("n_rows", "early_stopping", "held_out"),
+    [(9, "auto", False), (10, "auto", True), (150, False, False), (9, True, True)],
+)
+def test_when_rows_are_held_out(n_rows, early_stopping, held_out):
+    density = quick(early_stopping=early_stopping).fit(IRIS[:n_rows])
+    assert (density.validation_scores_ is not None) == held_out
+    assert (density.best_validation_score_ is not None) == held_out
+
+
+def test_early_stopping_without_rows_to_spare_warns():
+    with pytest.warns(UserWarning, match="leaves too few"):
+        quick(early_stopping=True).fit(IRIS[:2])
+
+
+def test_one_row_is_held_out():
+    assert len(quick(early_stopping=True).fit(IRIS[:12]).validation_scores_) > 0
+
+
+def test_small_tables_are_fitted_again_to_all_rows(monkeypatch):
+    again = quick(init="linear").fit(IRIS)
+    assert again.n_iter_ == int(np.argmax(again.validation_scores_)) + 1
+    monkeypatch.setattr(fitting, "REFIT_ROWS", 100)
+    once = quick(init="linear").fit(IRIS)
+    assert once.n_iter_ == len(once.validation_scores_)
+    assert once.score(IRIS) != again.score(IRIS)
+
+
+def test_training_improves_on_the_start():
+    X = load_breast_cancer().data
+    start = VAEDensity(4, init="linear", max_epochs=0, random_state=0).fit(X[::2])
+    density = VAEDensity(4, init="linear", max_epochs=150, random_state=0).fit(X[::2])
+    assert density.score(X[1::2]) > start.score(X[1::2]) + 5
+
+
+def test_latents_to_spare_do_not_hide_clusters_from_the_start_of_a_mixture():
+    rng = np.random.default_rng(0)
+    X = np.repeat(4 * rng.normal(size=(12, 3)), 40, 0) + 0.3 * rng.normal(size=(480, 3))
+    enough, many = (
+        VAEDensity(d, init="linear", max_epochs=0, random_state=0).fit(X).score(X) for d in (3, 16)
+    )
+    assert many == pytest.approx(enough, abs=0.1)  # 0.39 less where noise is clustered, too
+
+
+def test_latents_are_as_many_as_the_numbers_of_a_row_up_to_sixteen():
+    table = pd.DataFrame({"a": IRIS[:, 0], "level": list("abc") * 50, "yes": [True, False] * 75})
+    for X, numbers in (
+        (IRIS, 4),
+        (table, 4),
+        (np.random.default_rng(0).normal(size=(200, 30)), 16),
+    ):
+        assert quick(latent_dim="auto").fit(X).vae_.n_latent == numbers
+
+
+def test_latents_are_as_many_as_columns_where_these_start_better():
+    rng = np.random.default_rng(0)
+
+    def cluster():
+        axes, _ = np.linalg.qr(rng.normal(size=(20, 20)))
+        return (
+            2 * rng.normal(size=20) + rng.normal(size=(600, 20)) * np.geomspace(1, 1e-3, 20) @ axes
+        )
+
+    start = {"init": "linear", "max_epochs": 0, "random_state": 0}
+    X = np.concatenate([cluster(), cluster()])  # two covariances, neither with few factors
+    density = VAEDensity(**start).fit(X)
+    assert density.vae_.n_latent == 20
+    assert density.score(X) > VAEDensity(16, **start).fit(X).score(X)
+    assert VAEDensity(**start, early_stopping=False).fit(X).vae_.n_latent == 16  # no row to ask
+
+
+def test_choosing_asks_for_one_standard_error():
+    def trained(rows):
+        every_row = SimpleNamespace(module_=SimpleNamespace(counted=lambda value: slice(None)))
+        return [Trained(every_row, 1, 1, 0.0, torch.tensor(rows))]
+
+    base = trained([0.0, 0.0, 0.0, 0.0])
+    assert choose({"linear": base, "random": trained([1.0, 1.1, 0.9, 1.0])})[0] == "random"
+    assert choose({"linear": base, "random": trained([9.0, -8.0, 0.5, 0.0])})[0] == "linear"
+    assert choose({"linear": base, "random": trained([-1.0, -1.0, -1.0, -1.0])})[0] == "linear"
+
+
+def test_curves_add_up():
+    density = quick(objective=ELBO(), early_stopping=False).fit(IRIS)
+    loss, reconstruction, kl = (
+        np.array(curve)
+        for curve in (density.loss_curve_, density.reconstruction_curve_, density.kl_curve_)
+    )
+    assert len(loss) == density.n_iter_ == 12
+    np.testing.assert_allclose(-loss, reconstruction - kl, rtol=1e-4)
+    assert loss[-1] < loss[0]
+
+
+class Counter(Callback):
+    """Counts what it hears; state is kept on the class because skorch copies nothing."""
+
+    def __init__(self):
+        self.heard = {"train": 0, "epoch": 0, "batch": 0}
+
+    def on_train_begin(self, net, **kwargs):
+        self.heard["train"] += 1
+
+    def on_epoch_end(self, net, **kwargs):
+        self.heard["epoch"] += 1
+
+    def on_batch_end(self, net, **kwargs):
+        self.heard["batch"] += 1
+
+
+def test_callbacks_hear_every_event():
+    counter = Counter()
+    quick(callbacks=[counter], early_stopping=False, batch_size=50).fit(IRIS)
+    assert counter.heard == {"train": 1, "epoch": 12, "batch": 36}
+
+
+def test_a_callback_can_end_training():
+    patience = EarlyStopping(monitor="train_loss", patience=2, threshold=1e9)
+    assert quick(callbacks=[patience], early_stopping=False).fit(IRIS).n_iter_ == 3
+
+
+def test_an_interrupt_ends_the_fit_and_keeps_the_model_of_before(monkeypatch):
+    density = quick().fit(IRIS)
+    before = density.score_samples(IRIS)
+    take = VAENet.train_step
+
+    def interrupted(net, batch, **params):
+        if net.n_steps_ == 5:
+            raise KeyboardInterrupt
+        return take(net, batch, **params)
+
+    monkeypatch.setattr(VAENet, "train_step", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        density.set_params(random_state=1).fit(IRIS)
+    assert_array_equal(density.score_samples(IRIS), before)
+
+
+def test_the_progress_bar_shows_held_out_nats(capsys):
+    quick(verbose=1).fit(IRIS)
+    error = capsys.readouterr().err
+    assert "held-out" in error
+    assert "nats/row" in error
+    quick(verbose=0).fit(IRIS)
+    assert capsys.readouterr().err == ""
+
+
+def test_warm_start_continues():
+    density = quick(warm_start=True, early_stopping=False, max_epochs=20).fit(IRIS)
+    first = density.score(IRIS)
+    codecs = [column.codec for column in density.table_.columns]
+    density.set_params(max_epochs=1, lr=1e-6).fit(IRIS)
+    assert density.score(IRIS) == pytest.approx(first, abs=0.01)
+    assert density.init_ == "warm"
+    assert [column.codec for column in density.table_.columns] == codecs
+    cold = density.set_params(warm_start=False, max_epochs=0).fit(IRIS)
+    assert cold.init_ == "linear"
+
+
+def test_a_warm_start_refuses_another_table():
+    density = quick(warm_start=True).fit(IRIS)
+    with pytest.raises(ValueError, match="X has 3 features, but VAEDensity is expecting 4"):
+        density.fit(IRIS[:, :3])
+    with pytest.raises(ValueError, match=r"1 sample.*minimum of 2"):
+        density.fit(IRIS[:1])
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("latent_dim", 3), ("prior", "standard_normal"), ("hidden_layer_sizes", (8,))],
+)
+def test_a_warm_start_refuses_what_would_build_another_model(name, value):
+    density = quick(warm_start=True, max_epochs=1).fit(IRIS)
+    with pytest.raises(ValueError, match=f"built with {name}=.*Set warm_start=False, or {name}"):
+        density.set_params(**{name: value}).fit(IRIS)
+
+
+@pytest.mark.parametrize("block", [torch.no_grad, torch.inference_mode, double_precision])
+def test_what_torch_is_told_elsewhere_does_not_matter(block):
+    expected = quick(max_epochs=2).fit(IRIS).score_samples(IRIS)
+    with block():
+        found = quick(max_epochs=2).fit(IRIS).score_samples(IRIS)
+    assert_array_equal(found, expected)
+
+
+@pytest.mark.parametrize("sizes", [(-3,), (12.5,), ("a",), (8, 0)])
+def test_layers_of_no_size_are_refused(sizes):
+    with pytest.raises(ValueError, match="hidden_layer_sizes must be integers >= 1"):
+        quick(hidden_layer_sizes=sizes).fit(IRIS)
+
+
+def test_a_prior_without_parameters_takes_the_place_of_another():
+    density = quick(refit_prior="standard_normal", max_epochs=3).fit(IRIS)
+    assert np.isfinite(density.score(IRIS))
+    assert not list(density.vae_.prior.parameters())
+    assert density.best_validation_score_ is not None
+
+
+def test_a_failed_warm_start_leaves_the_weights():
+    class Boom(Callback):
+        def on_epoch_end(self, net, **kwargs):
+            raise RuntimeError("boom")
+
+    density = quick(warm_start=True).fit(IRIS)
+    before = density.score_samples(IRIS)
+    with pytest.raises(RuntimeError, match="boom"):
+        density.set_params(callbacks=[Boom()]).fit(IRIS)
+    assert_array_equal(density.score_samples(IRIS), before)
+
+
+def test_batches_cover_every_row_once():
+    rows = Batch(torch.arange(10.0).unsqueeze(1))
+    batches = TensorBatches(rows, 4, torch.Generator().manual_seed(0))
+    first, second = ([b.x[:, 0] for b in batches] for _ in range(2))
+    assert [len(part) for part in first] == [4, 4, 2]
+    assert torch.cat(first).sort().values.tolist() == list(range(10))
+    assert not torch.equal(torch.cat(first), torch.cat(second))
+
+
+def test_the_weight_average_is_one_of_copies():
+    layer = torch.nn.Linear(1, 1, bias=False)
+    with torch.no_grad():
+        layer.weight.fill_(0.0)
+    average = WeightAverage(layer, decay=0.5)
+    with torch.no_grad():
+        layer.weight.fill_(1.0)
+    average.update()
+    # The horizon grows with the steps: the first update moves by 1 - 2/11.
+    assert average.average[0].item() == pytest.approx(9 / 11)
+    with average.applied():
+        assert layer.weight.item() == pytest.approx(9 / 11)
+    assert layer.weight.item() == 1.0
+
+
+def test_sizes_by_number_of_rows():
+    assert [default_batch_size(n) for n in (2, 500, 2000, 10**6)] == [32, 32, 64, 512]
+    assert default_max_epochs(10**6, 512) == 5
+    assert default_max_epochs(100, 32) == 500
+
+
+@pytest.mark.parametrize("optimizer", ["adamw", "adam", "sgd", torch.optim.RMSprop])
+def test_optimizers(optimizer):
+    density = quick(optimizer=optimizer).fit(IRIS)
+    assert np.isfinite(density.score(IRIS))
+
+
+def test_divergence_is_an_error_that_says_what_to_do():
+    with pytest.raises(FloatingPointError, match=r"Training diverged.*Lower lr=1e\+30"):
+        quick(optimizer="sgd", lr=1e30, early_stopping=False).fit(IRIS)
+
+
+def test_small_networks_train_on_one_thread_and_give_the_others_back(monkeypatch):
+    class Threads(Callback):
+        seen: ClassVar[list[int]] = []
+
+        def on_epoch_end(self, net, **kwargs):
+            self.seen.append(torch.get_num_threads())
+
+    with threadpool_limits(2, user_api="openmp"):
+        before = torch.get_num_threads()
+        quick(callbacks=[Threads()], max_epochs=1).fit(IRIS)
+        assert torch.get_num_threads() == before
+        assert set(Threads.seen) == {1}
+        Threads.seen.clear()
+        monkeypatch.setattr(training, "ONE_THREAD_PARAMETERS", 0)
+        quick(callbacks=[Threads()], max_epochs=1).fit(IRIS)
+        assert set(Threads.seen) == {before}
