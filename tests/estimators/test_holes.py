@@ -12,7 +12,8 @@ from scipy.stats import multivariate_normal, truncnorm, uniform
 from sklearn.base import clone
 from sklearn.datasets import load_iris, load_wine
 
-from skvae import Gaussian, LaplaceProposal, VAEDensity, VAETransformer, conditions
+from skvae import Gaussian, LaplaceProposal, VAEDensity, VAETransformer
+from skvae.model import conditions
 
 WINE = load_wine().data[:, :6]
 IRIS = load_iris().data
