@@ -11,9 +11,12 @@ import re
 from pathlib import Path
 from typing import Any
 
+from torch.nn import Linear
+
 from skvae.core import ImageShape, Objective, Posterior, Prior, Proposal, resolve
 from skvae.core.recipe import recipes
-from skvae.fit.combinations import Parts, refusals
+from skvae.fit.combinations import refusals
+from skvae.fit.settings import Door, Settings
 
 PAGE = Path(__file__).parent / "priors_and_bounds.md"
 START, END = "<!-- combinations -->", "<!-- end of combinations -->"
@@ -26,21 +29,24 @@ DEFAULTS = {
 }
 #: Settings beside the recipes, as they are written and as the rules know them.
 OTHERS: dict[str, dict[str, dict[str, Any]]] = {
-    "latent_dim": {"16": {}, "(8, 16)": {"n_layers": 2}},
+    "latent_dim": {"16": {}, "(8, 16)": {"latent_dim": (8, 16)}},
     "refit_prior": {"None": {}, "'mixture'": {"refit_prior": resolve("mixture", Prior, "prior")}},
     "init": {"'auto'": {}, "'linear'": {"init": "linear"}, "'random'": {"init": "random"}},
-    "encoder": {"None": {}, "Linear(3, 4)": {"built_in": False}},
+    "encoder": {"None": {}, "Linear(3, 4)": {"encoder": Linear(3, 4)}},
     "image_shape": {
         "None": {},
-        "(1, 1, 3)": {"built_in": False, "image_shape": ImageShape(1, 1, 3)},
+        "(1, 1, 3)": {"image_shape": ImageShape(1, 1, 3)},
     },
-    "estimator": {"VAEDensity": {"needs_density": True}, "VAETransformer": {"encodes": True}},
+    "estimator": {
+        "VAEDensity": {"door": Door()},
+        "VAETransformer": {"door": Door(encodes=True, needs_density=False)},
+    },
 }
 Setting = tuple[str, str]
 
 
 def settings() -> dict[Setting, dict[str, Any]]:
-    """Return every setting, by parameter and value, as fields of Parts."""
+    """Return every setting, by parameter and value, as fields of Settings."""
     found: dict[Setting, dict[str, Any]] = {}
     for parameter, base in KINDS.items():
         for name in sorted(recipes(base)):
@@ -50,10 +56,11 @@ def settings() -> dict[Setting, dict[str, Any]]:
     return found
 
 
-def parts(**fields: Any) -> Parts:
+def with_fields(**fields: Any) -> Settings:
     """Return the defaults with some fields changed."""
     default = {name: resolve(value, KINDS[name], name) for name, value in DEFAULTS.items()}
-    return dataclasses.replace(Parts(**default), **fields)
+    anything = Door(needs_density=False)
+    return dataclasses.replace(Settings(**default, door=anything), **fields)
 
 
 def refused() -> dict[tuple[Setting, Setting], str]:
@@ -61,7 +68,7 @@ def refused() -> dict[tuple[Setting, Setting], str]:
     found = {}
     for (a, of_a), (b, of_b) in itertools.combinations(settings().items(), 2):
         if a[0] != b[0]:
-            for reason in refusals(parts(**(of_a | of_b))):
+            for reason in refusals(with_fields(**(of_a | of_b))):
                 found[a, b] = reason
     return found
 

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
+
+#: Anything with a length that can be sliced.
+Rows = TypeVar("Rows", bound=Any)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -64,3 +68,14 @@ class Batch:
     def _map(self, function: Callable[[Tensor], Tensor]) -> Batch:
         parts = (self.x, self.mask, self.context, self.sets)
         return Batch(*(None if part is None else function(part) for part in parts))  # type: ignore[arg-type]
+
+
+def in_chunks(rows: Rows, size: int) -> Iterator[Rows]:
+    """Cut rows, of whatever can be sliced, into chunks of at most so many, at least one.
+
+    >>> list(in_chunks(range(15), 10))
+    [range(0, 10), range(10, 15)]
+    """
+    size = max(size, 1)
+    for start in range(0, len(rows), size):
+        yield rows[start : start + size]

@@ -9,13 +9,13 @@ a column, or an indicator for each of its levels.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from .batch import Batch
+from .batch import Batch, in_chunks
 from .cells import Cells
 from .latents.posteriors import PosteriorHead
 from .vae import VAE
@@ -233,7 +233,7 @@ def moments(cells: Cells, batch: Batch) -> Moments:
     """Return the moments of the features of rows; those of missing cells are 0."""
     found = [
         _products(cells.masked_features(some), _regressors(some))
-        for some in _chunks(batch, CHUNK_ROWS)
+        for some in in_chunks(batch, CHUNK_ROWS)
     ]
     return Moments(*(total / len(batch) for total in _totals(found)))
 
@@ -243,14 +243,9 @@ def expected_moments(model: FactorModel, cells: Cells, batch: Batch) -> tuple[Mo
 
     Also the mean over the rows of log p(observed features | context) under the model, ().
     """
-    found = [_expected_products(model, cells, some) for some in _chunks(batch, EM_CHUNK_ROWS)]
+    found = [_expected_products(model, cells, some) for some in in_chunks(batch, EM_CHUNK_ROWS)]
     *products, log_likelihood = (total / len(batch) for total in _totals(found))
     return Moments(*products), log_likelihood
-
-
-def _chunks(batch: Batch, n_rows: int) -> Iterator[Batch]:
-    for start in range(0, len(batch), n_rows):
-        yield batch[start : start + n_rows]
 
 
 def _totals(parts: Sequence[tuple[Tensor, ...]]) -> list[Tensor]:

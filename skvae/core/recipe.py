@@ -20,6 +20,9 @@ class Recipe:
     it (``objective__n_draws``), although nothing here imports scikit-learn.
     """
 
+    def validate(self) -> None:
+        """Raise ValueError where a field has no meaning."""
+
     def get_params(self, deep: bool = True) -> dict[str, Any]:
         """Return the fields by name; ``deep`` ones too, as ``objective__n_draws``."""
         params = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}

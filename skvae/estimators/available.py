@@ -31,4 +31,4 @@ def encodes(estimator: Any) -> bool:
 
 
 def _objective(estimator: Any) -> Objective:
-    return resolve(estimator.objective, Objective, "objective")  # type: ignore[type-abstract]
+    return resolve(estimator.objective, Objective, "objective")

@@ -6,7 +6,6 @@ import contextlib
 import copy
 import dataclasses
 import inspect
-import warnings
 from abc import ABC
 from collections.abc import Callable, Iterator
 from numbers import Integral, Real
@@ -15,59 +14,40 @@ from typing import Any, ClassVar, Self
 import numpy as np
 import torch
 from sklearn.base import BaseEstimator
+from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.validation import check_is_fitted
 from torch import nn
 
-from ..core.families import Bernoulli, Family, Gaussian
+from ..core.families import Family
 from ..core.images import Convolutional
 from ..core.inference.proposals import Proposal
 from ..core.latents.posteriors import Posterior
 from ..core.latents.priors import Prior
 from ..core.networks import ACTIVATIONS, CorrelatedNoise
 from ..core.objectives.bounds import Objective
-from ..core.objectives.labelled import Labelled
-from ..core.recipe import recipes, resolve
+from ..core.recipe import recipes
 from ..core.vae import VAE
-from ..fit.combinations import Parts, refuse
-from ..fit.fit import Fit, Seeds, curve, latent_dims
-from ..fit.images import check_image, read_image_shape
-from ..fit.likelihoods import Likelihoods, choose_families, models
+from ..fit.columns import learn_columns
+from ..fit.combinations import refuse
+from ..fit.fit import Fit, curve
+from ..fit.settings import RECIPES, Door, Settings, changed, read_settings
 from ..fit.training import OPTIMIZERS, Trained
-from ..model.model import Fitted, random_stream
-from ..model.scoring import latent_use
+from ..model.measures import Likelihoods
+from ..model.model import Model, Seeds
+from ..model.rows import as_rows
+from ..model.scoring import Scoring, latent_use
 from ..table.codecs import Float
-from ..table.container import Container, column_mask
 from ..table.labels import Labels
-from ..table.reading import as_rows, read
+from ..table.reading import read, read_context
 from ..table.sets import read_sets
-from ..table.table import Table, is_binary, observed
+from ..table.table import Table
 
-#: Parameters by which a model is built, which a warm start cannot change.
-BUILT_BY = (
-    "latent_dim",
-    "prior",
-    "posterior",
-    "likelihood",
-    "hidden_layer_sizes",
-    "activation",
-    "image_shape",
-    "context_features",
-    "categorical_features",
-)
 #: Rows whose use of the latents is measured.
 MAX_ROWS_OF_USE = 10_000
-#: Parameters that take a recipe, or its name.
-RECIPES = {
-    "prior": Prior,
-    "posterior": Posterior,
-    "objective": Objective,
-    "refit_prior": Prior,
-    "proposal": Proposal,
-    "likelihood": Family,
-}
 
 
-class BaseVAE(Fitted, BaseEstimator, ABC):  # type: ignore[misc]
+class BaseVAE(BaseEstimator, ABC):  # type: ignore[misc]
     """Parameters and machinery common to the estimators; each documents them in full."""
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
@@ -108,12 +88,10 @@ class BaseVAE(Fitted, BaseEstimator, ABC):  # type: ignore[misc]
         "verbose": ["verbose"],
     }
 
-    #: Whether numbers of all kinds are Gaussian where the likelihood is "auto".
-    _smooth: ClassVar[bool] = False
-    #: Whether latent vectors of rows are asked for.
-    _encodes: ClassVar[bool] = False
-    #: Whether all that it does is by a density.
-    _needs_density: ClassVar[bool] = True
+    #: What the estimator is for.
+    _door: ClassVar[Door] = Door()
+
+    model_: Model
 
     def __init__(
         self,
@@ -194,7 +172,7 @@ class BaseVAE(Fitted, BaseEstimator, ABC):  # type: ignore[misc]
             outer, _, inner = key.partition("__")
             value = params.get(outer, getattr(self, outer, None))
             if inner and outer in RECIPES and isinstance(value, str):
-                known = recipes(RECIPES[outer])  # type: ignore[type-abstract]
+                known = recipes(RECIPES[outer])
                 name = known[value].__name__ if value in known else RECIPES[outer].__name__
                 raise ValueError(
                     f"Cannot set {key}: {outer}={value!r} is a name and has no parameters of its "
@@ -215,30 +193,36 @@ class BaseVAE(Fitted, BaseEstimator, ABC):  # type: ignore[misc]
             raise
 
     def _fit(self, X: Any, labels: Labels | None = None, y: Any = None) -> Fit:
-        parts = self._parts(labels)
-        sets = read_sets(parts.objective, X, y)
-        warm = self._warm(parts)
-        seeds = Seeds(random_stream(self.random_state))
+        settings = self._settings()
+        sets = read_sets(settings.objective.n_groups, X, y)
+        warm = self._warm(settings)
+        seeds = Seeds.of(random_stream(self.random_state))
         values, container = read(self, X, None if warm is None else self.table_.container, n_min=2)
         if warm is None:
-            table, families = self._learn(values, container, seeds.split, parts)
+            table, families = learn_columns(values, container, seeds.split, settings)
         else:
             table, families = self.table_, list(self.likelihoods_.values())
         rows, log_det = as_rows(table, values)
-        rows = dataclasses.replace(rows.to("cpu", torch.float32), sets=sets)
-        device = resolve_device(self.device)
-        fit = Fit(self, parts, table, families, seeds, device, labels)
+        of_sets = None if sets is None else torch.as_tensor(sets)
+        rows = dataclasses.replace(rows.to("cpu", torch.float32), sets=of_sets)
+        fit = Fit(settings, table, families, seeds, labels)
         with torch_as_usual():
             self._keep(fit, fit.run(rows, log_det, copy.deepcopy(warm)))
         self._has_holes = np.isnan(values).any(0)
         self._range = np.fmin.reduce(values), np.fmax.reduce(values)  # NaN of an empty column
-        some = fit.rows[:: -(-len(rows) // MAX_ROWS_OF_USE)].to(fit.device)
+        some = fit.rows[:: -(-len(rows) // MAX_ROWS_OF_USE)].to(settings.device)
         self.active_units_, self.kl_per_unit_ = (
             use.cpu().numpy() for use in latent_use(self.vae_, some)
         )
         return fit
 
-    def _warm(self, parts: Parts) -> VAE | None:
+    def _settings(self) -> Settings:
+        """Return what the parameters come down to; what cannot work is refused before training."""
+        settings = read_settings(vars(self), self._door)
+        refuse(settings)
+        return settings
+
+    def _warm(self, settings: Settings) -> VAE | None:
         """Return the model that a fit goes on with, if it does.
 
         Raises
@@ -246,108 +230,28 @@ class BaseVAE(Fitted, BaseEstimator, ABC):  # type: ignore[misc]
         ValueError
             If the parameters of now would build another one.
         """
-        if not (self.warm_start and hasattr(self, "vae_")):
+        if not (self.warm_start and hasattr(self, "model_")):
             return None
-        if self.vae_.deterministic != parts.objective.deterministic:
+        if self.vae_.deterministic != settings.objective.deterministic:
             of_x = "makes z a function of x, which a bound of log p(x) cannot train"
             spread = "gives z a spread, which an objective without a density has no use for"
             raise ValueError(
                 "warm_start=True goes on with an encoder that "
                 f"{of_x if self.vae_.deterministic else spread}. Set warm_start=False."
             )
-        for name, before in self._built_by.items():
-            if repr(now := getattr(self, name)) != before:
-                raise ValueError(
-                    f"warm_start=True goes on with a model that was built with {name}={before}, "
-                    f"but now it is {now!r}. Set warm_start=False, or {name} back."
-                )
+        now = settings.built_by
+        if name := changed(self._built_by, now):
+            raise ValueError(
+                f"warm_start=True goes on with a model that was built with {name}="
+                f"{self._built_by[name].text}, but now it is {now[name].text}. Set "
+                f"warm_start=False, or {name} back."
+            )
         return self.vae_
 
-    def _plain(self, parts: Parts, values: Float) -> Family | None:
-        """Return the family of numbers of all kinds where the likelihood is "auto", if they agree.
-
-        Where z is a function of x that has one scale for the table: with more, some columns would
-        be copied to the latents to the last digit, and the others left. Pixels of an image are of
-        one kind.
-        """
-        if parts.image_shape is not None and is_binary(observed(values)):
-            return Bernoulli()
-        if parts.objective.deterministic or parts.image_shape is not None:
-            return Gaussian(scale="shared")
-        return Gaussian() if self._smooth else None
-
-    def _learn(
-        self, values: Float, container: Container, seed: int, parts: Parts
-    ) -> tuple[Table, list[Family]]:
-        """Learn the columns of which a value was observed, and choose their families."""
-        names, image_shape = container.names, parts.image_shape
-        if not names:
-            raise ValueError("X has no columns: 0 feature(s), at least one is wanted.")
-        mask = np.asarray(column_mask(self.context_features, names, "context_features"))
-        given = np.flatnonzero(mask).tolist()
-        if len(given) == len(names):
-            raise ValueError("context_features names every column of X: none is left to model.")
-        if image_shape is not None:
-            check_image(image_shape, values[:, ~mask])
-        plain = self._plain(parts, values[:, ~mask])
-        of_image = image_shape is not None and self.likelihood == "auto"
-        likelihood = plain if of_image else self.likelihood
-        families = choose_families(likelihood, values, container, seed, plain, given)
-        empty = [
-            name
-            for j, (name, family) in enumerate(zip(names, families, strict=True))
-            if family is None and j not in given
-        ]
-        if len(empty) + len(given) == len(families):
-            raise ValueError("X has no observed value to model: every cell is missing.")
-        if empty:
-            warnings.warn(
-                f"Columns {empty} have no observed value and are left out of the model.",
-                stacklevel=5,
-            )
-        alike = image_shape is not None
-        table = Table.learn(values, container, models(families), given, alike)
-        return table, [family for family in families if family is not None]
-
-    def _parts(self, labels: Labels | None) -> Parts:
-        """Resolve names to recipes, and refuse what cannot work before training starts."""
-        found = {
-            name: resolve(getattr(self, name), base, name)  # type: ignore[type-abstract]
-            for name, base in RECIPES.items()
-            if name != "likelihood" and getattr(self, name) is not None
-        }
-        for part in found.values():
-            part.validate()
-        networks = (self.encoder, self.decoder)
-        for network in networks:
-            if isinstance(network, Convolutional):
-                network.validate()
-        check_layers(self.hidden_layer_sizes)
-        perceptrons = self.encoder is None and isinstance(self.decoder, CorrelatedNoise | None)
-        image_shape = read_image_shape(self.image_shape)
-        parts = Parts(
-            **found,
-            n_layers=1 if isinstance(latent_dims(self.latent_dim), int) else 2,
-            init=self.init,
-            encodes=self._encodes,
-            needs_density=self._needs_density,
-            built_in=perceptrons and image_shape is None,
-            convolutional=any(isinstance(network, Convolutional) for network in networks),
-            correlated=isinstance(self.decoder, CorrelatedNoise),
-            image_shape=image_shape,
-        )
-        refuse(parts)
-        if labels is None:
-            return parts
-        objective = Labelled(parts.objective, labels.prior)
-        return dataclasses.replace(parts, objective=objective)
-
     def _keep(self, fit: Fit, stages: list[Trained]) -> None:
-        net = stages[-1].net
-        vae: VAE = net.module_.vae
-        self.vae_, self.net_, self.table_ = vae, net, fit.table
-        self.encoder_, self.decoder_ = vae.encoder, vae.decoder
-        self.device_ = str(fit.device)
+        settings, net = fit.settings, stages[-1].net
+        self.model_ = Model(net.module_.vae, fit.table, fit.seeds, settings.device)
+        self.net_ = net
         self.likelihoods_ = Likelihoods.of(fit.table, fit.families)
         self.init_ = fit.init
         self.n_iter_ = sum(stage.n_epochs for stage in stages)
@@ -356,12 +260,63 @@ class BaseVAE(Fitted, BaseEstimator, ABC):  # type: ignore[misc]
         self.kl_curve_ = curve(stages, "kl")
         self.validation_scores_ = fit.validation_scores
         self.best_validation_score_ = fit.best_validation_score
-        self._seeds = fit.seeds
-        self._built_by = {name: repr(getattr(self, name)) for name in BUILT_BY}
+        self._built_by = settings.built_by
         self._sample_stream = np.random.RandomState(fit.seeds.sampling)
 
+    # ------------------------------------------------------------------ fitted
+
+    @property
+    def vae_(self) -> VAE:
+        """The torch module."""
+        return self.model_.vae
+
+    @property
+    def encoder_(self) -> nn.Module | None:
+        """q(z | x)."""
+        return self.vae_.encoder
+
+    @property
+    def decoder_(self) -> nn.Module:
+        """p(x | z)."""
+        return self.vae_.decoder
+
+    @property
+    def table_(self) -> Table:
+        """What is known of the columns."""
+        return self.model_.table
+
+    @property
+    def device_(self) -> str:
+        """Where the model is."""
+        return str(self.model_.device)
+
+    @property
+    def _scoring(self) -> Scoring:
+        """How rows are scored by the parameters of now."""
+        return self.model_.scoring(self.n_draws, self.proposal)
+
+    def _values(self, X: Any) -> Float:
+        """Return rows as numbers (n, columns of the user)."""
+        check_is_fitted(self)
+        return read(self, X, self.table_.container)[0]
+
+    def _given(self, context: Any) -> Float:
+        """Return values of the columns conditioned on (n, c), one row of NaN where none are."""
+        if context is None and self.table_.context is None:
+            return np.full((1, len(self.table_.container.fields)), np.nan)
+        return read_context(context, self.table_)
+
+    def _rows_of(self, values: Float) -> Any:
+        """Return values (n, c) in the user's container."""
+        return self.table_.container.rows(values)
+
+    def _draw_seed(self, random_state: Any) -> int:
+        """Return a seed: of the estimator's own stream, or of the one given."""
+        stream = self._sample_stream if random_state is None else random_stream(random_state)
+        return int(stream.randint(2**31 - 1))
+
     def __sklearn_is_fitted__(self) -> bool:
-        return hasattr(self, "vae_")
+        return hasattr(self, "model_")
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -391,32 +346,6 @@ def torch_as_usual() -> Iterator[None]:
         torch.set_default_dtype(dtype)
 
 
-def check_layers(sizes: Any) -> None:
-    """Raise ValueError unless the sizes of hidden layers are positive integers."""
-    wrong = [size for size in sizes if not isinstance(size, Integral) or size < 1]
-    if wrong:
-        raise ValueError(
-            f"hidden_layer_sizes must be integers >= 1, one a layer. Got {wrong[0]!r} among "
-            f"{sizes!r}."
-        )
-
-
-def resolve_device(device: str | torch.device) -> torch.device:
-    """Return the device; ``"auto"`` takes CUDA where there is one.
-
-    Raises
-    ------
-    ValueError
-        If there is no such device.
-    """
-    if device == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        found = torch.device(device)
-        torch.empty(0, device=found)
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
-        reason = str(error).splitlines()[0]
-        raise ValueError(
-            f"device={device!r} is not available here ({reason}). Use device='auto' or 'cpu'."
-        ) from error
-    return found
+def random_stream(random_state: Any) -> np.random.RandomState:
+    """Return scikit-learn's random state, but for None a fresh one: the global stays as it is."""
+    return np.random.RandomState() if random_state is None else check_random_state(random_state)

@@ -12,9 +12,11 @@ from sklearn.utils.validation import check_consistent_length, check_is_fitted
 from torch import Tensor
 
 from ..core.objectives.labelled import given_class, joined, log_marginal_over_classes, log_posterior
-from ..model.model import positive_integer, random_stream
+from ..fit.settings import Door
+from ..model.rows import as_rows
 from ..table.labels import codes_of, read_labels
-from .base import BaseVAE, with_common_parameters
+from ..table.reading import positive_integer
+from .base import BaseVAE, random_stream, with_common_parameters
 from .manual import manual
 
 
@@ -96,7 +98,7 @@ class VAEClassifier(ClassifierMixin, BaseVAE):  # type: ignore[misc]  # noqa: D1
         "class_prior": ["array-like", None],
     }
 
-    _smooth: ClassVar[bool] = True
+    _door: ClassVar[Door] = Door(smooth=True)
 
     @with_common_parameters
     def __init__(
@@ -265,8 +267,8 @@ class VAEClassifier(ClassifierMixin, BaseVAE):  # type: ignore[misc]  # noqa: D1
         stream = random_stream(self._draw_seed(random_state))
         drawn = stream.choice(len(self.classes_), len(given), p=self.class_prior_)
         label = np.eye(len(self.classes_), dtype=np.float32)[np.where(codes < 0, drawn, codes)]
-        context = joined(self._context(given), torch.as_tensor(label, device=self.device_))
-        return self._sample(given, context, stream.randint(2**31 - 1))
+        context = joined(self.model_.context(given), torch.as_tensor(label, device=self.device_))
+        return self._rows_of(self.model_.sample(given, context, stream.randint(2**31 - 1)))
 
     @property
     def _prior(self) -> Tensor:
@@ -274,10 +276,11 @@ class VAEClassifier(ClassifierMixin, BaseVAE):  # type: ignore[misc]  # noqa: D1
 
     def _log_given(self, X: Any) -> Tensor:
         """Return log p(x | y) of every row and class, (n, n_classes), in the units of X."""
-        rows, log_det = self._rows(X)
-        scoring, n_classes = self._scoring(self.n_draws, self.proposal), len(self.classes_)
+        values = self._values(X)
+        rows, log_det = as_rows(self.table_, values)
+        scoring, n_classes = self._scoring, len(self.classes_)
         scores = [
-            scoring.log_marginal(self.vae_, given_class(rows, label, n_classes))
+            scoring.log_marginal(self.model_.precise, given_class(rows, label, n_classes))
             for label in range(n_classes)
         ]
         return torch.stack(scores, 1) + torch.as_tensor(log_det).unsqueeze(1)

@@ -7,13 +7,13 @@ from typing import Any
 from sklearn.base import DensityMixin
 
 from ..core.latents.priors import Prior
-from .base import with_common_parameters
-from .latents import LatentToolsMixin
+from .base import BaseVAE, with_common_parameters
+from .latents import Latents
 from .manual import manual
-from .scores import GenerativeMixin
+from .scores import Scores
 
 
-class VAEDensity(DensityMixin, GenerativeMixin, LatentToolsMixin):  # type: ignore[misc]  # noqa: D101
+class VAEDensity(Scores, Latents, DensityMixin, BaseVAE):  # type: ignore[misc]  # noqa: D101
     __doc__ = manual(
         """A variational autoencoder as a density model of a table.
 
@@ -80,9 +80,6 @@ class VAEDensity(DensityMixin, GenerativeMixin, LatentToolsMixin):  # type: igno
         prior="mixture",
         latent_dim='"auto"',
     )
-
-    # DensityMixin's own score is a placeholder that returns None.
-    score = GenerativeMixin.score
 
     @with_common_parameters
     def __init__(

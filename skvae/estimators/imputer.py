@@ -10,16 +10,16 @@ from numpy.typing import NDArray
 from sklearn.base import TransformerMixin
 from sklearn.utils.validation import _check_feature_names_in, check_is_fitted
 
-from ..model.model import positive_integer
+from ..fit.settings import Door
 from ..table.codecs import Float
 from ..table.container import as_frame, with_index_of
-from ..table.reading import read
+from ..table.reading import positive_integer
 from .base import BaseVAE, with_common_parameters
 from .manual import manual
-from .scores import GenerativeMixin
+from .scores import Scores
 
 
-class VAEImputer(TransformerMixin, GenerativeMixin):  # type: ignore[misc]  # noqa: D101
+class VAEImputer(TransformerMixin, Scores, BaseVAE):  # type: ignore[misc]  # noqa: D101
     __doc__ = manual("""A variational autoencoder that fills the holes of a table.
 
     ``transform`` puts the posterior mean in the place of a missing number and the likeliest level
@@ -95,7 +95,7 @@ class VAEImputer(TransformerMixin, GenerativeMixin):  # type: ignore[misc]  # no
         "keep_empty_features": ["boolean"],
     }
 
-    _smooth: ClassVar[bool] = True
+    _door: ClassVar[Door] = Door(smooth=True)
 
     @with_common_parameters
     def __init__(
@@ -130,13 +130,13 @@ class VAEImputer(TransformerMixin, GenerativeMixin):  # type: ignore[misc]  # no
         ValueError, TypeError
             If a value is infinite, or one that its column cannot have; the message names it.
         """
-        check_is_fitted(self)
-        values, _ = read(self, X, self.table_.container)
+        values = self._values(X)
         if self.sample_posterior:
             filled = self._draw(values, 1, None)
         else:
-            filled = self._in_range(self._expect(values), values)
-        return with_index_of(X, self._with_indicator(self._rows_of(filled), values))
+            expected = self.model_.completing(self._scoring, seed=0).expect(values)
+            filled = self._in_range(expected, values)
+        return with_index_of(X, self._with_indicator(self._kept_rows(filled), values))
 
     def sample_imputations(
         self, X: Any, n_imputations: int = 5, random_state: Any = None
@@ -169,9 +169,9 @@ class VAEImputer(TransformerMixin, GenerativeMixin):  # type: ignore[misc]  # no
         """
         check_is_fitted(self)
         n_imputations = positive_integer(n_imputations, "n_imputations")
-        values, _ = read(self, X, self.table_.container)
+        values = self._values(X)
         filled = self._draw(values, n_imputations, random_state)
-        tables = (self._rows_of(filled[i::n_imputations]) for i in range(n_imputations))
+        tables = (self._kept_rows(filled[i::n_imputations]) for i in range(n_imputations))
         return [with_index_of(X, table) for table in tables]
 
     def get_feature_names_out(self, input_features: Any = None) -> NDArray[np.object_]:
@@ -208,8 +208,9 @@ class VAEImputer(TransformerMixin, GenerativeMixin):  # type: ignore[misc]  # no
 
     def _draw(self, values: Float, n_samples: int, random_state: Any) -> Float:
         """Return values (n * n_samples, c) with missing ones drawn."""
-        filled, quality = self._complete(values, n_samples, random_state)
-        quality.warn(stacklevel=4)
+        seed = self._draw_seed(random_state)
+        filled, quality = self.model_.complete(values, n_samples, self._scoring, seed)
+        quality.warn()
         roles = [field.role for field in self.table_.container.fields]
         whole = np.isin(roles, ["integer", "time"])
         filled[:, whole] = np.round(filled[:, whole])
@@ -219,7 +220,7 @@ class VAEImputer(TransformerMixin, GenerativeMixin):  # type: ignore[misc]  # no
         """Hold filled values within the range of the training rows."""
         return np.where(np.isnan(values), filled.clip(*self._range), values)
 
-    def _rows_of(self, filled: Float) -> Any:
+    def _kept_rows(self, filled: Float) -> Any:
         """Return the kept columns of completed values as rows."""
         fields = self.table_.container.fields
         for j in self._kept:

@@ -1,9 +1,9 @@
-"""LatentToolsMixin: what is done with the latents of rows - encoded, moved and decoded again."""
+"""Latents: what is done with the latents of rows - encoded, moved and decoded again."""
 
 from __future__ import annotations
 
 from numbers import Integral
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -12,15 +12,18 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_array, check_consistent_length, check_is_fitted
 
 from ..core.latents.usage import direction as direction_of
-from ..model.model import positive_integer
 from ..table.codecs import Float
 from ..table.container import as_frame, with_index_of
-from ..table.reading import read
+from ..table.reading import positive_integer
 from .available import draws, encodes
-from .base import BaseVAE
+
+if TYPE_CHECKING:
+    from .base import BaseVAE as Base
+else:
+    Base = object
 
 
-class LatentToolsMixin(BaseVAE):
+class Latents(Base):
     """The public methods of an estimator whose rows have latents."""
 
     @available_if(encodes)
@@ -42,9 +45,10 @@ class LatentToolsMixin(BaseVAE):
         std : ndarray of shape (n_samples, latent_dim)
             Only with ``return_std``.
         """
+        values = self._values(X)
         if not return_std:
-            return self._encode(X)
-        return self._encode(X), self._spread(X)
+            return self.model_.encode(values)
+        return self.model_.encode(values), self.model_.spread(values)
 
     @available_if(encodes)
     def reconstruct(self, X: Any, n_samples: int | None = None, random_state: Any = None) -> Any:
@@ -114,16 +118,17 @@ class LatentToolsMixin(BaseVAE):
             raise ValueError(f"n_steps must be an integer >= 2, both ends. Got {n_steps}.")
         is_row = [self._is_row(end_, latent) for end_ in (start, end)]
         if context is None and is_row[0]:
-            given = read(self, one_row(start, "start"), self.table_.container)[0]
+            given = self._values(one_row(start, "start"))
         else:
             given = self._given(context)
         stream = self._stream(random_state)
-        ends = [
+        first, last = (
             self._latent(value, name, of_row, given, stream)
             for value, name, of_row in zip((start, end), ("start", "end"), is_row, strict=True)
-        ]
-        Z = np.linspace(*ends, n_steps)
-        return self._decode(Z, np.broadcast_to(given[:1], (n_steps, given.shape[1])))
+        )
+        Z = np.linspace(first, last, n_steps)
+        given = np.broadcast_to(given[:1], (n_steps, given.shape[1]))
+        return self._rows_of(self.model_.decode(Z, given))
 
     @available_if(encodes)
     def traverse(self, x: Any, component: int, values: Any) -> Any:
@@ -147,10 +152,10 @@ class LatentToolsMixin(BaseVAE):
         if not isinstance(component, Integral) or component not in range(d):
             raise ValueError(f"component must be an integer from 0 to {d - 1}. Got {component!r}.")
         values = check_array(values, ensure_2d=False, dtype=np.float64).reshape(-1)
-        row = one_row(x, "x")
-        Z = np.repeat(self._encode(row), len(values), axis=0)
+        row = self._values(one_row(x, "x"))
+        Z = np.repeat(self.model_.encode(row), len(values), axis=0)
         Z[:, component] = values
-        return self._decode(Z, np.repeat(self._values(row), len(values), axis=0))
+        return self._rows_of(self.model_.decode(Z, np.repeat(row, len(values), axis=0)))
 
     @available_if(encodes)
     def latent_direction(self, X: Any, y: Any) -> NDArray[np.float64]:
@@ -178,7 +183,7 @@ class LatentToolsMixin(BaseVAE):
             If y has a single value, a missing one, or more than two classes that are no numbers.
         """
         check_is_fitted(self)
-        Z = self._encode(X)
+        Z = self.model_.encode(self._values(X))
         numbers = as_numbers(y)
         check_consistent_length(Z, numbers)
         return direction_of(torch.as_tensor(Z), torch.as_tensor(numbers)).numpy()
@@ -235,14 +240,14 @@ class LatentToolsMixin(BaseVAE):
         if np.ndim(by) == 2 and len(by) != len(values):  # type: ignore[arg-type]
             raise ValueError(f"amount has {len(by)} numbers, but X has {len(values)} rows.")  # type: ignore[arg-type]
         if n_samples is None:
-            return with_index_of(X, self._decode(self._encode(X) + by, values))
+            moved = self.model_.decode(self.model_.encode(values) + by, values)
+            return with_index_of(X, self._rows_of(moved))
         n_samples = positive_integer(n_samples, "n_samples")
         of_z, of_x = self._stream(random_state).randint(2**31 - 1, size=2)
-        Z = self._draw_latents(X, n_samples, int(of_z))  # (n, K, d)
+        Z = self.model_.draw_latents(values, n_samples, int(of_z))  # (n, K, d)
         Z = Z + (by[:, None] if np.ndim(by) == 2 else by)  # type: ignore[index]
-        return self._draw_given(
-            Z.reshape(-1, Z.shape[-1]), np.repeat(values, n_samples, axis=0), int(of_x)
-        )
+        Z, values = Z.reshape(-1, Z.shape[-1]), np.repeat(values, n_samples, axis=0)
+        return self._rows_of(self.model_.draw_given(Z, values, int(of_x)))
 
     def _stream(self, random_state: Any) -> np.random.RandomState:
         return np.random.RandomState(self._draw_seed(random_state))
@@ -262,7 +267,7 @@ class LatentToolsMixin(BaseVAE):
         if end is None:
             return self._from_prior(given, int(stream.randint(2**31 - 1)))
         if is_row:
-            return self._encode(one_row(end, name))[0]
+            return self.model_.encode(self._values(one_row(end, name)))[0]
         z = check_array(end, ensure_2d=False, dtype=np.float64).reshape(-1)
         if len(z) != self.vae_.n_latent:
             raise ValueError(
@@ -271,15 +276,12 @@ class LatentToolsMixin(BaseVAE):
             )
         return z
 
-    @torch.no_grad()
     def _from_prior(self, given: Float, seed: int) -> NDArray[np.float64]:
         try:
             draws(self)
         except AttributeError as error:
             raise ValueError(str(error)) from None
-        generator = torch.Generator(self.device_).manual_seed(seed)
-        z = self.vae_.sample(1, generator, self._context(given[:1]))[0][0]
-        return z.cpu().double().numpy()
+        return self.model_.draw_latent(given, seed)
 
 
 def one_row(x: Any, name: str) -> Any:

@@ -11,14 +11,14 @@ from numpy.typing import NDArray
 from sklearn.base import OutlierMixin
 from sklearn.utils._param_validation import Interval, StrOptions
 
+from ..core.batch import in_chunks
 from ..fit.fit import Fit
-from ..model.completion import in_chunks
 from ..model.model import CHUNK_ROWS
 from ..table.codecs import Float
 from ..table.container import column_mask
 from .base import BaseVAE, with_common_parameters
 from .manual import manual
-from .scores import GenerativeMixin
+from .scores import Scores
 
 #: The share of usual rows that ``contamination="auto"`` takes for outliers, and how many rows that
 #: the model was not fitted to say where it begins.
@@ -35,7 +35,7 @@ COMPLETIONS = 16
 MAX_EXPLAINED = 200
 
 
-class VAEOutlierDetector(OutlierMixin, GenerativeMixin):  # type: ignore[misc]  # noqa: D101
+class VAEOutlierDetector(Scores, OutlierMixin, BaseVAE):  # type: ignore[misc]  # noqa: D101
     __doc__ = manual("""A variational autoencoder that finds outliers, and says which cells are odd.
 
     A row's score is its log-likelihood under a model of the table, as in :class:`VAEDensity`;
@@ -244,7 +244,7 @@ class VAEOutlierDetector(OutlierMixin, GenerativeMixin):  # type: ignore[misc]  
         surprise = np.full(values.shape, np.nan)
         for some in in_chunks(np.arange(len(row)), CHUNK_ROWS):
             i, j = row[some], column[some]
-            surprise[i, j] = -self._log_given_rest(values[i], j)
+            surprise[i, j] = -self.model_.log_given_rest(values[i], j, self._scoring)
         return surprise
 
     def _cells_of(self, values: Float, columns: Any) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
@@ -263,9 +263,16 @@ class VAEOutlierDetector(OutlierMixin, GenerativeMixin):  # type: ignore[misc]  
         row, column = np.nonzero(~np.isnan(values) & wanted & modelled)
         return row, column
 
+    @property
+    def _seed(self) -> int:
+        return self.model_.seeds.scoring
+
+    def _log_p(self, values: Float) -> NDArray[np.float64]:
+        return self.model_.log_p(values, self._scoring)
+
     def _comparable(self, values: Float) -> NDArray[np.float64]:
         """Return scores (n,) of values (n, c) that compare whatever is missing of a row."""
-        completing = self._completing(self._seeds.scoring)
+        completing = self.model_.completing(self._scoring, self._seed)
         holes = completing.incomplete(values)
         scores = np.empty(len(values))
         for some in in_chunks(np.setdiff1d(np.arange(len(values)), holes), CHUNK_ROWS):
@@ -293,18 +300,16 @@ class VAEOutlierDetector(OutlierMixin, GenerativeMixin):  # type: ignore[misc]  
         share = AUTO_SHARE if auto else float(self.contamination)
         if auto and len(unseen) >= MIN_UNSEEN_ROWS:
             return {"held_out": float(np.quantile(unseen, share))}
-        scores = {
-            "training": self._comparable(some_of(values, MAX_TRAINING_ROWS, self._seeds.scoring))
-        }
+        scores = {"training": self._comparable(some_of(values, MAX_TRAINING_ROWS, self._seed))}
         if auto:
             scores["drawn"] = self._log_p(self._like(values, DRAWN_ROWS))
         return {rows: float(np.quantile(of_rows, share)) for rows, of_rows in scores.items()}
 
     def _like(self, values: Float, n: int) -> Float:
         """Draw n rows from the model, given the contexts of some of values (n, c)."""
-        seed = self._seeds.scoring
+        seed = self._seed
         given = values[np.random.RandomState(seed).randint(len(values), size=n)]
-        return self._sample_values(given, self._context(given), seed)
+        return self.model_.sample(given, self.model_.context(given), seed)
 
 
 def some_of(values: Float, n: int, seed: int) -> Float:

@@ -1,9 +1,9 @@
-"""GenerativeMixin: what a fitted density can be asked - for scores, and for rows."""
+"""Scores: what a fitted density can be asked - for scores, and for rows."""
 
 from __future__ import annotations
 
 from collections.abc import Hashable
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,15 +11,18 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from ..core.inference.proposals import Proposal
-from ..model.model import positive_integer
 from ..model.result import LogLikelihood
 from ..table.container import with_index_of
-from ..table.reading import read_partial
+from ..table.reading import positive_integer, read_partial
 from .available import draws, scores
-from .base import BaseVAE
+
+if TYPE_CHECKING:
+    from .base import BaseVAE as Base
+else:
+    Base = object
 
 
-class GenerativeMixin(BaseVAE):
+class Scores(Base):
     """The public methods of an estimator of a density: scores, draws and completions."""
 
     def fit(self, X: Any, y: Any = None) -> Self:
@@ -88,7 +91,8 @@ class GenerativeMixin(BaseVAE):
         ----------
         "Importance Weighted Autoencoders" (Burda et al., 2016).
         """
-        return self._log_p(self._values(X))
+        values = self._values(X)
+        return self.model_.log_p(values, self._scoring)
 
     @available_if(scores)
     def log_likelihood(
@@ -138,15 +142,12 @@ class GenerativeMixin(BaseVAE):
         >>> bool((result.standard_error < 0.2).all())
         True
         """
-        rows, log_det = self._rows(X)
-        scoring = self._scoring(
+        values = self._values(X)
+        scoring = self.model_.scoring(
             self.n_draws if n_draws is None else n_draws,
             self.proposal if proposal is None else proposal,
         )
-        found = {name: x.numpy() for name, x in scoring.estimate(self.vae_, rows).items()}
-        found["value"] += log_det
-        found["elbo"] += log_det
-        result = LogLikelihood(**found)
+        result = self.model_.log_likelihood(values, scoring)
         result.warn(scoring.n_draws)
         return result
 
@@ -199,7 +200,8 @@ class GenerativeMixin(BaseVAE):
         check_is_fitted(self)
         n_samples = positive_integer(n_samples, "n_samples")
         given = np.repeat(self._given(context), n_samples, axis=0)
-        return self._sample(given, self._context(given), self._draw_seed(random_state))
+        context = self.model_.context(given)
+        return self._rows_of(self.model_.sample(given, context, self._draw_seed(random_state)))
 
     @available_if(scores)
     def sample_conditional(
@@ -287,7 +289,8 @@ class GenerativeMixin(BaseVAE):
             values = np.full((1, len(container.fields)), np.nan)
         else:
             raise ValueError("X is None: give rows to complete, or conditions by where={...}.")
-        completed, quality = self._complete(values, n_samples, random_state, where)
+        seed = self._draw_seed(random_state)
+        completed, quality = self.model_.complete(values, n_samples, self._scoring, seed, where)
         quality.warn()
         rows = container.rows(completed)
         if n_samples == 1:

@@ -9,14 +9,16 @@ from numpy.typing import NDArray
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils.validation import check_array, check_is_fitted
 
+from ..fit.settings import Door
 from ..table.container import with_index_of
-from .latents import LatentToolsMixin
+from .base import BaseVAE
+from .latents import Latents
 from .manual import manual
-from .scores import GenerativeMixin
+from .scores import Scores
 
 
 class VAETransformer(  # type: ignore[misc]  # noqa: D101
-    ClassNamePrefixFeaturesOutMixin, TransformerMixin, GenerativeMixin, LatentToolsMixin
+    ClassNamePrefixFeaturesOutMixin, TransformerMixin, Scores, Latents, BaseVAE
 ):
     __doc__ = manual("""A variational autoencoder as a transformer to its latent space.
 
@@ -58,8 +60,7 @@ class VAETransformer(  # type: ignore[misc]  # noqa: D101
     True
     """)
 
-    _encodes: ClassVar[bool] = True
-    _needs_density: ClassVar[bool] = False
+    _door: ClassVar[Door] = Door(encodes=True, needs_density=False)
 
     @property
     def _n_features_out(self) -> int:
@@ -77,7 +78,8 @@ class VAETransformer(  # type: ignore[misc]  # noqa: D101
         Z : ndarray of shape (n_samples, latent_dim)
             Or a DataFrame with columns ``vaetransformer0``, ... after ``set_output``.
         """
-        return self._encode(X)
+        values = self._values(X)
+        return self.model_.encode(values)
 
     def inverse_transform(self, Z: Any, *, context: Any = None) -> Any:
         """Return the mean of p(x | z) for each latent vector.
@@ -109,5 +111,5 @@ class VAETransformer(  # type: ignore[misc]  # noqa: D101
         given = self._given(context)
         if len(given) not in (1, len(Z)):
             raise ValueError(f"context has {len(given)} rows, but Z has {len(Z)}.")
-        rows = self._decode(Z, np.broadcast_to(given, (len(Z), given.shape[1])))
-        return with_index_of(latents, rows)
+        decoded = self.model_.decode(Z, np.broadcast_to(given, (len(Z), given.shape[1])))
+        return with_index_of(latents, self._rows_of(decoded))

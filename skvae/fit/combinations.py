@@ -1,72 +1,24 @@
-"""Combinations: which parts of a model go together, and why others do not."""
+"""Combinations: which settings go together, and why others do not."""
 
 from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
 
-from ..core.images import ImageShape
-from ..core.inference.proposals import EncoderProposal, Proposal
-from ..core.latents.posteriors import FlowPosterior, Posterior
+from ..core.inference.proposals import EncoderProposal
+from ..core.latents.posteriors import FlowPosterior
 from ..core.latents.priors import Prior
-from ..core.objectives.bounds import Objective
-from ..core.objectives.labelled import Labelled
-
-
-@dataclasses.dataclass(frozen=True)
-class Parts:
-    """The pluggable parts of an estimator, resolved to recipes, and what else must fit them.
-
-    Attributes
-    ----------
-    prior, posterior, objective, proposal : recipes
-    refit_prior : Prior or None
-        What replaces the prior after training.
-    n_layers : int
-        Stochastic layers, 1 or 2.
-    init : str
-    encodes : bool
-        Whether the estimator gives latent vectors of rows.
-    needs_density : bool
-        Whether all that it does is by a density.
-    built_in : bool
-        Whether encoder and decoder are the built-in perceptrons.
-    convolutional : bool
-        Whether one of them is given as a recipe for a convolutional one.
-    correlated : bool
-        Whether the decoder is given as a recipe for one with correlated noise.
-    image_shape : ImageShape or None
-        Of rows that are images.
-    """
-
-    prior: Prior
-    posterior: Posterior
-    objective: Objective | Labelled
-    proposal: Proposal
-    refit_prior: Prior | None = None
-    n_layers: int = 1
-    init: str = "auto"
-    encodes: bool = False
-    needs_density: bool = False
-    built_in: bool = True
-    convolutional: bool = False
-    correlated: bool = False
-    image_shape: ImageShape | None = None
+from ..model.model import NOTHING_TO_DRAW_FROM
+from .settings import Settings
 
 
 @dataclasses.dataclass(frozen=True)
 class Rule:
     """What does not go together, and what it lacks."""
 
-    applies: Callable[[Parts], bool]
+    applies: Callable[[Settings], bool]
     reason: str
 
-
-#: Also of an estimator that is fitted already.
-NOTHING_TO_DRAW_FROM = (
-    "objective='monte_carlo' trains no encoder, from which proposal='encoder' draws. Use "
-    "proposal='defensive', 'laplace', 'prior' or 'ais'."
-)
 
 #: Also of an estimator that is to be fitted, or was.
 NO_DENSITY = (
@@ -85,7 +37,7 @@ NO_PRIOR = (
 )
 
 RULES = (
-    Rule(lambda p: not p.objective.has_density and p.needs_density, NO_DENSITY),
+    Rule(lambda p: not p.objective.has_density and p.door.needs_density, NO_DENSITY),
     Rule(
         lambda p: p.objective.deterministic and p.n_layers > 1,
         "objective='autoencoder', 'adversarial' and 'mmd' make z a function of x, but of two "
@@ -109,7 +61,7 @@ RULES = (
         "have. Use one integer for latent_dim.",
     ),
     Rule(
-        lambda p: not p.objective.needs_encoder and p.encodes,
+        lambda p: not p.objective.needs_encoder and p.door.encodes,
         "objective='monte_carlo' trains no encoder, of which transform is the mean. Use "
         "objective='iwae' or 'elbo', or VAEDensity.",
     ),
@@ -160,12 +112,12 @@ def _needs_encoder(*priors: Prior | None) -> bool:
     return any(prior is not None and prior.needs_encoder for prior in priors)
 
 
-def refusals(parts: Parts) -> list[str]:
-    """Return why parts do not go together, nothing where they do."""
-    return [rule.reason for rule in RULES if rule.applies(parts)]
+def refusals(settings: Settings) -> list[str]:
+    """Return why settings do not go together, nothing where they do."""
+    return [rule.reason for rule in RULES if rule.applies(settings)]
 
 
-def refuse(parts: Parts) -> None:
-    """Raise ValueError where parts do not go together, saying what is missing."""
-    for reason in refusals(parts):
+def refuse(settings: Settings) -> None:
+    """Raise ValueError where settings do not go together, saying what is missing."""
+    for reason in refusals(settings):
         raise ValueError(reason)

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import copy
-import warnings
 from collections.abc import Callable, Sequence
 from functools import partial
-from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -20,27 +18,23 @@ from ..core.cells import Cells, Columns
 from ..core.families import Family
 from ..core.latents.priors import PriorModule
 from ..core.linear import linear_model, start_linear
-from ..core.networks import Perceptron, frozen, initialize
+from ..core.networks import frozen, initialize
 from ..core.noise import KeyedNoise
-from ..core.objectives.bounds import ELBO, ObjectiveModule
-from ..core.objectives.labelled import decided, with_label
+from ..core.objectives.bounds import ELBO, Objective, ObjectiveModule
+from ..core.objectives.labelled import Labelled, decided, with_label
 from ..core.objectives.regularised import JointModule
 from ..core.recipe import Recipe
 from ..core.vae import VAE
+from ..model.model import Seeds
 from ..table.codecs import Float
 from ..table.labels import Labels
 from ..table.table import Table
-from .combinations import Parts
+from ..table.telling import warn
+from .choosing import is_ahead
 from .prior_start import start_prior
-from .training import (
-    OPTIMIZERS,
-    HeldOut,
-    Trained,
-    Training,
-    default_batch_size,
-    default_max_epochs,
-    train,
-)
+from .settings import Network, Settings
+from .spreading import spread
+from .training import HeldOut, Plan, Trained, train
 
 #: Below this many rows training ends with a second fit to all rows, held-out ones included.
 REFIT_ROWS = 2_000
@@ -53,31 +47,20 @@ MIN_EARLY_STOPPING_ROWS = 10
 LATENTS, MAX_LATENTS = 16, 64
 
 
-class Seeds:
-    """Independent seeds for the parts of a fit, drawn from one random state."""
-
-    def __init__(self, state: np.random.RandomState):
-        draws = state.randint(np.iinfo(np.int32).max, size=5)
-        self.split, self.init, self.training, self.scoring, self.sampling = map(int, draws)
-
-
 class Fit:
     """One run of ``fit``: rows are split, candidates trained, the better one kept.
 
     Parameters
     ----------
-    estimator : BaseVAE
-        Whose parameters are read.
-    parts : Parts
+    settings : Settings
     table : Table
     families : list of Family
         One a column.
     seeds : Seeds
-    device : torch.device
     labels : Labels, optional
         Of the rows, some of them perhaps unknown. These rows train in two stages: given their
         likeliest classes by the labels around them, and then with the label summed out. A last
-        stage fits ``parts.refit_prior``, if there is one, to what the encoder draws.
+        stage fits ``refit_prior``, if there is one, to what the encoder draws.
 
     Attributes
     ----------
@@ -100,21 +83,21 @@ class Fit:
 
     def __init__(
         self,
-        estimator: Any,
-        parts: Parts,
+        settings: Settings,
         table: Table,
         families: list[Family],
         seeds: Seeds,
-        device: torch.device,
         labels: Labels | None = None,
     ):
-        self.estimator, self.parts, self.labels = estimator, parts, labels
+        self.settings, self.labels, self.seeds = settings, labels, seeds
         self.table, self.families = table, families
-        self.seeds, self.device = seeds, device
+        self.objective: Objective | Labelled = settings.objective
+        if labels is not None:
+            self.objective = Labelled(settings.objective, labels.prior.tolist())
         self.validation_scores: list[float] | None = None
         self.best_validation_score: float | None = None
         self.init = ""
-        self.latent_dim = latent_dims(estimator.latent_dim, self._n_numbers)
+        self.latent_dim = settings.latent_dim or min(self._n_numbers, LATENTS)
         self.watched = self.unseen = np.empty(0, dtype=np.intp)
 
     def run(self, rows: Batch, log_det: Float, warm: VAE | None = None) -> list[Trained]:
@@ -132,7 +115,7 @@ class Fit:
             # Without rows to decide on, the start with a closed form is the safe one.
             self.init = inits[0]
             return self._train(rows, self.init, warm)
-        if _is_auto(self.estimator.latent_dim) and "linear" in inits:
+        if self.settings.latent_dim is None and "linear" in inits:
             self.latent_dim = self._latents_to_start_with(training, held_out)
         self.init, stages = choose(
             {init: self._train(training, init, warm, held_out) for init in inits}
@@ -152,42 +135,44 @@ class Fit:
     def _latents_to_start_with(self, rows: Batch, held_out: HeldOut) -> int | tuple[int, int]:
         """Return the usual number of latents, or as many as columns if these start better."""
         many = min(self._n_numbers, MAX_LATENTS)
-        real = max(self.table.n_levels) == 1 and not self.parts.objective.deterministic
+        real = max(self.table.n_levels) == 1 and not self.objective.deterministic
         if many <= LATENTS or not real:
             return self.latent_dim
         first, *_ = self._stages(warm=False)
         watched = held_out.map(first)
         starts = [self._start(n, rows) for n in (LATENTS, many)]
         few, more = (watched.watched_by(start, watched.noise_for(start)) for start in starts)
-        return many if is_ahead(starts[0], few, more) else LATENTS
+        return many if _is_ahead(starts[0], few, more) else LATENTS
 
     def _start(self, n_latent: int, rows: Batch) -> ObjectiveModule:
         """Return a model as it is before training."""
-        vae = self._build(rows, "linear", n_latent).to(self.device)
-        return self.parts.objective.build(vae, len(rows)).eval()
+        vae = self._build(rows, "linear", n_latent).to(self.settings.device)
+        return self.objective.build(vae, len(rows)).eval()
 
     def _guess(self, rows: Batch, labels: Labels, warm: VAE | None) -> Tensor:
         """Return how likely every class is thought to be for each row, (n, n_classes)."""
         if not labels.unknown.any():
             return torch.as_tensor(labels.indicators())
         rows = rows.to("cpu", torch.float64)
-        new = warm is None
-        cells = Cells(self._columns(rows.with_nan()), 1) if new else copy.deepcopy(warm.cells)
+        if warm is None:
+            cells = Cells(self._columns(rows.with_nan()), 1)
+        else:
+            cells = copy.deepcopy(warm.cells)
         seen = [cells.cpu().double().masked_features(rows)]
         seen += [] if rows.context is None else [rows.context]
-        return torch.as_tensor(labels.guess(torch.cat(seen, 1).numpy()))
+        return torch.as_tensor(spread(labels, torch.cat(seen, 1).numpy()))
 
     def _inits(self, warm: VAE | None, n_rows: int) -> list[str]:
         """Return the starts to try, the plainest first."""
-        init, parts = self.estimator.init, self.parts
+        settings = self.settings
         if warm is not None:
             return ["warm"]
-        if init != "auto":
-            return [init]
-        if not parts.built_in or parts.n_layers > 1:
+        if settings.init != "auto":
+            return [settings.init]
+        if not settings.built_in or settings.n_layers > 1:
             return ["random"]
         # On a large table both starts end alike, and one takes half the time.
-        if n_rows >= REFIT_ROWS and parts.prior.starts_from_mixture:
+        if n_rows >= REFIT_ROWS and settings.prior.starts_from_mixture:
             return ["linear"]
         if n_rows >= REFIT_ROWS and max(self.table.n_levels) > 1:
             return ["random"]
@@ -195,21 +180,21 @@ class Fit:
 
     def _split(self, rows: Batch, log_det: Float) -> tuple[Batch, HeldOut | None]:
         """Return training rows and held-out rows."""
-        wanted, n = self.estimator.early_stopping, len(rows)
-        if not wanted or (wanted == "auto" and n < MIN_EARLY_STOPPING_ROWS):
+        settings, n = self.settings, len(rows)
+        wanted = settings.early_stopping
+        if not (n >= MIN_EARLY_STOPPING_ROWS if wanted is None else wanted):
             return rows, None
-        n_held_out = min(max(round(self.estimator.validation_fraction * n), 1), MAX_HELD_OUT)
+        n_held_out = min(max(round(settings.validation_fraction * n), 1), MAX_HELD_OUT)
         if n - n_held_out < 2:
-            warnings.warn(
+            warn(
                 f"early_stopping=True, but holding out {n_held_out} of {n} rows leaves too few "
-                "to train on: training on all of them for max_epochs.",
-                stacklevel=5,
+                "to train on: training on all of them for max_epochs."
             )
             return rows, None
         order = np.random.RandomState(self.seeds.split).permutation(n)
         if self.labels is not None:
-            wanted = self._wanted_to_train(self.labels, n_held_out)
-            order = order[np.argsort(wanted[order], kind="stable")]
+            last = self._wanted_to_train(self.labels, n_held_out)
+            order = order[np.argsort(last[order], kind="stable")]
         self.watched = order[:n_held_out]
         held_out, training = (torch.as_tensor(part) for part in np.split(order, [n_held_out]))
         return rows[training], self._held_out(rows[held_out], log_det[self.watched])
@@ -233,21 +218,22 @@ class Fit:
     ) -> list[Trained]:
         """Train stage after stage; ``n_epochs`` of each, by default as many as it takes."""
         vae = self._build(rows, init) if warm is None else warm
-        objective = self.parts.objective.build(vae.to(self.device), len(rows))
+        objective = self.objective.build(vae.to(self.settings.device), len(rows))
         stages = self._stages(warm is not None)
         epochs = iter(n_epochs)
         trained = [
             train(
                 objective,
-                stage(rows).to(self.device),
-                self._training(len(rows), i, len(stages)),
+                stage(rows).to(self.settings.device),
+                self.settings,
+                Plan.of(self.settings, len(rows), i, len(stages)),
                 self.seeds.training,
                 None if held_out is None else held_out.map(stage),
                 next(epochs),
             )
             for i, stage in enumerate(stages)
         ]
-        if self.parts.refit_prior is not None:
+        if self.settings.refit_prior is not None:
             trained.append(self._refit(vae, rows, held_out, next(epochs)))
         return trained
 
@@ -258,24 +244,25 @@ class Fit:
         if self.labels is not None:
             settle = partial(decided, n_classes=len(self.labels.classes))
             rows, held_out = settle(rows), None if held_out is None else held_out.map(settle)
-        rows = rows.to(self.device)
-        vae.prior = self._new_prior(vae, rows).to(self.device)
+        rows = rows.to(self.settings.device)
+        vae.prior = self._new_prior(vae, rows).to(self.settings.device)
         start_prior(vae, rows, self.seeds.init, of_latents=True)
-        training = self._training(len(rows), 0, 1)
-        objective = self.parts.objective.around(ELBO()).build(vae, len(rows))
+        plan = Plan.of(self.settings, len(rows))
+        objective = self.objective.around(ELBO()).build(vae, len(rows))
         if vae.deterministic:
             objective = JointModule(vae)
         # Nothing but the prior moves, so that the bound rises with its density of the latents.
         with frozen(vae.encoder, vae.decoder):
-            return train(objective, rows, training, self.seeds.training, held_out, n_epochs)
+            return train(
+                objective, rows, self.settings, plan, self.seeds.training, held_out, n_epochs
+            )
 
     def _new_prior(self, vae: VAE, rows: Batch) -> PriorModule:
-        e, recipe = self.estimator, self.parts.refit_prior
+        recipe = self.settings.refit_prior
         assert recipe is not None
         n_context = 0 if rows.context is None else rows.context.shape[1]
-        perceptron = Perceptron(tuple(e.hidden_layer_sizes), e.activation, e.dropout)
         prior = recipe.build(vae.n_latent, vae.encoder)
-        prior = given_context(prior, n_context, vae.n_latent, perceptron)
+        prior = given_context(prior, n_context, vae.n_latent, self.settings.perceptron)
         initialize(prior, self._generator())
         return prior
 
@@ -288,22 +275,22 @@ class Fit:
 
     def _build(self, rows: Batch, init: str, latent_dim: int | None = None) -> VAE:
         """Build the model on the CPU, so that it starts alike on every device."""
-        e, precise = self.estimator, rows.to("cpu", torch.float64)
+        settings, precise = self.settings, rows.to("cpu", torch.float64)
         vae = build_vae(
             self._columns(precise.with_nan()),
             latent_dim or self.latent_dim,
             n_context=0 if rows.context is None else rows.context.shape[1],
-            masked=rows.mask is not None or self.parts.objective.hides_cells,
-            prior=self.parts.prior,
-            posterior=self.parts.posterior,
-            hidden_layer_sizes=tuple(e.hidden_layer_sizes),
-            activation=e.activation,
-            dropout=e.dropout,
-            encoder=self._module(e.encoder),
-            decoder=self._module(e.decoder),
-            image_shape=self.parts.image_shape,
-            has_encoder=self.parts.objective.needs_encoder,
-            deterministic=self.parts.objective.deterministic,
+            masked=rows.mask is not None or self.objective.hides_cells,
+            prior=settings.prior,
+            posterior=settings.posterior,
+            hidden_layer_sizes=settings.hidden_layer_sizes,
+            activation=settings.activation,
+            dropout=settings.dropout,
+            encoder=self._module(settings.encoder),
+            decoder=self._module(settings.decoder),
+            image_shape=settings.image_shape,
+            has_encoder=self.objective.needs_encoder,
+            deterministic=self.objective.deterministic,
             generator=self._generator(),
         )
         if init == "linear":
@@ -335,7 +322,7 @@ class Fit:
             for index in groups.values()
         ]
 
-    def _module(self, given: Any) -> Any:
+    def _module(self, given: Network | None) -> Any:
         """Return a fresh copy of a user's module or recipe, or what their factory makes."""
         if given is None or isinstance(given, nn.Module | Recipe):
             return copy.deepcopy(given)
@@ -355,56 +342,9 @@ class Fit:
 
         def noise(n_draws: int, n_noise: int) -> Tensor:
             keyed = KeyedNoise(self.seeds.scoring, x, n_draws)
-            return keyed.of()(n_noise).to(self.device, torch.float32)
+            return keyed.of()(n_noise).to(self.settings.device, torch.float32)
 
-        return HeldOut(rows.to(self.device), noise, torch.as_tensor(log_det))
-
-    def _training(self, n_rows: int, stage: int, n_stages: int) -> Training:
-        e = self.estimator
-        batch_size = default_batch_size(n_rows) if e.batch_size == "auto" else e.batch_size
-        max_epochs = (
-            default_max_epochs(n_rows, batch_size) if e.max_epochs == "auto" else e.max_epochs
-        )
-        max_epochs = (max_epochs + stage) // n_stages  # which add up
-        return Training(
-            max_epochs=max_epochs,
-            batch_size=batch_size,
-            lr=e.lr,
-            weight_decay=e.weight_decay,
-            optimizer=OPTIMIZERS.get(e.optimizer, e.optimizer),
-            # The cosine needs its horizon: much is gained when the rate is nearly zero.
-            patience=e.n_iter_no_change or max(max_epochs // 3, 20),
-            tol=e.tol,
-            callbacks=e.callbacks,
-            verbose=e.verbose,
-            device=str(self.device),
-        )
-
-
-def latent_dims(latent_dim: Any, n_numbers: int = LATENTS) -> int | tuple[int, int]:
-    """Return the dimension of z, or those of its upper and its lower layer.
-
-    "auto" is first of all as many as a row has numbers, up to a limit.
-
-    Raises
-    ------
-    ValueError
-        If it is neither "auto" nor a positive integer nor two of them.
-    """
-    if _is_auto(latent_dim):
-        return min(n_numbers, LATENTS)
-    sizes = (latent_dim,) if isinstance(latent_dim, Integral) else tuple(latent_dim)
-    if len(sizes) not in (1, 2) or not all(isinstance(d, Integral) and d >= 1 for d in sizes):
-        raise ValueError(
-            "latent_dim must be an integer >= 1, or two of them for two layers of latents, the "
-            f"upper and the lower, or 'auto'. Got {latent_dim!r}."
-        )
-    return int(sizes[0]) if len(sizes) == 1 else (int(sizes[0]), int(sizes[1]))
-
-
-def _is_auto(latent_dim: Any) -> bool:
-    # An array compares number by number.
-    return isinstance(latent_dim, str) and latent_dim == "auto"
+        return HeldOut(rows.to(self.settings.device), noise, torch.as_tensor(log_det))
 
 
 def curve(stages: list[Trained], name: str) -> list[float]:
@@ -421,13 +361,14 @@ def choose(candidates: dict[str, list[Trained]]) -> tuple[str, list[Trained]]:
     (name, best), *others = candidates.items()
     for other, stages in others:
         one, two = best[-1].held_out_rows, stages[-1].held_out_rows
-        if is_ahead(stages[-1].net.module_, one, two):
+        assert one is not None
+        assert two is not None
+        if _is_ahead(stages[-1].net.module_, one, two):
             name, best = other, stages
     return name, best
 
 
-def is_ahead(module: ObjectiveModule, one: Tensor, two: Tensor) -> bool:
-    """Return whether two is ahead of one, bounds of the same rows (n,), by one standard error."""
+def _is_ahead(module: ObjectiveModule, one: Tensor, two: Tensor) -> bool:
+    """Return whether two is ahead of one, bounds of the same rows (n,)."""
     # The same rows count for both: a row that is odd to either may decide nothing.
-    gain = (two - one)[module.counted(one + two)].double().cpu().numpy()
-    return bool(gain.mean() > gain.std() / np.sqrt(max(len(gain) - 1, 1)))
+    return is_ahead((two - one)[module.counted(one + two)].double().cpu().numpy())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Hashable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -25,7 +25,8 @@ from ..core.families.counts import MAX_SIZE
 from ..core.recipe import resolve
 from ..table.codecs import Affine, Float
 from ..table.container import Container, Field
-from ..table.table import Column, Model, Table, is_binary, learn_column, observed
+from ..table.table import ColumnModel, is_binary, learn_column, observed
+from .choosing import is_ahead
 
 #: Share of rows with one and the same number above which it is an atom, for ``likelihood="auto"``.
 ATOM_SHARE = 0.2
@@ -41,52 +42,14 @@ FAR_FROM_ZERO = 4.0
 N_COMPONENTS = 5
 
 
-class Likelihoods(dict[Hashable, Family]):
-    """The family of every column by name; its repr is a table that tells the measures too."""
-
-    def __init__(self, families: dict[Hashable, Family], measures: dict[Hashable, str]):
-        super().__init__(families)
-        self.measures = measures
-
-    @classmethod
-    def of(cls, table: Table, families: list[Family]) -> Likelihoods:
-        """Say what the columns of a table are modelled by."""
-        named = dict(zip((column.name for column in table.columns), families, strict=True))
-        measures = {
-            column.name: measure(column, family)
-            for column, family in zip(table.columns, families, strict=True)
-        }
-        return cls(named, measures)
-
-    def __repr__(self) -> str:
-        rows = [(repr(name), repr(self[name]), self.measures[name]) for name in self]
-        widths = [max(len(row[i]) for row in rows) for i in range(2)]
-        return "\n".join(
-            f"{name:{widths[0]}}  {family:{widths[1]}}  {of}" for name, family, of in rows
-        )
-
-
-def measure(column: Column, family: Family) -> str:
-    """Return what the score of a cell is, in words."""
-    if family.measure == "density":
-        return "density"
-    over = column.codec.mass_over
-    if family.kind == "grid":
-        return "probability" if over == 1 else f"density; of a value, probability over {over:g}"
-    discrete = column.field.is_category or column.field.role in ("integer", "boolean")
-    if discrete or family.kind in ("count", "binary"):
-        return "probability"
-    return "density" if over is None else f"density; of a repeated value, probability over {over:g}"
-
-
-def models(families: list[Family | None]) -> list[Model | None]:
+def models(families: list[Family | None]) -> list[ColumnModel | None]:
     """Return what a table has to know of families."""
     return [None if family is None else model(family) for family in families]
 
 
-def model(family: Family) -> Model:
+def model(family: Family) -> ColumnModel:
     """Return what a table has to know of a family."""
-    return Model(type(family).__name__, family.kind, family.options)
+    return ColumnModel(type(family).__name__, family.kind, family.options)
 
 
 def choose_families(
@@ -144,7 +107,7 @@ def choose_families(
             column, of_some = observed(values[:, j]), observed(values[some, j])
             families.append(choose(field, column, of_some, in_frame, smooth))
         else:
-            family = resolve(wanted, Family, "likelihood")  # type: ignore[type-abstract]
+            family = resolve(wanted, Family, "likelihood")
             family.validate()
             families.append(family)
     return families
@@ -181,7 +144,7 @@ def _choose_integer(field: Field, values: Float, some: Float) -> Family:
         marginal_log_prob(family, field, *_halves(some))
         for family in (NegativeBinomial(), Binned())
     )
-    return NegativeBinomial() if _ahead(count, binned) else Binned()
+    return NegativeBinomial() if is_ahead(count - binned) else Binned()
 
 
 def _spread_as_counts(values: Float) -> bool:
@@ -204,19 +167,13 @@ def _choose_number(field: Field, values: Float, some: Float) -> Family:
     fit, held_out = _halves(some)
     smooth = _smooth(fit, held_out, logarithmic=near_zero)
     binned = marginal_log_prob(Binned(), field, fit, held_out)
-    return Binned() if _ahead(binned, smooth) else plain
+    return Binned() if is_ahead(binned - smooth) else plain
 
 
 def _halves(some: Float) -> tuple[Float, Float]:
     """Cut rows in shuffled order into those to fit and those to compare by."""
     cut = 3 * len(some) // 4
     return some[:cut], some[cut:]
-
-
-def _ahead(one: Float, other: Float) -> bool:
-    """Whether log-likelihoods of rows are ahead by one standard error of the difference."""
-    gain = one - other
-    return bool(gain.mean() > gain.std() / np.sqrt(max(len(gain) - 1, 1)))
 
 
 def marginal_log_prob(family: Family, field: Field, fit: Float, held_out: Float) -> Float:

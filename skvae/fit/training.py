@@ -19,6 +19,7 @@ from tqdm.auto import tqdm
 from ..core.batch import Batch
 from ..core.networks import set_generator
 from ..core.objectives.bounds import ObjectiveModule
+from .settings import Settings
 
 WARM_UP_STEPS = 100
 CLIP_NORM = 10.0
@@ -31,31 +32,33 @@ OPTIMIZERS = {"adamw": torch.optim.AdamW, "adam": torch.optim.Adam, "sgd": torch
 
 
 @dataclasses.dataclass(frozen=True)
-class Training:
-    """How to train: what an estimator's parameters come down to.
+class Plan:
+    """How long a training may take.
 
     Attributes
     ----------
-    max_epochs, batch_size, lr, weight_decay, optimizer, callbacks, verbose, device
-        As in the estimators, resolved.
+    max_epochs : int
+        For which the learning rate is planned.
+    batch_size : int
     patience : int
         Epochs without a gain of more than ``tol`` nats before training stops.
-    clip_norm, average_decay : float
-        Bound on the gradient's norm, decay of the moving average of the weights; 0 for none.
     """
 
     max_epochs: int
     batch_size: int
-    lr: float
-    weight_decay: float
-    optimizer: Any
     patience: int
-    tol: float
-    callbacks: list[Any] | None = None
-    verbose: int = 0
-    device: str = "cpu"
-    clip_norm: float = CLIP_NORM
-    average_decay: float = AVERAGE_DECAY
+
+    @classmethod
+    def of(cls, settings: Settings, n_rows: int, stage: int = 0, n_stages: int = 1) -> Plan:
+        """Plan one of some stages, which share the epochs."""
+        batch_size = settings.batch_size or default_batch_size(n_rows)
+        max_epochs = settings.max_epochs
+        if max_epochs is None:
+            max_epochs = default_max_epochs(n_rows, batch_size)
+        max_epochs = (max_epochs + stage) // n_stages  # which add up
+        # The cosine needs its horizon: much is gained when the rate is nearly zero.
+        patience = settings.n_iter_no_change or max(max_epochs // 3, 20)
+        return cls(max_epochs, batch_size, patience)
 
 
 class TensorBatches:
@@ -125,7 +128,7 @@ class _Ended(Exception):
     """A callback ended training."""
 
 
-class VAENet(NeuralNet):  # type: ignore[misc]
+class VAENet(NeuralNet):
     """A skorch net whose module is an objective and whose loss is minus its bound.
 
     Epochs are lean: the loss of a batch is never read back, so a GPU is never waited for, and
@@ -136,31 +139,32 @@ class VAENet(NeuralNet):  # type: ignore[misc]
         self,
         module: ObjectiveModule,
         *,
-        training: Training,
+        settings: Settings,
+        plan: Plan,
         generator: torch.Generator,
         held_out: HeldOut | None = None,
         **kwargs: Any,
     ):
-        self.training_ = training
+        self.settings_, self.plan_ = settings, plan
         self.generator_ = generator
         self.held_out_ = held_out
         super().__init__(
             module=module,
             criterion=nn.Identity,
-            optimizer=training.optimizer,
-            lr=training.lr,
-            max_epochs=training.max_epochs,
-            batch_size=training.batch_size,
-            callbacks=training.callbacks,
+            optimizer=OPTIMIZERS.get(settings.optimizer, settings.optimizer),
+            lr=settings.lr,
+            max_epochs=plan.max_epochs,
+            batch_size=plan.batch_size,
+            callbacks=settings.callbacks,
             train_split=None,
             verbose=0,
-            device=training.device,
+            device=str(settings.device),
             **kwargs,
         )
 
     @property
     def _default_callbacks(self) -> list[tuple[str, Callback]]:
-        progress = [("progress", Progress())] if self.training_.verbose else []
+        progress = [("progress", Progress())] if self.settings_.verbose else []
         keep = [("keep_best", KeepBest())] if self.held_out_ is not None else []
         return progress + keep
 
@@ -170,20 +174,22 @@ class VAENet(NeuralNet):  # type: ignore[misc]
         parameters = [p for _, p in named]
         matrices = [p for name, p in named if name.endswith("weight") and p.ndim > 1]
         others = [p for name, p in named if not (name.endswith("weight") and p.ndim > 1)]
-        groups = [
-            {"params": matrices, "weight_decay": self.training_.weight_decay},
+        groups: list[dict[str, object]] = [
+            {"params": matrices, "weight_decay": self.settings_.weight_decay},
             {"params": others, "weight_decay": 0.0},
         ]
         fused = {"fused": True} if self.optimizer in OPTIMIZERS.values() else {}
         groups = [group for group in groups if group["params"]]
-        nothing = {"params": [nn.Parameter(torch.zeros(0))]}  # no optimizer takes none at all
+        nothing: dict[str, object] = {
+            "params": [nn.Parameter(torch.zeros(0))]
+        }  # no optimizer takes none at all
         self.optimizer_ = self.optimizer(groups or [nothing], lr=self.lr, **fused)
         self.parameters_ = parameters
-        self.average_ = WeightAverage(self.module_, self.training_.average_decay)
+        self.average_ = WeightAverage(self.module_, AVERAGE_DECAY)
         self.n_steps_ = 0
         if self.held_out_ is not None:
             module: ObjectiveModule = self.module_
-            self.noise_ = self.held_out_.noise_for(module)
+            self.noise_: Tensor | None = self.held_out_.noise_for(module)
         return self
 
     def partial_fit(self, X: Batch, y: Any = None, **params: Any) -> VAENet:
@@ -254,8 +260,7 @@ class VAENet(NeuralNet):  # type: ignore[misc]
         if bound.penalty is not None:
             loss = loss + bound.penalty
         loss.backward()
-        if self.training_.clip_norm:
-            nn.utils.clip_grad_norm_(self.parameters_, self.training_.clip_norm)
+        nn.utils.clip_grad_norm_(self.parameters_, CLIP_NORM)
         self.optimizer_.step()
         self.average_.update()
         value = bound.value if bound.penalty is None else bound.value - bound.penalty
@@ -274,6 +279,7 @@ class VAENet(NeuralNet):  # type: ignore[misc]
     def evaluate_rows(self) -> Tensor:
         """Return the held-out bound of every held-out row, in cells."""
         assert self.held_out_ is not None
+        assert self.noise_ is not None
         self.module_.eval()
         with self.average_.applied():
             return self.held_out_.watched_by(self.module_, self.noise_)
@@ -288,7 +294,7 @@ class VAENet(NeuralNet):  # type: ignore[misc]
         self.n_steps_ += 1
 
     def _notify_batch(self, event: str, **kwargs: Any) -> None:
-        if self.training_.callbacks:
+        if self.settings_.callbacks:
             self.notify(event, **kwargs)
 
 
@@ -327,7 +333,7 @@ class HeldOut:
         return dataclasses.replace(self, rows=function(self.rows))
 
 
-class KeepBest(Callback):  # type: ignore[misc]
+class KeepBest(Callback):
     """Keep a copy of the best averaged weights; stop when they have not improved for long."""
 
     def on_train_begin(self, net: VAENet, **kwargs: Any) -> None:
@@ -347,15 +353,15 @@ class KeepBest(Callback):  # type: ignore[misc]
         if score > self.best_score_:
             self.best_epoch_, self.best_score_ = len(net.history), score
             self.best_weights_ = WeightAverage.snapshot(net.average_.average)
-        if score > self.mark_ + net.training_.tol:
+        if score > self.mark_ + net.settings_.tol:
             self.mark_, self.waited_ = score, 0
         else:
             self.waited_ += 1
-        if self.waited_ >= net.training_.patience or not math.isfinite(score):
+        if self.waited_ >= net.plan_.patience or not math.isfinite(score):
             raise KeyboardInterrupt  # skorch's way to end training
 
 
-class Progress(Callback):  # type: ignore[misc]
+class Progress(Callback):
     """A progress bar that shows the held-out nats per row."""
 
     def on_train_begin(self, net: VAENet, **kwargs: Any) -> None:
@@ -392,7 +398,8 @@ class Trained:
 def train(
     module: ObjectiveModule,
     rows: Batch,
-    training: Training,
+    settings: Settings,
+    plan: Plan,
     seed: int,
     held_out: HeldOut | None = None,
     n_epochs: int | None = None,
@@ -404,21 +411,22 @@ def train(
     module : ObjectiveModule
     rows : Batch
         Training rows, on the device.
-    training : Training
+    settings : Settings
+    plan : Plan
     seed : int
         Of shuffling, noise and dropout.
     held_out : HeldOut, optional
         With it, the weights that were best on these rows are restored; the start counts too.
     n_epochs : int, optional
-        Epochs to run of the ``training.max_epochs`` that the learning rate is planned for.
+        Epochs to run of those that the learning rate is planned for.
     """
-    generator = torch.Generator(training.device).manual_seed(seed)
+    generator = torch.Generator(settings.device).manual_seed(seed)
     set_generator(module, generator)
     if not any(parameter.requires_grad for parameter in module.parameters()):
         n_epochs = 0  # as where a standard normal takes the place of the prior
-    net = VAENet(module, training=training, generator=generator, held_out=held_out)
+    net = VAENet(module, settings=settings, plan=plan, generator=generator, held_out=held_out)
     net.initialize()
-    with _threads(module, training.device):
+    with _threads(module, settings.device):
         net.partial_fit(rows, epochs=n_epochs)
     set_generator(module, None)
     module.advance(1.0)
@@ -427,14 +435,14 @@ def train(
     return result
 
 
-def _threads(module: nn.Module, device: str) -> contextlib.AbstractContextManager[Any]:
+def _threads(module: nn.Module, device: torch.device) -> contextlib.AbstractContextManager[Any]:
     """Hold small networks to one thread while they train.
 
     A second thread gains them little (a tenth of an epoch at most on two idle cores) and makes
     steps four times slower where cores are shared. The limit is that of the calling thread alone.
     """
     small = sum(p.numel() for p in module.parameters()) <= ONE_THREAD_PARAMETERS
-    if device == "cpu" and small:
+    if device.type == "cpu" and small:
         return threadpool_limits(1, user_api="openmp")
     return contextlib.nullcontext()
 

@@ -12,16 +12,16 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ..core.batch import Batch
+from ..core.batch import Batch, in_chunks
 from ..core.importance import effective_sample_size, pareto_k
 from ..core.inference.resampling import complete, expectation
 from ..core.noise import FreshNoise
 from ..core.vae import VAE
 from ..table.codecs import Float
-from ..table.reading import as_rows
 from ..table.table import Table
 from .conditions import Condition, allowed
 from .result import CompletionQuality
+from .rows import as_rows
 from .scoring import Scoring, place
 
 Rows = NDArray[np.intp]
@@ -138,12 +138,12 @@ class Completing:
         n_proposals = np.zeros(len(values), dtype=np.int64)
         drawing = Drawing(self, n_samples)
         for drawn in drawing.run(values, self.incomplete(values), conditions):
-            where = (drawn.index[:, None] * n_samples + np.arange(n_samples)).ravel()
-            known = np.repeat(values[drawn.index], n_samples, axis=0)
+            where = (drawn.rows[:, None] * n_samples + np.arange(n_samples)).ravel()
+            known = np.repeat(values[drawn.rows], n_samples, axis=0)
             completed[where] = np.where(np.isnan(known), drawn.values, known)
-            ess[drawn.index] = drawn.quality.effective_sample_size
-            k[drawn.index] = drawn.quality.pareto_k
-            n_proposals[drawn.index] = drawn.quality.n_proposals
+            ess[drawn.rows] = drawn.quality.effective_sample_size
+            k[drawn.rows] = drawn.quality.pareto_k
+            n_proposals[drawn.rows] = drawn.quality.n_proposals
         return completed, CompletionQuality(ess, k, n_proposals, n_samples)
 
     def incomplete(self, values: Float) -> Rows:
@@ -156,7 +156,7 @@ class Completing:
 class Drawn(NamedTuple):
     """Values drawn for some rows."""
 
-    index: Rows  # which, (m,)
+    rows: Rows  # which, (m,)
     values: Float  # of all columns, the draws of a row together, (m * n_samples, c)
     quality: CompletionQuality  # of the proposals they were chosen from
 
@@ -188,7 +188,7 @@ class Drawing:
             for drawn in found:
                 yield drawn
                 few = drawn.quality.effective_sample_size < sufficient
-                uneven.append(drawn.index[few | drawn.quality.decided_by_few])
+                uneven.append(drawn.rows[few | drawn.quality.decided_by_few])
             todo = np.concatenate(uneven)
 
     def _known(self, values: Float, todo: Rows, scoring: Scoring) -> Iterator[Drawn]:
@@ -227,11 +227,13 @@ class Drawing:
         self, conditions: list[Condition], values: Float, n_tries: int, index: Rows
     ) -> Drawn:
         n, table, vae = len(values), self.of.table, self.of.vae
-        tried, log_r, n_distinct = allowed(conditions, vae.cells, table, n * n_tries, self.random)
+        tried, of_tried, n_distinct = allowed(
+            conditions, vae.cells, table, n * n_tries, self.random
+        )
         known = np.repeat(values, n_tries, axis=0)
         tried[~np.isnan(known)] = np.nan
         rows, log_det = as_rows(table, np.where(np.isnan(tried), known, tried))
-        log_r = torch.as_tensor(np.where(np.isnan(tried), 0.0, log_r).sum(1) - log_det)
+        log_r = torch.as_tensor(np.where(np.isnan(tried), 0.0, of_tried).sum(1) - log_det)
         z = torch.empty(DRAWS_A_TRY, len(rows), vae.n_latent, dtype=torch.float64)
         log_w = torch.empty(DRAWS_A_TRY, len(rows), dtype=torch.float64)
         scoring = dataclasses.replace(self.scoring, n_draws=DRAWS_A_TRY)
@@ -260,9 +262,3 @@ def seed_of(key: Float, seed: int) -> np.random.SeedSequence:
     """Return what a row's random stream starts from: its cells (c,) and a seed."""
     words = np.frombuffer((key + 0.0).tobytes(), dtype=np.uint32)  # -0.0 is 0.0
     return np.random.SeedSequence([seed, *words.tolist()])
-
-
-def in_chunks(rows: Rows, size: int) -> Iterator[Rows]:
-    """Cut rows into chunks of at most so many, at least one."""
-    for start in range(0, len(rows), max(size, 1)):
-        yield rows[start : start + max(size, 1)]

@@ -159,6 +159,7 @@ def _in_range(
 
     They fall off exponentially from the end that the hits are near, by their mean distance.
     """
+    assert condition.ends is not None
     ends = (condition.ends, CONTINUOUS[condition.column.codec.support])
     low, high = max(low for low, _ in ends), min(high for _, high in ends)
     middle = np.median(hits)

@@ -1,124 +1,193 @@
-"""Fitted: what is done with a fitted model - rows are read, weighed, drawn and completed."""
+"""The fitted model: a VAE, the table it was learned on, and all that the two can be asked."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import dataclasses
+from collections.abc import Iterator, Mapping
 from functools import partial
-from numbers import Integral
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from sklearn import get_config
-from sklearn.utils import check_random_state
-from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
-from ..core.batch import Batch
+from ..core.batch import Batch, in_chunks
 from ..core.inference.proposals import EncoderProposal, Proposal
 from ..core.latents.distributions import PriorDistribution
 from ..core.noise import KeyedNoise
 from ..core.recipe import resolve
 from ..core.vae import VAE
-from ..fit.combinations import NOTHING_TO_DRAW_FROM
 from ..table.codecs import Float
-from ..table.reading import as_rows, context_of, read, read_context
+from ..table.reading import positive_integer
 from ..table.table import Table
 from .completion import Completing
 from .conditions import conditions
-from .result import CompletionQuality
+from .result import CompletionQuality, LogLikelihood
+from .rows import as_rows, context_of
 from .scoring import Scoring, of_posterior, posterior_mean, posterior_std, precise
 
 #: Rows drawn or decoded at a time.
 CHUNK_ROWS = 10_000
 
+#: Also of an estimator that is to be fitted.
+NOTHING_TO_DRAW_FROM = (
+    "objective='monte_carlo' trains no encoder, from which proposal='encoder' draws. Use "
+    "proposal='defensive', 'laplace', 'prior' or 'ais'."
+)
 
-class Fitted:
-    """The inner methods of an estimator that has a model."""
 
-    vae_: VAE
-    table_: Table
-    device_: str
-    n_draws: int
-    proposal: str | Proposal
+@dataclasses.dataclass(frozen=True)
+class Seeds:
+    """Independent seeds for the parts of a fit, and for the scores of what was fitted."""
 
-    def _scoring(self, n_draws: Any, proposal: Any) -> Scoring:
+    split: int
+    init: int
+    training: int
+    scoring: int
+    sampling: int
+
+    @classmethod
+    def of(cls, state: np.random.RandomState) -> Seeds:
+        """Draw them from one random state."""
+        return cls(*map(int, state.randint(np.iinfo(np.int32).max, size=5)))
+
+
+@dataclasses.dataclass(frozen=True)
+class Model:
+    """A fitted model.
+
+    Rows are asked about as values (n, columns of the user), NaN where missing, as
+    :func:`skvae.table.reading.read` makes them; what comes back is NumPy's, in the user's units.
+
+    Attributes
+    ----------
+    vae : VAE
+    table : Table
+    seeds : Seeds
+    device : torch.device
+        Where the VAE is.
+    """
+
+    vae: VAE
+    table: Table
+    seeds: Seeds
+    device: torch.device
+    _scored: _Scored = dataclasses.field(
+        default_factory=lambda: _Scored(), init=False, repr=False, compare=False
+    )
+
+    @property
+    def precise(self) -> VAE:
+        """The VAE to score with, see :func:`skvae.model.scoring.precise`."""
+        return self._scored.like(self.vae, self.device)
+
+    def scoring(self, n_draws: Any, proposal: Any) -> Scoring:
+        """Return how rows are scored.
+
+        Raises
+        ------
+        ValueError, TypeError
+            If there is no such number of draws, or nothing that the proposal draws from.
+        """
         n_draws = positive_integer(n_draws, "n_draws")
-        recipe = resolve(proposal, Proposal, "proposal")  # type: ignore[type-abstract]
+        recipe = resolve(proposal, Proposal, "proposal")
         recipe.validate()
-        if self.vae_.encoder is None and isinstance(recipe, EncoderProposal):
+        if self.vae.encoder is None and isinstance(recipe, EncoderProposal):
             raise ValueError(NOTHING_TO_DRAW_FROM)
         return Scoring(
             recipe,
             n_draws,
-            partial(KeyedNoise, self._seeds.scoring),
-            torch.device(self.device_),
+            partial(KeyedNoise, self.seeds.scoring),
+            self.device,
             2**20 * get_config()["working_memory"],
         )
 
-    def _given(self, context: Any) -> Float:
-        """Return values of the columns conditioned on (n, c), one row of NaN where none are."""
-        if context is None and self.table_.context is None:
-            return np.full((1, len(self.table_.container.fields)), np.nan)
-        return read_context(context, self.table_)
+    # ------------------------------------------------------------------ scores
 
-    def _sample(self, values: Float, context: Tensor | None, seed: int) -> Any:
-        """Draw rows as :meth:`_sample_values`, in the user's container."""
-        return self.table_.container.rows(self._sample_values(values, context, seed))
+    def log_p(self, values: Float, scoring: Scoring) -> NDArray[np.float64]:
+        """Return log p of the observed cells of every row, (n,)."""
+        rows, log_det = as_rows(self.table, values)
+        found: NDArray[np.float64] = scoring.log_marginal(self.precise, rows).numpy() + log_det
+        return found
+
+    def log_likelihood(self, values: Float, scoring: Scoring) -> LogLikelihood:
+        """Return log p of the observed cells of every row with its quality."""
+        rows, log_det = as_rows(self.table, values)
+        found = {name: x.numpy() for name, x in scoring.estimate(self.precise, rows).items()}
+        found["value"] += log_det
+        found["elbo"] += log_det
+        return LogLikelihood(**found)
+
+    def log_given_rest(
+        self, values: Float, column: NDArray[np.intp], scoring: Scoring
+    ) -> NDArray[np.float64]:
+        """Return log p of the cell of one column of each row given its other cells, (n,)."""
+        rows, log_det = as_rows(self.table, values)
+        rest = np.where(np.arange(values.shape[1]) == column[:, None], np.nan, values)
+        positions = [known.position for known in self.table.columns]
+        cell = torch.as_tensor(np.searchsorted(positions, column))
+        log_p: NDArray[np.float64] = scoring.log_given_rest(self.precise, rows, cell).numpy()
+        return log_p + log_det - self.table.encode(rest)[1]
+
+    # ------------------------------------------------------------------ completions
+
+    def completing(self, scoring: Scoring, seed: int) -> Completing:
+        """Return how rows are completed."""
+        return Completing(self.precise, self.table, scoring, seed)
+
+    def complete(
+        self,
+        values: Float,
+        n_samples: int,
+        scoring: Scoring,
+        seed: int,
+        where: Mapping[Any, Any] | None = None,
+    ) -> tuple[Float, CompletionQuality]:
+        """Return values (n * n_samples, c) with missing ones drawn, under conditions by column."""
+        under = conditions(where or {}, self.table)
+        return self.completing(scoring, seed).complete(values, n_samples, under)
+
+    # ------------------------------------------------------------------ draws
 
     @torch.no_grad()
-    def _sample_values(self, values: Float, context: Tensor | None, seed: int) -> Float:
-        """Draw a row given each row of a context, if there is one.
+    def sample(self, values: Float, context: Tensor | None, seed: int) -> Float:
+        """Draw a row for each of values (n, c), of which what is conditioned on is known.
 
-        Of values (n, c) those conditioned on are known.
+        ``context`` is that as the networks have it, see :meth:`context`.
         """
-        generator = torch.Generator(self.device_).manual_seed(seed)
+        generator = torch.Generator(self.device).manual_seed(seed)
         cells = [
-            self.vae_.sample(
-                len(values[rows]), generator, None if context is None else context[rows]
-            )
-            for rows in chunks(len(values))
+            self.vae.sample(len(rows), generator, None if context is None else context[rows])[1]
+            for rows in in_chunks(torch.arange(len(values)), CHUNK_ROWS)
         ]
-        x = torch.cat([x for _, x in cells]).cpu().double().numpy()
-        drawn = self.table_.decode(x, np.random.RandomState(seed))
-        return np.where(np.isnan(drawn), values, drawn)
+        return self._decoded(cells, values, seed)
 
-    def _context(self, values: Float) -> Tensor | None:
-        """Return the context of values (n, c) on the model's device."""
-        context = context_of(self.table_, values)
-        return None if context is None else context.to(self.device_, torch.float32)
+    @torch.no_grad()
+    def draw_latent(self, values: Float, seed: int) -> NDArray[np.float64]:
+        """Draw a latent vector from the prior, given the context of the first row, (d,)."""
+        generator = torch.Generator(self.device).manual_seed(seed)
+        z: Tensor = self.vae.sample(1, generator, self.context(values[:1]))[0][0]
+        return z.cpu().double().numpy()
 
-    def _complete(
-        self, values: Float, n_samples: int, random_state: Any, where: Any = None
-    ) -> tuple[Float, CompletionQuality]:
-        """Return values (n_rows * n_samples, c) without holes."""
-        completing = self._completing(self._draw_seed(random_state))
-        return completing.complete(values, n_samples, conditions(where or {}, self.table_))
+    def context(self, values: Float) -> Tensor | None:
+        """Return what the rows are given, on the model's device, (n, m); None where nothing is."""
+        context = context_of(self.table, values)
+        return None if context is None else context.to(self.device, torch.float32)
 
-    def _expect(self, values: Float) -> Float:
-        """Return values (n, c) with missing ones at their posterior mean or mode."""
-        return self._completing(0).expect(values)
+    # ------------------------------------------------------------------ latents
 
-    def _completing(self, seed: int) -> Completing:
-        scoring = self._scoring(self.n_draws, self.proposal)
-        return Completing(precise(self.vae_, scoring.device), self.table_, scoring, seed)
+    def encode(self, values: Float) -> NDArray[np.float64]:
+        """Return the mean of q(z | x) for each row, (n, d)."""
+        return posterior_mean(self.precise, self._rows(values), self.device).numpy()
 
-    def _draw_seed(self, random_state: Any) -> int:
-        """Return a seed: of the estimator's own stream, or of the one given."""
-        stream = self._sample_stream if random_state is None else random_stream(random_state)
-        return int(stream.randint(2**31 - 1))
+    def spread(self, values: Float) -> NDArray[np.float64]:
+        """Return the standard deviation of every latent under q(z | x), (n, d)."""
+        return posterior_std(self.precise, self._rows(values), self.device).numpy()
 
-    def _encode(self, X: Any) -> NDArray[np.float64]:
-        """Return the mean of q(z | x) for each row, (n, latent_dim)."""
-        return posterior_mean(self.vae_, self._rows(X)[0], torch.device(self.device_)).numpy()
-
-    def _spread(self, X: Any) -> NDArray[np.float64]:
-        """Return the standard deviation of every latent under q(z | x), (n, latent_dim)."""
-        return posterior_std(self.vae_, self._rows(X)[0], torch.device(self.device_)).numpy()
-
-    def _draw_latents(self, X: Any, n_samples: int, seed: int) -> NDArray[np.float64]:
-        """Return draws of q(z | x) for each row, (n, n_samples, latent_dim)."""
+    def draw_latents(self, values: Float, n_samples: int, seed: int) -> NDArray[np.float64]:
+        """Return draws of q(z | x) for each row, (n, n_samples, d)."""
         generator = torch.Generator().manual_seed(seed)
 
         def drawn(q: PriorDistribution) -> Tensor:
@@ -126,86 +195,91 @@ class Fitted:
             noise = torch.randn(shape, generator=generator, dtype=torch.float64)
             return q.rsample(noise.to(q.mean)).movedim(0, 1)
 
-        rows, device = self._rows(X)[0], torch.device(self.device_)
-        return of_posterior(self.vae_, rows, device, drawn).numpy()
+        return of_posterior(self.precise, self._rows(values), self.device, drawn).numpy()
 
     @torch.no_grad()
-    def _draw_given(self, Z: NDArray[np.float64], values: Float, seed: int) -> Any:
+    def draw_given(self, Z: NDArray[np.float64], values: Float, seed: int) -> Float:
         """Draw a row from p(x | z) for each latent vector.
 
         Of values (n, c) those conditioned on are known.
         """
-        generator = torch.Generator(self.device_).manual_seed(seed)
-        cells = [
-            self.vae_.cells.sample(self._theta(Z[rows], values[rows]), generator)
-            for rows in chunks(len(Z))
-        ]
-        drawn = self.table_.decode(
-            torch.cat(cells).cpu().double().numpy(), np.random.RandomState(seed)
-        )
-        return self.table_.container.rows(np.where(np.isnan(drawn), values, drawn))
+        generator = torch.Generator(self.device).manual_seed(seed)
+        cells = [self.vae.cells.sample(theta, generator) for theta in self._thetas(Z, values)]
+        return self._decoded(cells, values, seed)
 
     @torch.no_grad()
-    def _decode(self, Z: NDArray[np.float64], values: Float) -> Any:
-        """Return the mean of p(x | z) for each latent vector, in the user's units.
+    def decode(self, Z: NDArray[np.float64], values: Float) -> Float:
+        """Return the mean of p(x | z) for each latent vector.
 
         Of values (n, c) those conditioned on are known.
         """
-        mean = np.concatenate([self._mean(Z[rows], values[rows]) for rows in chunks(len(Z))])
-        return self.table_.container.rows(np.where(np.isnan(mean), values, mean))
+        by_column = map(self.vae.cells.by_column, self._thetas(Z, values))
+        mean = np.concatenate([self.table.expect(columns) for columns in by_column])
+        return np.where(np.isnan(mean), values, mean)
 
-    def _mean(self, Z: NDArray[np.float64], values: Float) -> Float:
-        return self.table_.expect(self.vae_.cells.by_column(self._theta(Z, values)))
+    def _thetas(self, Z: NDArray[np.float64], values: Float) -> Iterator[list[Tensor]]:
+        """Yield theta of every block of cells for chunks of latent vectors (n, d)."""
+        pairs = zip(in_chunks(Z, CHUNK_ROWS), in_chunks(values, CHUNK_ROWS), strict=True)
+        for some, given in pairs:
+            z = torch.tensor(some, dtype=torch.float32, device=self.device)  # Z may be read-only
+            yield self.vae.decode(z, self.context(given))
 
-    def _theta(self, Z: NDArray[np.float64], values: Float) -> list[Tensor]:
-        """Return theta of every block of cells for latent vectors (n, d)."""
-        z = torch.tensor(Z, dtype=torch.float32, device=self.device_)  # a copy: Z may be read-only
-        return self.vae_.decode(z, self._context(values))
+    def _decoded(self, cells: list[Tensor], values: Float, seed: int) -> Float:
+        """Return drawn cells as values; those that have no cells are as they are."""
+        x = torch.cat(cells).cpu().double().numpy()
+        drawn = self.table.decode(x, np.random.RandomState(seed))
+        return np.where(np.isnan(drawn), values, drawn)
 
-    def _values(self, X: Any) -> Float:
-        """Return rows as numbers (n, columns of the user)."""
-        check_is_fitted(self)
-        return read(self, X, self.table_.container)[0]
-
-    def _rows(self, X: Any) -> tuple[Batch, Float]:
-        """Return rows as cells, and their log-Jacobians (n,)."""
-        values = self._values(X)
-        return as_rows(self.table_, values)
-
-    def _log_p(self, values: Float) -> NDArray[np.float64]:
-        """Return log p of the observed ones of values (n, c), in the user's units, (n,)."""
-        rows, log_det = as_rows(self.table_, values)
-        scoring = self._scoring(self.n_draws, self.proposal)
-        return scoring.log_marginal(self.vae_, rows).numpy() + log_det
-
-    def _log_given_rest(self, values: Float, column: NDArray[np.intp]) -> NDArray[np.float64]:
-        """Return log p of one of values (n, c) a row given the others, in its unit, (n,)."""
-        rows, log_det = as_rows(self.table_, values)
-        rest = np.where(np.arange(values.shape[1]) == column[:, None], np.nan, values)
-        positions = [known.position for known in self.table_.columns]
-        cell = torch.as_tensor(np.searchsorted(positions, column))
-        scoring = self._scoring(self.n_draws, self.proposal)
-        log_p = scoring.log_given_rest(self.vae_, rows, cell).numpy()
-        return log_p + log_det - self.table_.encode(rest)[1]
+    def _rows(self, values: Float) -> Batch:
+        return as_rows(self.table, values)[0]
 
 
-def positive_integer(value: Any, name: str) -> int:
-    """Return an integer >= 1, or raise ValueError naming the parameter."""
-    if not isinstance(value, Integral) or value < 1:
-        raise ValueError(f"{name} must be an integer >= 1. Got {value!r}.")
-    return int(value)
+class _Scored:
+    """The VAE that rows are scored with, copied again only where the fitted one was edited.
 
-
-def random_stream(random_state: Any) -> np.random.RandomState:
-    """Return scikit-learn's random state, but for None a fresh one: the global stays as it is."""
-    return np.random.RandomState() if random_state is None else check_random_state(random_state)
-
-
-def chunks(n: int) -> Iterator[slice]:
-    """Cut n rows into chunks.
-
-    >>> list(chunks(15_000))
-    [slice(0, 10000, None), slice(10000, 20000, None)]
+    By values, for a parameter's version does not tell of edits by ``.data``. What a module of a
+    user's does may depend on more than its parameters: with such a one it is copied every time.
     """
-    for start in range(0, n, CHUNK_ROWS):
-        yield slice(start, start + CHUNK_ROWS)
+
+    #: Packages whose modules compute from their parameters, buffers and mode alone.
+    KNOWN = ("skvae", "torch", "zuko")
+
+    def __init__(self) -> None:
+        self.original: list[Any] = []
+        self.copy: VAE | None = None
+
+    def like(self, vae: VAE, device: torch.device) -> VAE:
+        """Return the model to score with."""
+        if self.copy is None or not self._is_copied(vae):
+            self.copy = precise(vae, device)
+            self.original = [*_structure(vae)]
+        return self.copy
+
+    def _is_copied(self, vae: VAE) -> bool:
+        assert self.copy is not None
+        if self.copy is vae:
+            return True
+        ours = all(type(m).__module__.partition(".")[0] in self.KNOWN for m in vae.modules())
+        return ours and self.original == [*_structure(vae)] and _equal(vae, self.copy)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"original": [], "copy": None}
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> _Scored:
+        return _Scored()
+
+
+def _structure(vae: VAE) -> Iterator[tuple[str, type, bool]]:
+    """Return what a model is made of, and its mode."""
+    for name, module in vae.named_modules():
+        yield name, type(module), module.training
+
+
+def _equal(vae: VAE, other: VAE) -> bool:
+    """Return whether parameters and buffers of two models of one structure are equal."""
+    pairs = zip(_tensors(vae), _tensors(other), strict=True)
+    return all(torch.equal(one.to(two.dtype), two) for one, two in pairs)
+
+
+def _tensors(vae: VAE) -> list[Tensor]:
+    return [*vae.parameters(), *vae.buffers()]

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-import warnings
 
 import numpy as np
 from numpy.typing import NDArray
+
+from ..table.telling import warn
 
 #: Above it an importance-weighted estimate is of no practical use (Vehtari et al., 2024).
 MAX_PARETO_K = 0.7
@@ -54,11 +55,10 @@ class LogLikelihood:
         uneven = self.effective_sample_size < 0.5 * n_draws
         n_bad = int(((self.pareto_k > MAX_PARETO_K) & uneven).sum())
         if n_bad:
-            warnings.warn(
+            warn(
                 f"{n_bad} of {len(self.value)} rows have Pareto k > {MAX_PARETO_K}: a few draws "
                 "decide their estimate, which may be far too low. Raise n_draws, use "
-                "proposal='defensive' or, to check a few rows, proposal='ais'.",
-                stacklevel=3,
+                "proposal='defensive' or, to check a few rows, proposal='ais'."
             )
 
 
@@ -103,14 +103,13 @@ class CompletionQuality:
         enough = np.minimum(0.5 * self.n_proposals, PLENTY_A_DRAW * self.n_samples)
         return (self.pareto_k > MAX_PARETO_K) & ~(self.effective_sample_size > enough)
 
-    def warn(self, stacklevel: int = 3) -> None:
+    def warn(self) -> None:
         """Warn, once, of rows whose completions cannot be trusted."""
         bad = self.decided_by_few
         if bad.any():
             least = self.effective_sample_size[bad].min()
-            warnings.warn(
+            warn(
                 f"{int(bad.sum())} of {len(bad)} rows have Pareto k > {MAX_PARETO_K}: few draws of "
                 f"z decide what they are completed by (effective sample size down to {least:.1f}). "
-                "Raise n_draws, loosen where=, or use proposal='ais' for a few rows.",
-                stacklevel=stacklevel,
+                "Raise n_draws, loosen where=, or use proposal='ais' for a few rows."
             )

@@ -76,14 +76,14 @@ def _power_of_two(x: float) -> int:
 class Weighted(NamedTuple):
     """Draws of z for some rows, with their log-weights, on the CPU."""
 
-    index: Tensor  # which rows, (m,)
+    rows: Tensor  # which, (m,)
     z: Tensor  # (K, m, d)
     log_w: Tensor  # (K, m), float64
 
 
 @dataclasses.dataclass(frozen=True)
 class Scoring:
-    """How rows are scored, and completed.
+    """How rows are scored, and completed, by a model in the dtype to score with.
 
     Attributes
     ----------
@@ -116,7 +116,6 @@ class Scoring:
         Rows are on the CPU, in float64: that is the dtype in which densities are summed. Those
         without an observed cell have the prior for a posterior, and are drawn from it.
         """
-        vae = precise(vae, self.device)
         empty = ~rows.observed.any(-1)
         for proposal, which in ((self.proposal, ~empty), (PriorProposal(), empty)):
             if which.any():
@@ -144,8 +143,10 @@ class Scoring:
         """Return the noise of a tile, so many draws at a time."""
         of_tile = self.noise(tile.x, self.n_draws)
         for start in range(0, self.n_draws, n_draws):
-            noise = of_tile.of(slice(start, start + n_draws))
-            yield lambda n_noise, noise=noise: noise(n_noise).to(self.device, dtype)
+            yield self._placed(of_tile.of(slice(start, start + n_draws)), dtype)
+
+    def _placed(self, noise: Noise, dtype: torch.dtype) -> Noise:
+        return lambda n_noise: noise(n_noise).to(self.device, dtype)
 
     def summarise(self, vae: VAE, rows: Batch, *functions: Summary) -> list[Tensor]:
         """Return functions of the log-weights of every row, each (n,)."""
@@ -168,7 +169,6 @@ class Scoring:
         found = self.log_marginal(vae, rows[(lone := rows.observed.sum(-1) == 1)])
         whole = rows.x.new_empty(len(rows), dtype=torch.float64).masked_scatter(lone, found)
         direct = self.proposal if isinstance(self.proposal, DirectProposal) else DefensiveProposal()
-        vae = precise(vae, self.device)
         shape, cell = self.tile(vae), one_hot(column, rows.x.shape[1]).bool()
         for some in (~lone).nonzero().squeeze(-1).split(shape.rows):
             tile = rows[shape.padded(some)]
@@ -219,7 +219,7 @@ def of_posterior(
     vae: VAE, rows: Batch, device: torch.device, of: Callable[[PriorDistribution], Tensor]
 ) -> Tensor:
     """Return a function of q(z | x) -> (m, ...) for rows, a tile at a time, (n, ...)."""
-    vae, tile = precise(vae, device), Tile()
+    tile = Tile()
     parts = [
         of(vae.posterior(place(rows[tile.padded(some)], device)))[: len(some)].cpu()
         for some in torch.arange(len(rows)).split(tile.rows)

@@ -120,7 +120,7 @@ class Affine(Codec):
 
     location: float = 0.0
     scale: float = 1.0
-    support: str = "numbers"  # type: ignore[assignment]
+    support: str = "numbers"
 
     def encode(self, values: Float) -> tuple[Float, Any]:
         return (values - self.location) / self.scale, -np.log(self.scale)

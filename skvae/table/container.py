@@ -146,7 +146,7 @@ class Container:
         frame = as_frame(X)
         if frame is None:
             array = np.asarray(X)
-            columns = [array[:, j] for j in range(array.shape[1])]
+            columns: list[Any] = [array[:, j] for j in range(array.shape[1])]
         else:
             columns = [frame.get_column(label) for label in frame.columns]
         values = np.empty((len(X), len(self.fields)))
@@ -182,10 +182,11 @@ class Container:
         if self.backend is None:
             return _array(columns, self.dtypes[0])
         are_labels = all(isinstance(name, str) for name in self.names)
-        labels = self.names if are_labels else [str(j) for j in range(len(self.names))]
+        labels: list[Any] = self.names if are_labels else [str(j) for j in range(len(self.names))]
         if self.backend == "polars":  # which knows what a list holds, but not an array of objects
             columns = [c.tolist() if c.dtype == object else c for c in columns]
-        frame = nw.from_dict(dict(zip(labels, columns, strict=True)), backend=self.backend)
+        backend: Any = self.backend
+        frame = nw.from_dict(dict(zip(labels, columns, strict=True)), backend=backend)
         native = _typed(frame, self.fields, columns, dict(zip(labels, self.dtypes, strict=True)))
         if labels != self.names:
             native.columns = self.names

@@ -1,4 +1,4 @@
-"""Labels: a user's y, some of it unknown, as numbers of classes; and guesses at what is unknown."""
+"""Labels: a user's y, some of it unknown, as numbers of classes."""
 
 from __future__ import annotations
 
@@ -8,11 +8,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import eye_array
-from scipy.sparse.csgraph import laplacian
-from scipy.sparse.linalg import cg
-from sklearn.decomposition import PCA
-from sklearn.neighbors import kneighbors_graph
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import assert_all_finite, column_or_1d
 
@@ -21,15 +16,6 @@ from .container import is_missing
 
 #: What marks an unlabelled row among labels that are numbers.
 UNLABELLED = -1
-#: The graph along which labels spread: neighbours of a row, directions they are found in, and how
-#: much more than its own label theirs count.
-N_NEIGHBORS = 7
-N_DIRECTIONS = 50
-SPREADING = 0.99
-#: Features are held within so many standard deviations, or rare values would decide who is near.
-FEATURE_LIMIT = 2.0
-#: Classes thought less likely than this share of the likeliest one are ruled out.
-RULED_OUT = 0.3
 
 
 @dataclasses.dataclass(frozen=True)
@@ -58,54 +44,6 @@ class Labels:
     def indicators(self) -> Float:
         """Return an indicator for each class, (n, n_classes), zero where the label is unknown."""
         return (self.codes[:, None] == np.arange(len(self.classes))).astype(float)
-
-    def guess(self, features: Float) -> Float:
-        """Return how likely every class is for every row, (n, n_classes), by its neighbours.
-
-        Known labels spread along a graph of nearest neighbours. They keep to themselves; of more
-        than two classes, some are ruled out where others are far likelier.
-
-        Parameters
-        ----------
-        features : ndarray of shape (n, f)
-            Standardised.
-
-        References
-        ----------
-        "Learning with Local and Global Consistency" (Zhou et al., 2004); "Semi-Supervised Learning
-        Using Gaussian Fields and Harmonic Functions" (Zhu et al., 2003), section 4: each class is
-        brought to its share.
-        """
-        known = self.indicators()
-        if not self.unknown.any():
-            return known
-        found = _spread(_near(features), known / known.sum(0))
-        share = found * self.prior / np.maximum(found.sum(0), np.finfo(float).tiny)
-        reached = share.sum(1) > 0.0
-        share[~reached] = self.prior
-        if len(self.classes) > 2:
-            share[share < RULED_OUT * share.max(1, keepdims=True)] = 0.0
-        share /= share.sum(1, keepdims=True)
-        return np.where(self.unknown[:, None], share, known)
-
-
-def _near(features: Float) -> Float:
-    """Return features in which distances say how alike rows are."""
-    held = features.clip(-FEATURE_LIMIT, FEATURE_LIMIT)
-    n = min(N_DIRECTIONS, *held.shape)
-    if n == held.shape[1]:
-        return held
-    return PCA(n, random_state=0).set_output(transform="default").fit_transform(held)
-
-
-def _spread(features: Float, start: Float) -> Float:
-    """Return (1 - a S)^-1 of a start (n, n_classes), S the normalised graph of neighbours."""
-    n = len(features)
-    graph = kneighbors_graph(features, min(N_NEIGHBORS, n - 1))
-    apart = laplacian(graph + graph.T, normed=True)  # 1 - S
-    system = (1.0 - SPREADING) * eye_array(n) + SPREADING * apart
-    found = [cg(system, of_class, rtol=1e-8, maxiter=2_000)[0] for of_class in start.T]
-    return np.column_stack(found).clip(0.0)
 
 
 def read_labels(y: Any, class_prior: Any = None) -> Labels:

@@ -1,25 +1,21 @@
-"""Reading: a user's X, checked, as numbers and as rows of cells."""
+"""Reading: a user's X, checked, as numbers."""
 
 from __future__ import annotations
 
 from collections.abc import Hashable
+from numbers import Integral
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from sklearn.utils.validation import check_array, validate_data
-from torch import Tensor
 
-from ..core.batch import Batch
 from .codecs import Float
 from .container import Container, as_frame, categorical_mask, check_exact, is_missing
 from .table import Table
 
 #: Largest number of a table: sums of squares of larger ones are infinite.
 LARGEST = 1e150
-#: Largest cell, in standard deviations or what the codec has in their place.
-FAR = 1e37
 
 
 def read(
@@ -87,27 +83,6 @@ def read_partial(estimator: Any, X: Any, fitted: Container) -> Float:
     values = fitted.partial_values(X)
     check_finite(values, fitted, type(estimator).__name__)
     return values
-
-
-def as_rows(table: Table, values: Float) -> tuple[Batch, Float]:
-    """Return values as rows of cells in float64, and their log-Jacobians (n,).
-
-    Through float32, in which models are trained: rows that differ by rounding alone (another unit
-    of measure) are the same row, to the bit.
-    """
-    cells, log_det = table.encode(values)
-    return Batch.of(rounded(cells), context_of(table, values)), log_det
-
-
-def context_of(table: Table, values: Float) -> Tensor | None:
-    """Return what the model is conditioned on, (n, m); None where on nothing."""
-    given = table.given(values)
-    return None if given is None else rounded(given)
-
-
-def rounded(numbers: Float) -> Tensor:
-    """Return numbers in float64, rounded to float32; those far beyond it are held within."""
-    return torch.as_tensor(numbers.clip(-FAR, FAR).astype(np.float32)).double()
 
 
 def read_context(given: Any, table: Table) -> Float:
@@ -233,10 +208,10 @@ def check_rows(n_rows: int, n_min: int, estimator: str) -> None:
 
 def refuse_strings(X: NDArray[Any]) -> None:
     """Raise ValueError naming the column of the first string in an array of strings or objects."""
-    for row, j in np.ndindex(X.shape):
-        if isinstance(X[row, j], str | bytes) and not is_number(X[row, j]):
+    for (row, j), value in np.ndenumerate(X):
+        if isinstance(value, str | bytes) and not is_number(value):
             raise ValueError(
-                f"Column {j} holds the string {str(X[row, j])!r} in row {row}, but columns of an "
+                f"Column {j} holds the string {str(value)!r} in row {row}, but columns of an "
                 f"array must be numeric. Name it in categorical_features=[{j}], or give a "
                 "DataFrame."
             )
@@ -263,3 +238,10 @@ def check_finite(values: Float, container: Container, estimator: str) -> None:
         f"Input X contains {what} in column {container.names[j]!r}, row {row}. {estimator} needs "
         "finite numbers: drop the row, or leave the cell missing (NaN)."
     )
+
+
+def positive_integer(value: Any, name: str) -> int:
+    """Return an integer >= 1, or raise ValueError naming the parameter."""
+    if not isinstance(value, Integral) or value < 1:
+        raise ValueError(f"{name} must be an integer >= 1. Got {value!r}.")
+    return int(value)

@@ -5,14 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import torch
+from numpy.typing import NDArray
 from sklearn.utils.validation import check_array, check_consistent_length
-from torch import Tensor
-
-from ..core.objectives.bounds import Objective
 
 
-def read_sets(objective: Objective, X: Any, y: Any) -> Tensor | None:
+def read_sets(n_groups: int, X: Any, y: Any) -> NDArray[np.int64] | None:
     """Return the set of each row and the group that varies in it, (n, 2); None where none is asked.
 
     Raises
@@ -20,7 +17,7 @@ def read_sets(objective: Objective, X: Any, y: Any) -> Tensor | None:
     ValueError
         If y is not two integers a row, or names a group that the objective does not have.
     """
-    if not objective.n_groups:
+    if not n_groups:
         return None
     if y is None:
         raise ValueError(
@@ -36,9 +33,9 @@ def read_sets(objective: Objective, X: Any, y: Any) -> Tensor | None:
             f"it. Got shape {y.shape}."
         )
     group = y[y[:, 0] >= 0, 1]
-    if ((group < 0) | (group >= objective.n_groups)).any():
+    if ((group < 0) | (group >= n_groups)).any():
         raise ValueError(
             "The second column of y must be a position in groups, from 0 to "
-            f"{objective.n_groups - 1}. Got {group.min():g} to {group.max():g}."
+            f"{n_groups - 1}. Got {group.min():g} to {group.max():g}."
         )
-    return torch.as_tensor(y.astype(np.int64))
+    return y.astype(np.int64)

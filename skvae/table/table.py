@@ -17,7 +17,7 @@ from .context import Context
 
 
 @dataclasses.dataclass(frozen=True)
-class Model:
+class ColumnModel:
     """How a column is to be modelled.
 
     Attributes
@@ -49,7 +49,7 @@ class Column:
 
     position: int
     field: Field
-    model: Model
+    model: ColumnModel
     codec: Codec
     resolution: float
 
@@ -78,7 +78,7 @@ class Table:
         cls,
         values: Float,
         container: Container,
-        models: Sequence[Model | None],
+        models: Sequence[ColumnModel | None],
         context: Sequence[int] = (),
         alike: bool = False,
     ) -> Table:
@@ -190,7 +190,7 @@ def observed(values: Float) -> Float:
 def learn_column(
     position: int,
     field: Field,
-    model: Model,
+    model: ColumnModel,
     values: Float,
     standard: Affine,
     codec: Codec | None = None,
@@ -211,7 +211,7 @@ def learn_column(
 
 
 def _of_all(
-    known: Sequence[tuple[int, Model]], values: Float, container: Container, standard: Affine
+    known: Sequence[tuple[int, ColumnModel]], values: Float, container: Container, standard: Affine
 ) -> dict[str, Codec]:
     """Learn one codec for each model from the values of all columns, by the model's repr."""
     first = {repr(model): (container.fields[j], model) for j, model in reversed(known)}
@@ -223,7 +223,7 @@ def _of_all(
 
 
 def check_support(
-    field: Field, model: Model, codec: Codec, values: Float, rows: NDArray[Any] | None = None
+    field: Field, model: ColumnModel, codec: Codec, values: Float, rows: NDArray[Any] | None = None
 ) -> None:
     """Raise ValueError naming the first value of a column that its likelihood cannot have.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
+from collections.abc import Callable
 from typing import Any
 
 import narwhals as nw
@@ -72,7 +73,7 @@ class Clock:
             time = time.astimezone(datetime.UTC).replace(tzinfo=None)
         elif self.zone is not None:
             raise ValueError(f"the column's times are in the zone {self.zone}: give it one")
-        kind = np.timedelta64 if self.is_duration else np.datetime64
+        kind: Callable[..., Any] = np.timedelta64 if self.is_duration else np.datetime64
         return float(kind(time, self.unit).astype(np.int64) - self.origin)
 
     def times(self, values: Float) -> NDArray[Any]:

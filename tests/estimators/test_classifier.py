@@ -15,6 +15,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from skvae import Gaussian, VAEClassifier
+from skvae.fit.spreading import spread
 from skvae.table.labels import Labels, read_labels
 
 LINEAR = {
@@ -129,9 +130,9 @@ def test_rows_held_out_are_unlabelled_where_there_are_enough(monkeypatch):
     seen = []
     train = fitting.train
 
-    def spy(objective, rows, training, seed, held_out=None, epochs=None):
+    def spy(objective, rows, settings, plan, seed, held_out=None, epochs=None):
         seen.append(None if held_out is None else held_out.rows.context)
-        return train(objective, rows, training, seed, held_out, epochs)
+        return train(objective, rows, settings, plan, seed, held_out, epochs)
 
     monkeypatch.setattr(fitting, "train", spy)
     X, y, labels = moons()
@@ -147,7 +148,7 @@ def test_rows_held_out_are_unlabelled_where_there_are_enough(monkeypatch):
 def test_a_guess_follows_the_graph_and_keeps_what_is_known():
     X, y, labels = moons(n_labels=10)
     known = read_labels(labels)
-    guess = known.guess(StandardScaler().fit_transform(X))
+    guess = spread(known, StandardScaler().fit_transform(X))
     np.testing.assert_allclose(guess.sum(1), 1.0)
     assert (guess.argmax(1) == y).mean() > 0.95
     np.testing.assert_array_equal(guess[labels >= 0], np.eye(2)[labels[labels >= 0]])
@@ -161,7 +162,7 @@ def test_rows_that_no_label_reaches_have_the_prior():
     codes[:4] = [0, 1, 0, 0]
     labels = Labels(codes, np.arange(2), np.array([0.75, 0.25]))
     features = X * [0.02, 0.02]  # within the bounds of a feature
-    np.testing.assert_allclose(labels.guess(features)[-3:], [[0.75, 0.25]] * 3)
+    np.testing.assert_allclose(spread(labels, features)[-3:], [[0.75, 0.25]] * 3)
 
 
 @pytest.mark.parametrize(
@@ -382,7 +383,7 @@ def test_epochs_of_both_stages_add_up():
 
 def test_labels_spread_as_far_as_there_are_neighbours():
     X, _, labels = moons(4_000, 4)
-    guess = read_labels(labels).guess(StandardScaler().fit_transform(X))
+    guess = spread(read_labels(labels), StandardScaler().fit_transform(X))
     assert (guess[labels < 0].min(1) > 0.0).all()  # of two classes none is ruled out
     assert (np.abs(guess[labels < 0] - 0.5).min(1) > 0.0).mean() > 0.999
 

@@ -29,6 +29,7 @@ from skvae.core.latents.distributions import DiagonalNormal
 from skvae.core.latents.posteriors import PosteriorHead
 from skvae.core.latents.priors import PriorModule
 from skvae.core.objectives.bounds import ObjectiveModule
+from skvae.model.rows import as_rows
 
 QUICK = {"hidden_layer_sizes": (16,), "max_epochs": 20, "random_state": 0}
 PARTS = {
@@ -116,7 +117,7 @@ def test_a_refitted_prior_is_like_the_draws_of_the_encoder(prior):
     for one, other in zip(plain.vae_.decoder.parameters(), model.vae_.decoder.parameters()):
         torch.testing.assert_close(one, other, rtol=0, atol=0)
         assert other.requires_grad
-    z = model.vae_.posterior(model._rows(X)[0]).rsample(
+    z = model.vae_.posterior(as_rows(model.table_, model._values(X))[0]).rsample(
         torch.randn(300, 2, generator=torch.Generator().manual_seed(0)).double()
     )
     p = model.vae_.prior(None)

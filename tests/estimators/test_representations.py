@@ -27,6 +27,7 @@ from skvae import (
     VAEImputer,
     VAETransformer,
 )
+from skvae.model.rows import as_rows
 
 X, Y = load_iris(return_X_y=True)
 QUICK = {"hidden_layer_sizes": (16,), "max_epochs": 10, "random_state": 0}
@@ -259,7 +260,7 @@ def same(model):
 def test_encode_is_transform_with_a_spread(model, same):
     mean, std = model.encode(FRAME, return_std=True)
     assert_array_equal(mean, model.encode(FRAME))
-    q = model.vae_.posterior(model._rows(FRAME)[0])
+    q = model.vae_.posterior(as_rows(model.table_, model._values(FRAME))[0])
     assert_allclose(std, q.variance.sqrt().detach(), rtol=1e-4)
     assert_array_equal(same.transform(FRAME), mean)
 

@@ -14,7 +14,7 @@ from skvae import AISProposal, MonteCarlo, VAEDensity, VAETransformer, Vamp
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from docs.combinations import DEFAULTS, KINDS, PAGE, parts, section, settings
+from docs.combinations import DEFAULTS, KINDS, PAGE, section, settings, with_fields
 from skvae.fit.combinations import refusals
 
 SETTINGS = settings()
@@ -45,7 +45,7 @@ def estimator(*chosen):
             parameters[parameter] = SMALL.get(value, ast.literal_eval(value))
     fields = {name: field for s in chosen for name, field in SETTINGS[s].items()}
     quick = {"max_epochs": 1, "hidden_layer_sizes": (8,), "n_draws": 8, "random_state": 0}
-    return kind(**quick, **parameters), refusals(parts(**fields))
+    return kind(**quick, **parameters), refusals(with_fields(**fields))
 
 
 def rows(n=30):

@@ -52,7 +52,7 @@ def test_the_best_weights_are_restored(monkeypatch):
     assert density.best_validation_score_ == max(scores)
     assert scores[-1] < max(scores)
     assert density.net_.evaluate_rows is not None
-    order = np.random.RandomState(density._seeds.split).permutation(150)
+    order = np.random.RandomState(density.model_.seeds.split).permutation(150)
     held_out = IRIS[order[:15]]
     restored = density.set_params(n_draws=16, proposal="encoder").score(held_out)
     assert restored == pytest.approx(max(scores), abs=1e-4)
