@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN = .venv/bin
 
 demo: .venv/ready
-	$(BIN)/python -m examples.demo
+	$(BIN)/python -m examples.first_steps.demo
 
 test: .venv/ready
 	$(BIN)/python -m pytest -n 2 --dist worksteal $(ARGS)

@@ -4,9 +4,11 @@ from pathlib import Path
 
 import pytest
 
-EXAMPLES = sorted((Path(__file__).parent.parent / "examples").glob("*.py"))
+ROOT = Path(__file__).parent.parent
+EXAMPLES = [path.relative_to(ROOT) for path in sorted(ROOT.glob("examples/**/*.py"))]
+each_example = pytest.mark.parametrize("path", EXAMPLES, ids=str)
 
 
-@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.name)
+@each_example
 def test_example_runs(path, quick_run):
-    assert quick_run(f"examples.{path.stem}").strip()
+    assert quick_run(".".join(path.with_suffix("").parts)).strip()

@@ -4,8 +4,8 @@
 layer behind it is a classifier, trained on a few labels in four ways: from a random start, from the
 encoder of an ELBO, from that of a denoising VAE, and with the latter's weights frozen. The encoders
 have seen all training digits, without labels. Here that is no gain: a random start is as good, and
-what uses the other rows well is VAEClassifier (``examples/few_labels.py``). Prints test accuracy,
-mean and standard deviation over draws of the labels and of the starts, and writes
+what uses the other rows well is VAEClassifier (``examples/tasks/few_labels.py``). Prints test
+accuracy, mean and standard deviation over draws of the labels and of the starts, and writes
 ``docs/images/transfer.png``; ``--quick`` makes a small run, whose picture goes to ``output/``.
 """
 

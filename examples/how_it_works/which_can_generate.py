@@ -21,7 +21,7 @@ from sklearn.datasets import load_digits
 from sklearn.metrics import pairwise_distances_argmin_min
 from sklearn.model_selection import train_test_split
 
-from examples.generate_table import two_sample_auc
+from examples.tasks.generate_table import two_sample_auc
 from skvae import VAETransformer
 
 QUICK = "--quick" in sys.argv

@@ -1,7 +1,8 @@
 """The main job on real data, in a few minutes: score, transform, search, sample.
 
-Prints four tables and writes a picture, ``output/digits.png``. Run as ``python -m examples.demo``
-from the top folder, or ``make demo``; ``--quick`` makes a small run.
+Prints four tables and writes a picture, ``output/digits.png``. Run as
+``python -m examples.first_steps.demo`` from the top folder, or ``make demo``; ``--quick`` makes a
+small run.
 """
 
 import sys
@@ -20,7 +21,7 @@ from tqdm import tqdm
 
 from benchmarks.common import load, split
 from benchmarks.peers import PEERS, quietly
-from examples.generate_table import two_sample_auc
+from examples.tasks.generate_table import two_sample_auc
 from skvae import Gaussian, VAEDensity, VAETransformer
 
 QUICK = "--quick" in sys.argv
