@@ -7,26 +7,35 @@ small run.
 
 import sys
 import time
+import warnings
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from sklearn.base import BaseEstimator
 from sklearn.datasets import load_breast_cancer, load_digits
-from sklearn.decomposition import PCA
+from sklearn.decomposition import PCA, FactorAnalysis
+from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import GridSearchCV, train_test_split
+from sklearn.mixture import GaussianMixture
+from sklearn.model_selection import GridSearchCV, ShuffleSplit, cross_val_score, train_test_split
+from sklearn.neighbors import KernelDensity
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
+from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
-from benchmarks.common import load, split
-from benchmarks.peers import PEERS, quietly
-from examples.tasks.generate_table import two_sample_auc
 from skvae import Gaussian, VAEDensity, VAETransformer
 
 QUICK = "--quick" in sys.argv
 EPOCHS, FOLDS = (2, 2) if QUICK else (60, 3)
 PICTURE = Path("output/digits.png")
+SIZES = (1, 2, 3, 5, 8, 12, 16, 20, 30, 40)
+MIXTURES = {
+    "covariance_type": ["full", "diag"],
+    "reg_covar": [1e-6, 1e-3, 1e-2, 1e-1],
+    "n_components": [1, 2, 3, 5, 8, 12, 20],
+}
 
 
 def heading(text):
@@ -39,16 +48,96 @@ def show(frame):
     print(frame.to_string(float_format=lambda x: f"{x:.3f}"), flush=True)
 
 
+def load(name):
+    """Return a table; digits, whose pixels are integers, with uniform noise of one grey level."""
+    if name == "breast_cancer":
+        return load_breast_cancer().data
+    X = load_digits().data
+    return (X + np.random.default_rng(0).uniform(size=X.shape)) / 16
+
+
+def split(X):
+    """Return training and test rows in standard deviations of the former, and their scaler."""
+    train, test = train_test_split(X, test_size=0.2, random_state=0)
+    scaler = StandardScaler().fit(train)
+    return scaler.transform(train), scaler.transform(test), scaler
+
+
+class Histogram(BaseEstimator):
+    """Independent columns, each a histogram of equal bins with exponential tails.
+
+    One pseudo-count goes to every bin and to both tails together: no row has density zero.
+    """
+
+    def __init__(self, bins=10):
+        self.bins = bins
+
+    def fit(self, X, y=None):
+        """Count."""
+        self.start_, self.width_ = X.min(0), np.ptp(X, axis=0) / self.bins
+        share = 1 / (len(X) + self.bins + 1) / self.width_
+        counts = np.apply_along_axis(np.bincount, 0, self._bins(X), minlength=self.bins)
+        self.log_density_, self.log_tail_ = np.log((counts + 1) * share), np.log(share / 2)
+        return self
+
+    def _bins(self, X):
+        """Return the bin of each cell, the nearest of those beyond the bins."""
+        return ((X - self.start_) / self.width_).clip(0, self.bins - 1).astype(int)
+
+    def score_samples(self, X):
+        """Return the log-density of each row."""
+        at = (X - self.start_) / self.width_
+        beyond = np.maximum(-at, at - self.bins)
+        inside = np.take_along_axis(self.log_density_, self._bins(X), axis=0)
+        return np.where(beyond > 0, self.log_tail_ - beyond, inside).sum(1)
+
+
+def nats(density, X, y=None):
+    """Return the mean log-density of rows."""
+    return density.score_samples(X).mean()
+
+
+def negative_bic(mixture, X, y=None):
+    """Return what to maximise for the least BIC."""
+    return -mixture.bic(X)
+
+
+def peers(X):
+    """Return densities of scikit-learn, each to be tuned inside the training rows X."""
+    rows, columns = X.shape
+    sizes = {"n_components": [n for n in SIZES if n < columns]}
+    bins, bandwidths = {"bins": [3, 5, 8, 12, 20, 30, 50, 80]}, np.geomspace(0.05, 3, 15)
+    mixture = GaussianMixture(random_state=0)
+    # BIC rewards singular covariances without limit, so a component needs five rows per column.
+    few = {"n_components": range(1, max(rows // (5 * columns), 1) + 1)}
+    all_rows, fifth = [(np.arange(rows),) * 2], ShuffleSplit(1, test_size=0.2, random_state=0)
+    return {
+        "PCA": GridSearchCV(PCA(svd_solver="full"), sizes),
+        "FactorAnalysis": GridSearchCV(FactorAnalysis(), sizes),
+        "GaussianMixture, by BIC": GridSearchCV(mixture, few, scoring=negative_bic, cv=all_rows),
+        "GaussianMixture, by validation": GridSearchCV(mixture, MIXTURES, cv=fifth),
+        "Histogram": GridSearchCV(Histogram(), bins, scoring=nats),
+        "KernelDensity": GridSearchCV(KernelDensity(), {"bandwidth": bandwidths}, scoring=nats),
+    }
+
+
+def quietly(search, X):
+    """Fit a search on one thread, which is faster here, without warnings of unchosen candidates."""
+    with warnings.catch_warnings(), threadpool_limits(1):
+        warnings.simplefilter("ignore")
+        return search.fit(X)
+
+
 def likelihoods():
     """Table 1: held-out log-likelihood, nats per row, the same rows for all."""
     heading("1. Held-out log-likelihood, nats per row (higher is better)")
     tables, models = {}, {}
     for name in ("breast_cancer", "digits"):
-        train, test = split(load(name), 0)
+        train, test, _ = split(load(name))
         train = train[:200] if QUICK else train
         column = {}
-        for peer, fit in tqdm(PEERS.items(), desc=f"{name}: peers", leave=False):
-            column[peer] = quietly(fit, train).score_samples(test).mean()
+        for peer, search in tqdm(peers(train).items(), desc=f"{name}: peers", leave=False):
+            column[peer] = nats(quietly(search, train), test)
         models[name] = VAEDensity(16, max_epochs=EPOCHS, random_state=0, verbose=1).fit(train)
         column["VAEDensity"] = models[name].score(test)
         tables[name] = column
@@ -76,7 +165,7 @@ def pipelines():
 def search():
     """Table 3: the latent dimension chosen by held-out log-likelihood."""
     heading("3. Breast cancer: GridSearchCV over latent_dim, by held-out log-likelihood")
-    train, test = split(load("breast_cancer"), 0)
+    train, test, _ = split(load("breast_cancer"))
     density = VAEDensity(max_epochs=EPOCHS, random_state=0)
     grid = GridSearchCV(density, {"latent_dim": [2, 8, 16]}, cv=FOLDS, n_jobs=2).fit(train)
     results = pd.DataFrame(grid.cv_results_)[["param_latent_dim", "mean_test_score"]]
@@ -86,6 +175,13 @@ def search():
         )
     )
     print(f"chosen: {grid.best_params_}, test rows: {grid.score(test):.3f} nats per row")
+
+
+def two_sample_auc(real, synthetic):
+    """Return how well a classifier tells synthetic rows from real ones, 0.5 if not at all."""
+    rows, labels = pd.concat([real, synthetic]), np.repeat([0, 1], [len(real), len(synthetic)])
+    model = HistGradientBoostingClassifier(random_state=0)
+    return cross_val_score(model, rows, labels, cv=5, scoring="roc_auc").mean()
 
 
 def synthetic():
@@ -106,10 +202,8 @@ def picture(density):
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
 
-    train, _ = split(load("digits"), 0)
+    train, _, scaler = split(load("digits"))
     images = [train[:20], density.sample(20, random_state=0)]
-    raw, _ = train_test_split(load("digits"), test_size=0.2, random_state=0)
-    scaler = StandardScaler().fit(raw)
     figure, axes = plt.subplots(4, 10, figsize=(10, 4.6), layout="constrained")
     for k, axis in enumerate(axes.flat):
         which, at = divmod(k, 20)
