@@ -11,11 +11,11 @@ from torch import nn
 from .cells import Cells, Columns
 from .images import Convolutional, ImageDecoder, ImageEncoder, ImageShape
 from .latents.distributions import PriorDistribution
-from .latents.posteriors import DiagonalGaussian, PointHead, Posterior
+from .latents.posteriors import DiagonalGaussian, Encoder, PointHead, Posterior
 from .latents.priors import ConditionalPrior, Prior, PriorModule, StandardNormal
 from .latents.two_layers import Link, TwoLayerPosterior, TwoLayerPrior
 from .networks import Body, CorrelatedNoise, Features, Perceptron, initialize
-from .vae import VAE, Decoder, Encoder
+from .vae import VAE, Decoder
 
 
 def build_vae(

@@ -11,9 +11,8 @@ from .batch import Batch
 from .cells import Cells
 from .images import ImageDecoder
 from .latents.distributions import PriorDistribution
-from .latents.posteriors import PointHead, PosteriorHead
+from .latents.posteriors import Encoder, PointHead
 from .latents.priors import PriorModule
-from .latents.two_layers import TwoLayerPosterior
 from .networks import Body
 
 
@@ -29,29 +28,6 @@ class Draw(NamedTuple):
     def log_w(self) -> Tensor:
         """Log-weights log p(x, z) - log q(z | x), (K, n)."""
         return self.log_px + self.log_pz - self.log_qz
-
-
-class Encoder(nn.Module):
-    """q(z | x): features of a row -> distribution of z.
-
-    Parameters
-    ----------
-    body : Body
-        (n, n_inputs) -> (n, features).
-    posterior : PosteriorHead or TwoLayerPosterior
-        (n, features) -> distribution of z.
-    n_inputs : int
-        Features of the cells, and numbers conditioned on.
-    """
-
-    def __init__(self, body: Body, posterior: PosteriorHead | TwoLayerPosterior, n_inputs: int):
-        super().__init__()
-        self.body, self.posterior, self.n_inputs = body, posterior, n_inputs
-
-    def forward(self, inputs: Tensor, dtype: torch.dtype | None = None) -> PriorDistribution:
-        """Rows (n, n_inputs) -> q(z | x), batch shape (n,), event shape (d,)."""
-        distribution: PriorDistribution = self.posterior(self.body(inputs), dtype)
-        return distribution
 
 
 class Decoder(nn.Module):

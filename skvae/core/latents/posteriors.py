@@ -1,4 +1,4 @@
-"""Posteriors q(z | x): heads on the encoder's features."""
+"""Posteriors q(z | x): an encoder and the heads on its features."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from abc import ABC, abstractmethod
 import torch
 from torch import Tensor, nn
 
-from ..networks import Linear
+from ..networks import Body, Linear
 from ..recipe import Recipe
 from .distributions import DiagonalNormal, Moved, PriorDistribution, TriangularNormal
 from .flows import FlowDistribution, FlowMap, check_flow
@@ -30,7 +30,38 @@ class Posterior(Recipe, ABC):
         """Return a module: features (n, n_features) -> distribution over (n_latent,)."""
 
 
-class PosteriorHead(nn.Module, ABC):
+class EncoderHead(nn.Module, ABC):
+    """The last step of an encoder: features of a row -> distribution of z."""
+
+    @abstractmethod
+    def forward(self, h: Tensor, dtype: torch.dtype | None = None) -> PriorDistribution:
+        """Features (n, f) -> q(z | x), in ``dtype``."""
+
+
+class Encoder(nn.Module):
+    """q(z | x): features of a row -> distribution of z.
+
+    Parameters
+    ----------
+    body : Body
+        (n, n_inputs) -> (n, features).
+    posterior : EncoderHead
+        (n, features) -> distribution of z.
+    n_inputs : int
+        Features of the cells, and numbers conditioned on.
+    """
+
+    def __init__(self, body: Body, posterior: EncoderHead, n_inputs: int):
+        super().__init__()
+        self.body, self.posterior, self.n_inputs = body, posterior, n_inputs
+
+    def forward(self, inputs: Tensor, dtype: torch.dtype | None = None) -> PriorDistribution:
+        """Rows (n, n_inputs) -> q(z | x), batch shape (n,), event shape (d,)."""
+        distribution: PriorDistribution = self.posterior(self.body(inputs), dtype)
+        return distribution
+
+
+class PosteriorHead(EncoderHead):
     """A linear layer whose output is read as a distribution.
 
     The first ``n_latent`` outputs are the mean, the next ``n_scales`` log-scales, one for each
@@ -43,7 +74,6 @@ class PosteriorHead(nn.Module, ABC):
         self.linear = Linear(n_features, n_latent + n_scales + n_extra)
 
     def forward(self, h: Tensor, dtype: torch.dtype | None = None) -> PriorDistribution:
-        """Features (n, f) -> q(z | x), in ``dtype``."""
         raw = self.linear(h).to(dtype or h.dtype)
         sizes = (self.n_latent, self.n_scales, raw.shape[-1] - self.n_latent - self.n_scales)
         loc, log_scale, extra = raw.split(sizes, -1)

@@ -6,7 +6,7 @@ import dataclasses
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -16,9 +16,7 @@ from ..recipe import Recipe
 from .distributions import DiagonalNormal, PriorDistribution
 from .flows import FlowDistribution, FlowMap, check_flow
 from .mixtures import NormalMixture, mixture_of
-
-if TYPE_CHECKING:
-    from ..vae import Encoder
+from .posteriors import Encoder
 
 #: Share of the variance of a mixture that is between its components before anything is known.
 SPREAD = 0.5

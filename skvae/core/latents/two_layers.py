@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from ..networks import MLP, Linear
 from .distributions import DiagonalNormal, Moved, PriorDistribution, gram, moments
-from .posteriors import LOG_SCALE_LIMIT, PosteriorHead
+from .posteriors import LOG_SCALE_LIMIT, EncoderHead
 from .priors import PriorModule
 
 
@@ -136,15 +136,14 @@ class TwoLayerPrior(PriorModule):
         return Chain(self.top(None), self.link, self.link.n_out, first_comes_last=False)
 
 
-class TwoLayerPosterior(nn.Module):
+class TwoLayerPosterior(EncoderHead):
     """q(z1 | x) q(z2 | z1), the first by any posterior."""
 
-    def __init__(self, lower: PosteriorHead, link: Link):
+    def __init__(self, lower: EncoderHead, link: Link):
         super().__init__()
         self.lower, self.link = lower, link
 
     def forward(self, h: Tensor, dtype: torch.dtype | None = None) -> PriorDistribution:
-        """Features (n, f) -> q(z | x), in ``dtype``."""
         return Chain(self.lower(h, dtype), self.link, self.link.n_out, first_comes_last=True)
 
 
