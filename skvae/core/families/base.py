@@ -159,9 +159,6 @@ class Family(Recipe, ABC):
     #: "density" (with respect to length) or "mass", of the cells.
     measure: ClassVar[str]
 
-    def validate(self) -> None:
-        """Raise ValueError where a field has no meaning."""
-
     @property
     def options(self) -> dict[str, Any]:
         """What the table has to know beside the kind to make cells of values."""

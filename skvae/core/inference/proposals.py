@@ -40,9 +40,6 @@ class Proposal(Recipe, ABC):
     #: company, does not stay small.
     row_by_row: ClassVar[bool] = False
 
-    def validate(self) -> None:
-        """Raise ValueError where a field has no meaning."""
-
     @abstractmethod
     def build(self, vae: VAE, batch: Batch) -> Source:
         """Prepare for the rows of a batch, once, and return the source of their draws."""

@@ -14,7 +14,7 @@ from torch.overrides import TorchFunctionMode
 
 from ..networks import Unset, uniform
 from ..recipe import Recipe
-from .distributions import Moved, PriorDistribution, gram, moments, standard_normal_log_prob
+from .distributions import PriorDistribution, gram, moments, standard_normal_log_prob
 
 
 class FlowMap(nn.Module, Unset):
@@ -116,10 +116,6 @@ class FlowDistribution(PriorDistribution):
     def rsample(self, noise: Tensor) -> Tensor:  # type: ignore[override]
         return self.flow.inverse(*self._inputs(noise)).to(noise)
 
-    def draw(self, noise: Tensor) -> tuple[Tensor, Tensor]:
-        z = self.rsample(noise)
-        return z, self.log_prob(z)
-
     def log_prob(self, value: Tensor) -> Tensor:
         noise, log_det = self.flow(*self._inputs(value))
         log_prob: Tensor = standard_normal_log_prob(noise) + log_det
@@ -128,9 +124,6 @@ class FlowDistribution(PriorDistribution):
     def curvature(self, z: Tensor) -> Tensor:
         """Return J^T J of T: the precision if T were linear."""
         return gram(lambda z: self.flow(*self._inputs(z))[0].to(z), z)
-
-    def moved(self, loc: Tensor, log_scale: Tensor) -> PriorDistribution:
-        return Moved(self, loc, log_scale)
 
     def __getitem__(self, rows: Tensor) -> PriorDistribution:
         assert self.features is not None

@@ -9,7 +9,6 @@ from torch.nn.functional import linear
 from .distributions import (
     DiagonalNormal,
     LatentDistribution,
-    Moved,
     PriorDistribution,
     TriangularNormal,
     standard_normal_log_prob,
@@ -52,10 +51,6 @@ class NormalMixture(PriorDistribution):
         moved: Tensor = self.means.to(noise)[chosen] + away.gather(-2, index).squeeze(-2)
         return moved
 
-    def draw(self, noise: Tensor) -> tuple[Tensor, Tensor]:
-        z = self.rsample(noise)
-        return z, self.log_prob(z)
-
     def log_prob(self, value: Tensor) -> Tensor:
         return torch.logsumexp(self._joint(value), -1)
 
@@ -71,9 +66,6 @@ class NormalMixture(PriorDistribution):
         apart = gradients - mean.unsqueeze(-2)
         spread = torch.einsum("...k,...ki,...kj->...ij", share, apart, apart)
         return spread - self._mean_precision(share)
-
-    def moved(self, loc: Tensor, log_scale: Tensor) -> PriorDistribution:
-        return Moved(self, loc, log_scale)
 
     def __getitem__(self, rows: Tensor) -> PriorDistribution:
         return self  # one for all rows
@@ -129,10 +121,6 @@ class MixtureOf(PriorDistribution):
         chosen = choose(self.log_weight, noise[..., -1])
         return self.components[chosen].rsample(noise[..., :-1])
 
-    def draw(self, noise: Tensor) -> tuple[Tensor, Tensor]:
-        z = self.rsample(noise)
-        return z, self.log_prob(z)
-
     def log_prob(self, value: Tensor) -> Tensor:
         return torch.logsumexp(self._joint(value), -1)
 
@@ -141,9 +129,6 @@ class MixtureOf(PriorDistribution):
         share = torch.softmax(self._joint(z), -1)
         of_each = self.components.curvature(self._beside(z))
         return torch.einsum("...k,...kij->...ij", share, of_each.to(z))
-
-    def moved(self, loc: Tensor, log_scale: Tensor) -> PriorDistribution:
-        return Moved(self, loc, log_scale)
 
     def __getitem__(self, rows: Tensor) -> PriorDistribution:
         return self  # one for all rows
@@ -189,10 +174,6 @@ class Mixture(LatentDistribution):
             self.second.rsample(noise[..., : self.second.n_noise]),
         )
         return torch.where(in_first.unsqueeze(-1), *z)
-
-    def draw(self, noise: Tensor) -> tuple[Tensor, Tensor]:
-        z = self.rsample(noise)
-        return z, self.log_prob(z)
 
     def log_prob(self, value: Tensor) -> Tensor:
         return torch.logaddexp(

@@ -22,9 +22,6 @@ POINT_LOG_SCALE = -LOG_SCALE_LIMIT
 class Posterior(Recipe, ABC):
     """A recipe for q(z | x)."""
 
-    def validate(self) -> None:
-        """Raise ValueError where a field has no meaning."""
-
     @abstractmethod
     def build(self, n_features: int, n_latent: int) -> PosteriorHead:
         """Return a module: features (n, n_features) -> distribution over (n_latent,)."""

@@ -33,9 +33,6 @@ class Prior(Recipe, ABC):
     #: Whether it is made of what the encoder says.
     needs_encoder: ClassVar[bool] = False
 
-    def validate(self) -> None:
-        """Raise ValueError where a field has no meaning."""
-
     @abstractmethod
     def build(self, n_latent: int, encoder: Encoder | None = None) -> PriorModule:
         """Return a module: context (n, m) or None -> distribution over (n_latent,).

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from ..networks import MLP, Linear
-from .distributions import DiagonalNormal, Moved, PriorDistribution, gram, moments
+from .distributions import DiagonalNormal, PriorDistribution, gram, moments
 from .posteriors import LOG_SCALE_LIMIT, EncoderHead
 from .priors import PriorModule
 
@@ -84,9 +84,6 @@ class Chain(PriorDistribution):
         zero = z.new_zeros(*z.shape[:-1], self.n_second, self.n_second)
         blocks = (zero, of_first) if self.first_comes_last else (of_first, zero)
         return gram(standardised, z) + _block_diagonal(*blocks)
-
-    def moved(self, loc: Tensor, log_scale: Tensor) -> PriorDistribution:
-        return Moved(self, loc, log_scale)
 
     def __getitem__(self, rows: Tensor) -> PriorDistribution:
         first = self.first[rows] if self.batch_shape else self.first

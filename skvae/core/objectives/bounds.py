@@ -75,9 +75,6 @@ class Objective(Recipe, ABC):
         """Groups of latents of which one varies in a set of rows that it is told of; 0: none."""
         return 0
 
-    def validate(self) -> None:
-        """Raise ValueError where a field has no meaning."""
-
     def around(self, bound: Objective) -> Objective:
         """Return another bound with what this objective does around its own, as trimming."""
         return bound
