@@ -11,21 +11,21 @@ from ..fit.combinations import NO_DENSITY, NO_ENCODER, NO_PRIOR
 
 def scores(estimator: Any) -> bool:
     """Whether rows have a density: one was trained, or a prior fitted to latents."""
-    if not _objective(estimator).has_density and estimator.refit_prior is None:
+    if not _objective(estimator).traits.has_density and estimator.refit_prior is None:
         raise AttributeError(NO_DENSITY)
     return True
 
 
 def draws(estimator: Any) -> bool:
     """Whether latents of rows follow the prior, so that rows can be drawn from it."""
-    if not _objective(estimator).matches_prior and estimator.refit_prior is None:
+    if not _objective(estimator).traits.matches_prior and estimator.refit_prior is None:
         raise AttributeError(NO_PRIOR)
     return True
 
 
 def encodes(estimator: Any) -> bool:
     """Whether rows have latents."""
-    if not _objective(estimator).needs_encoder:
+    if not _objective(estimator).traits.needs_encoder:
         raise AttributeError(NO_ENCODER)
     return True
 

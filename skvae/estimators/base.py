@@ -194,7 +194,7 @@ class BaseVAE(BaseEstimator, ABC):  # type: ignore[misc]
 
     def _fit(self, X: Any, labels: Labels | None = None, y: Any = None) -> Fit:
         settings = self._settings()
-        sets = read_sets(settings.objective.n_groups, X, y)
+        sets = read_sets(settings.objective.traits.n_groups, X, y)
         warm = self._warm(settings)
         seeds = Seeds.of(random_stream(self.random_state))
         values, container = read(self, X, None if warm is None else self.table_.container, n_min=2)
@@ -232,7 +232,7 @@ class BaseVAE(BaseEstimator, ABC):  # type: ignore[misc]
         """
         if not (self.warm_start and hasattr(self, "model_")):
             return None
-        if self.vae_.deterministic != settings.objective.deterministic:
+        if self.vae_.deterministic != settings.objective.traits.deterministic:
             of_x = "makes z a function of x, which a bound of log p(x) cannot train"
             spread = "gives z a spread, which an objective without a density has no use for"
             raise ValueError(

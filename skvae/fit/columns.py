@@ -61,7 +61,7 @@ def _plain(settings: Settings, values: Float) -> Family | None:
     """
     if settings.image_shape is not None and is_binary(observed(values)):
         return Bernoulli()
-    if settings.objective.deterministic or settings.image_shape is not None:
+    if settings.objective.traits.deterministic or settings.image_shape is not None:
         return Gaussian(scale="shared")
     return Gaussian() if settings.door.smooth else None
 

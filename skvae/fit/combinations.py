@@ -37,45 +37,45 @@ NO_PRIOR = (
 )
 
 RULES = (
-    Rule(lambda p: not p.objective.has_density and p.door.needs_density, NO_DENSITY),
+    Rule(lambda p: not p.objective.traits.has_density and p.door.needs_density, NO_DENSITY),
     Rule(
-        lambda p: p.objective.deterministic and p.n_layers > 1,
+        lambda p: p.objective.traits.deterministic and p.n_layers > 1,
         "objective='autoencoder', 'adversarial' and 'mmd' make z a function of x, but of two "
         "layers of latents the upper one is drawn given the lower. Use one integer for "
         "latent_dim, or MMD(kl_weight=1.0).",
     ),
     Rule(
-        lambda p: p.objective.deterministic and _needs_encoder(p.prior, p.refit_prior),
+        lambda p: p.objective.traits.deterministic and _needs_encoder(p.prior, p.refit_prior),
         "prior='vamp' is a mixture of q(z | x) of pseudo-inputs, but objective='autoencoder', "
         "'adversarial' and 'mmd' make z a function of x, without spread. Use 'mixture' or 'flow', "
         "or MMD(kl_weight=1.0).",
     ),
     Rule(
-        lambda p: p.objective.needs_margins and isinstance(p.posterior, FlowPosterior),
+        lambda p: p.objective.traits.needs_margins and isinstance(p.posterior, FlowPosterior),
         "objective='beta_tc' needs the margins of q(z | x), which posterior='flow' does not have. "
         "Use posterior='full_gaussian', 'diagonal_gaussian' or 'isotropic_gaussian'.",
     ),
     Rule(
-        lambda p: p.objective.needs_margins and p.n_layers > 1,
+        lambda p: p.objective.traits.needs_margins and p.n_layers > 1,
         "objective='beta_tc' needs the margins of q(z | x), which two layers of latents do not "
         "have. Use one integer for latent_dim.",
     ),
     Rule(
-        lambda p: not p.objective.needs_encoder and p.door.encodes,
+        lambda p: not p.objective.traits.needs_encoder and p.door.encodes,
         "objective='monte_carlo' trains no encoder, of which transform is the mean. Use "
         "objective='iwae' or 'elbo', or VAEDensity.",
     ),
     Rule(
-        lambda p: not p.objective.needs_encoder and isinstance(p.proposal, EncoderProposal),
+        lambda p: not p.objective.traits.needs_encoder and isinstance(p.proposal, EncoderProposal),
         NOTHING_TO_DRAW_FROM,
     ),
     Rule(
-        lambda p: not p.objective.needs_encoder and p.prior.needs_encoder,
+        lambda p: not p.objective.traits.needs_encoder and p.prior.needs_encoder,
         "objective='monte_carlo' trains no encoder, of whose distributions prior='vamp' is a "
         "mixture. Use prior='standard_normal', 'mixture' or 'flow'.",
     ),
     Rule(
-        lambda p: not p.objective.needs_encoder and p.refit_prior is not None,
+        lambda p: not p.objective.traits.needs_encoder and p.refit_prior is not None,
         "objective='monte_carlo' trains no encoder, to whose draws refit_prior is fitted. Use "
         "refit_prior=None.",
     ),

@@ -135,7 +135,7 @@ class Fit:
     def _latents_to_start_with(self, rows: Batch, held_out: HeldOut) -> int | tuple[int, int]:
         """Return the usual number of latents, or as many as columns if these start better."""
         many = min(self._n_numbers, MAX_LATENTS)
-        real = max(self.table.n_levels) == 1 and not self.objective.deterministic
+        real = max(self.table.n_levels) == 1 and not self.objective.traits.deterministic
         if many <= LATENTS or not real:
             return self.latent_dim
         first, *_ = self._stages(warm=False)
@@ -280,7 +280,7 @@ class Fit:
             self._columns(precise.with_nan()),
             latent_dim or self.latent_dim,
             n_context=0 if rows.context is None else rows.context.shape[1],
-            masked=rows.mask is not None or self.objective.hides_cells,
+            masked=rows.mask is not None or self.objective.traits.hides_cells,
             prior=settings.prior,
             posterior=settings.posterior,
             hidden_layer_sizes=settings.hidden_layer_sizes,
@@ -289,8 +289,8 @@ class Fit:
             encoder=self._module(settings.encoder),
             decoder=self._module(settings.decoder),
             image_shape=settings.image_shape,
-            has_encoder=self.objective.needs_encoder,
-            deterministic=self.objective.deterministic,
+            has_encoder=self.objective.traits.needs_encoder,
+            deterministic=self.objective.traits.deterministic,
             generator=self._generator(),
         )
         if init == "linear":

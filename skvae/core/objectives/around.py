@@ -8,6 +8,7 @@ from torch import Tensor
 
 from ..batch import Batch
 from .bounds import Objective, ObjectiveModule
+from .traits import Traits
 
 
 class Around(ABC):
@@ -19,32 +20,9 @@ class Around(ABC):
         """The objective within, as a recipe."""
 
     @property
-    def needs_encoder(self) -> bool:
-        return self.inner.needs_encoder
-
-    @property
-    def matches_prior(self) -> bool:
-        return self.inner.matches_prior
-
-    @property
-    def has_density(self) -> bool:
-        return self.inner.has_density
-
-    @property
-    def deterministic(self) -> bool:
-        return self.inner.deterministic
-
-    @property
-    def hides_cells(self) -> bool:
-        return self.inner.hides_cells
-
-    @property
-    def needs_margins(self) -> bool:
-        return self.inner.needs_margins
-
-    @property
-    def n_groups(self) -> int:
-        return self.inner.n_groups
+    def traits(self) -> Traits:
+        """Those of the inner one."""
+        return self.inner.traits
 
 
 class AroundModule(ObjectiveModule):

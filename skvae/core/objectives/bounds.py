@@ -15,6 +15,7 @@ from ..importance import log_marginal
 from ..latents.distributions import LatentDistribution
 from ..recipe import Recipe
 from ..vae import VAE, Draw
+from .traits import Traits
 
 GRADIENTS = ("reparameterisation", "score_function")
 #: How far the moving average of the signal goes towards that of a new batch.
@@ -41,39 +42,9 @@ class Objective(Recipe, ABC):
     """A recipe for what training maximises: a bound of log p(x), or something in its place."""
 
     @property
-    def needs_encoder(self) -> bool:
-        """Whether there is a q(z | x) to train."""
-        return True
-
-    @property
-    def matches_prior(self) -> bool:
-        """Whether latents of rows come to follow the prior, so that rows can be drawn from it."""
-        return True
-
-    @property
-    def has_density(self) -> bool:
-        """Whether a density of x is trained: by its bound, perhaps with other weights."""
-        return not self.deterministic
-
-    @property
-    def deterministic(self) -> bool:
-        """Whether z is a function of x, and q(z | x) has no spread."""
-        return False
-
-    @property
-    def hides_cells(self) -> bool:
-        """Whether the encoder has to do without some of the observed cells."""
-        return False
-
-    @property
-    def needs_margins(self) -> bool:
-        """Whether the distribution of every latent by itself is asked of q(z | x)."""
-        return False
-
-    @property
-    def n_groups(self) -> int:
-        """Groups of latents of which one varies in a set of rows that it is told of; 0: none."""
-        return 0
+    def traits(self) -> Traits:
+        """What the rest of the model has to know of it; those of a plain bound by default."""
+        return Traits()
 
     def around(self, bound: Objective) -> Objective:
         """Return another bound with what this objective does around its own, as trimming."""
@@ -379,8 +350,8 @@ class MonteCarlo(Objective):
     n_draws: int = 100
 
     @property
-    def needs_encoder(self) -> bool:
-        return False
+    def traits(self) -> Traits:
+        return Traits(needs_encoder=False)
 
     def validate(self) -> None:
         _check_draws(self)

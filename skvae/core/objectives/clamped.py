@@ -12,6 +12,7 @@ from ..batch import Batch
 from ..vae import VAE
 from .bounds import Bound, Objective, ObjectiveModule
 from .regularised import check_number, closed_divergence
+from .traits import Traits
 
 
 @dataclasses.dataclass
@@ -45,8 +46,8 @@ class Clamped(Objective):
     weight: float = 1.0
 
     @property
-    def n_groups(self) -> int:
-        return len(self.groups)
+    def traits(self) -> Traits:
+        return Traits(n_groups=len(self.groups))
 
     def validate(self) -> None:
         check_number(self, "weight", 0.0)
@@ -73,7 +74,7 @@ class _Clamped(ObjectiveModule):
     def __init__(self, vae: VAE, recipe: Clamped):
         super().__init__(vae)
         self.weight = recipe.weight
-        varies = torch.zeros(recipe.n_groups, vae.n_latent, dtype=torch.bool)
+        varies = torch.zeros(len(recipe.groups), vae.n_latent, dtype=torch.bool)
         for i, group in enumerate(recipe.groups):
             varies[i, list(group)] = True
         self.register_buffer("varies", varies.to(next(vae.parameters()).device))

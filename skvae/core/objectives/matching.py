@@ -17,6 +17,7 @@ from ..noise import normal_points
 from ..vae import VAE, join
 from .bounds import Bound, Objective, ObjectiveModule, closed_divergence
 from .regularised import check_number, reconstruction
+from .traits import Traits
 
 #: Distances by differences: those by products are off where points are close.
 EXACT = "donot_use_mm_for_euclid_dist"
@@ -61,8 +62,8 @@ class MMD(Objective):
     bandwidths: Sequence[float] = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
 
     @property
-    def deterministic(self) -> bool:
-        return not self.kl_weight
+    def traits(self) -> Traits:
+        return Traits(deterministic=not self.kl_weight)
 
     def validate(self) -> None:
         check_number(self, "weight", 0.0)
@@ -126,7 +127,7 @@ class _MMD(_Matching):
         self.measure = recipe
 
     def latents(self, batch: Batch, noise: Tensor) -> tuple[Bound, Tensor]:
-        if self.measure.deterministic:
+        if self.measure.traits.deterministic:
             return super().latents(batch, noise)
         q, p = self.vae.posterior(batch), self.vae.prior_of(batch)
         (z,), (log_qz,) = q.draw(noise)
@@ -172,8 +173,8 @@ class Adversarial(Objective):
     gradient_penalty: float = 0.01
 
     @property
-    def deterministic(self) -> bool:
-        return True
+    def traits(self) -> Traits:
+        return Traits(deterministic=True)
 
     def validate(self) -> None:
         check_number(self, "weight", 0.0)

@@ -15,6 +15,7 @@ from ..latents.distributions import LatentDistribution
 from ..latents.usage import kl_per_unit
 from ..vae import VAE
 from .bounds import ELBO, Bound, Objective, ObjectiveModule, closed_divergence
+from .traits import Traits
 
 #: Rows whose aggregate posterior is looked at in one piece when early stopping watches.
 AGGREGATED_ROWS = 256
@@ -37,12 +38,8 @@ class Autoencoder(Objective):
     """
 
     @property
-    def matches_prior(self) -> bool:
-        return False
-
-    @property
-    def deterministic(self) -> bool:
-        return True
+    def traits(self) -> Traits:
+        return Traits(matches_prior=False, deterministic=True)
 
     def build(self, vae: VAE, n_train: int) -> ObjectiveModule:
         return _Autoencoder(vae)
@@ -190,8 +187,8 @@ class BetaTC(Objective):
     beta: float = 4.0
 
     @property
-    def needs_margins(self) -> bool:
-        return True
+    def traits(self) -> Traits:
+        return Traits(needs_margins=True)
 
     def validate(self) -> None:
         check_number(self, "beta", 0.0)
@@ -287,8 +284,8 @@ class Denoising(Objective):
     n_draws: int = 1
 
     @property
-    def hides_cells(self) -> bool:
-        return self.mask > 0.0
+    def traits(self) -> Traits:
+        return Traits(hides_cells=self.mask > 0.0)
 
     def validate(self) -> None:
         check_number(self, "noise", 0.0)

@@ -336,10 +336,10 @@ def test_a_row_that_is_left_out_has_no_influence():
 
 def test_a_trimmed_bound_is_as_the_one_within():
     vae = spoiled()[0]
-    assert Trimmed().needs_encoder
+    assert Trimmed().traits.needs_encoder
     assert Trimmed(0.3, "dreg").around(ELBO()) == Trimmed(0.3, ELBO())
     assert Labelled(Trimmed(0.3), [0.5, 0.5]).around(ELBO()) == Trimmed(0.3, ELBO())
     assert DReG().around(ELBO()) == ELBO()
-    assert not Trimmed(0.1, MonteCarlo(30)).needs_encoder
+    assert not Trimmed(0.1, MonteCarlo(30)).traits.needs_encoder
     assert Trimmed(0.1, MonteCarlo(30)).build(vae, 8).n_monitored == 30
     assert Labelled(Trimmed(0.5), [0.5, 0.5]).build(vae, 8).counted(torch.arange(4.0)).numel() == 2

@@ -92,16 +92,16 @@ def test_mmd_is_the_autoencoder_with_a_penalty_or_the_weighted_elbo_with_one():
     plain = Autoencoder().build(vae, 40)(batch)
     torch.testing.assert_close(bound.value, plain.value)
     assert bound.penalty > 0.0
-    assert MMD().deterministic
-    assert not MMD().has_density
-    assert MMD().matches_prior
+    assert MMD().traits.deterministic
+    assert not MMD().traits.has_density
+    assert MMD().traits.matches_prior
     info = MMD(5.0, kl_weight=0.5)
     bound = info.build(vae, 40)(batch, torch.Generator().manual_seed(0))
     weighed = BetaObjective(0.5).build(vae, 40)(batch, torch.Generator().manual_seed(0))
     torch.testing.assert_close(bound.value, weighed.value)
     torch.testing.assert_close(bound.kl, weighed.kl)
-    assert info.has_density
-    assert not info.deterministic
+    assert info.traits.has_density
+    assert not info.traits.deterministic
 
 
 @pytest.mark.parametrize("recipe", [MMD(), MMD(kl_weight=1.0), Adversarial()], ids=repr)

@@ -296,11 +296,11 @@ def test_the_density_of_each_draw_under_each_row(correlated):
 
 
 def test_a_trimmed_objective_is_what_its_bound_is():
-    assert Trimmed(0.1, "autoencoder").deterministic
-    assert not Trimmed(0.1, "autoencoder").has_density
-    assert not Trimmed(0.1, "autoencoder").matches_prior
-    assert Trimmed(0.1, "beta_tc").needs_margins
-    assert Trimmed(0.1, Denoising(mask=0.1)).hides_cells
+    assert Trimmed(0.1, "autoencoder").traits.deterministic
+    assert not Trimmed(0.1, "autoencoder").traits.has_density
+    assert not Trimmed(0.1, "autoencoder").traits.matches_prior
+    assert Trimmed(0.1, "beta_tc").traits.needs_margins
+    assert Trimmed(0.1, Denoising(mask=0.1)).traits.hides_cells
     module = Trimmed(0.1, BetaObjective(warm_up=0.5)).build(model()[0], 40)
     module.advance(0.1)
     assert not module.settled
