@@ -8,7 +8,6 @@ a column, or an indicator for each of its levels.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -18,6 +17,7 @@ from torch import Tensor
 from .batch import Batch, in_chunks
 from .cells import Cells
 from .latents.posteriors import PosteriorHead
+from .noise import HALF_LOG_2PI
 from .vae import VAE
 
 #: Rows whose features are held at a time.
@@ -272,7 +272,7 @@ def _expected_products(model: FactorModel, cells: Cells, batch: Batch) -> tuple[
     second = second + spread.T @ spread + torch.diag((~seen).sum(0) * psi)
     square = (residual.square() / psi).sum() - (projected * z).sum()
     log_det = 2.0 * root.diagonal(dim1=-2, dim2=-1).log().sum() + (seen * psi.log()).sum()
-    log_likelihood = -0.5 * (square + log_det + seen.sum() * math.log(2.0 * math.pi))
+    log_likelihood = -0.5 * (square + log_det + seen.sum() * (2.0 * HALF_LOG_2PI))
     return second, cross, gram, log_likelihood
 
 

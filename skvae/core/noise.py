@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import functools
 import itertools
+import math
 from collections.abc import Callable
 
 import torch
@@ -19,6 +20,8 @@ from torch.quasirandom import SobolEngine
 #: ``noise(m)`` gives standard normal numbers (K, n, m), new ones at every call.
 Noise = Callable[[int], Tensor]
 
+#: Minus the log-density of a standard normal number at 0.
+HALF_LOG_2PI = 0.5 * math.log(2.0 * math.pi)
 # Rotations should have nothing in common even for rows that are close: the random projection
 # turns a difference of 1e-3 standard deviations into a full turn.
 TURNS = 1000.0

@@ -9,6 +9,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
+from ..noise import HALF_LOG_2PI
 from .base import (
     SCALES,
     CellDistribution,
@@ -26,7 +27,6 @@ from .base import (
     flat,
 )
 
-HALF_LOG_2PI = 0.5 * math.log(2.0 * math.pi)
 #: Degrees of freedom above which a variance exists; learned ones stay above it.
 MIN_DF = 2.0
 

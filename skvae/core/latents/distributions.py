@@ -17,9 +17,8 @@ from torch.distributions import Distribution
 from torch.distributions.kl import register_kl
 from torch.func import grad, vjp, vmap
 
-from ..noise import normal_points
+from ..noise import HALF_LOG_2PI, normal_points
 
-HALF_LOG_2PI = 0.5 * math.log(2.0 * math.pi)
 #: Draws for a mean or a variance that has no closed form.
 MOMENT_DRAWS = 64
 
