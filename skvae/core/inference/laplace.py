@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.func import grad, vjp, vmap
 
 from ..batch import Batch
-from ..latents.distributions import StudentT, axes, second_derivative
+from ..latents.distributions import MultivariateT, axes, second_derivative
 from ..vae import VAE
 
 #: Steps towards the mode. The first ones are Fisher scoring, after which quasi-Newton updates are
@@ -42,7 +42,7 @@ class Point(NamedTuple):
 class Laplace(NamedTuple):
     """Laplace's approximation of p(z | x_observed), and for which rows there is one."""
 
-    distribution: StudentT
+    distribution: MultivariateT
     converged: Tensor  # (n,), bool
 
 
@@ -77,7 +77,7 @@ def laplace(vae: VAE, batch: Batch, start: Tensor) -> Laplace:
     curvature = prior.curvature(z)
     hessian = torch.where(converged[:, None, None], hessian, curvature)
     precision_tril = torch.linalg.cholesky_ex(at_least(hessian, curvature)).L
-    return Laplace(StudentT(z, precision_tril, max(5.0, 4.0 * z.shape[-1])), converged)
+    return Laplace(MultivariateT(z, precision_tril, max(5.0, 4.0 * z.shape[-1])), converged)
 
 
 def find_mode(vae: VAE, batch: Batch, start: Tensor) -> tuple[Tensor, Tensor]:

@@ -12,8 +12,8 @@ from torch import Tensor
 
 from ..batch import Batch
 from ..importance import effective_sample_size
-from ..latents.distributions import LatentDistribution, StudentT
-from ..latents.mixtures import Mixture
+from ..latents.distributions import LatentDistribution, MultivariateT
+from ..latents.mixtures import MixtureOfTwo
 from ..networks import Features
 from ..noise import Noise
 from ..recipe import Recipe
@@ -113,7 +113,7 @@ class DefensiveProposal(DirectProposal):
         q, prior = vae.posterior(batch), vae.prior_of(batch)
         at_least, at_most = PRIOR_SHARE
         missing = 1.0 - batch.observed.to(batch.x).mean(-1)
-        others = Mixture(q, prior, 1.0 - (at_least + (at_most - at_least) * missing))
+        others = MixtureOfTwo(q, prior, 1.0 - (at_least + (at_most - at_least) * missing))
         return _with_laplace(vae, batch, q, others, self.share)
 
 
@@ -131,7 +131,7 @@ class LaplaceProposal(DirectProposal):
 
 def _with_laplace(
     vae: VAE, batch: Batch, q: LatentDistribution, others: LatentDistribution, share: float
-) -> Mixture:
+) -> MixtureOfTwo:
     """Return a share of Laplace's approximation, climbed to from the mean of q, beside others."""
     try:
         found = laplace(vae, batch, q.mean)
@@ -142,7 +142,9 @@ def _with_laplace(
             "decoder: scoring by Laplace's approximation takes second derivatives of the module "
             f"with torch.func, which failed: {error} Use proposal='encoder'."
         ) from error
-    return Mixture(found.distribution, others, torch.where(found.converged, share, 0.0).to(batch.x))
+    return MixtureOfTwo(
+        found.distribution, others, torch.where(found.converged, share, 0.0).to(batch.x)
+    )
 
 
 def adapted(vae: VAE, batch: Batch, z: Tensor, log_w: Tensor) -> Source:
@@ -173,7 +175,7 @@ def adapted(vae: VAE, batch: Batch, z: Tensor, log_w: Tensor) -> Source:
     floor = 1e-6 * covariance.diagonal(dim1=-2, dim2=-1).mean(-1)[:, None, None]
     root = torch.linalg.cholesky_ex(covariance + floor * torch.eye(d).to(z)).L
     precision_tril = torch.linalg.cholesky_ex(torch.cholesky_inverse(root)).L
-    return draws_from(StudentT(mean, precision_tril, ADAPTED_DF), vae, batch)
+    return draws_from(MultivariateT(mean, precision_tril, ADAPTED_DF), vae, batch)
 
 
 def _spread(z: Tensor, mean: Tensor, weight: Tensor) -> Tensor:

@@ -230,7 +230,7 @@ class TriangularNormal(PriorDistribution):
         return TriangularNormal(self.loc[rows], self.log_diagonal[rows], self.strict[rows])
 
 
-class StudentT(LatentDistribution):
+class MultivariateT(LatentDistribution):
     """Multivariate Student-t for each of n rows, by the Cholesky factor of its precision, L L^T.
 
     z = loc + L^-T noise / sqrt(c / df), c from the chi-squared distribution with df degrees of

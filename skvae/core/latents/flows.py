@@ -150,7 +150,7 @@ def check_flow(recipe: Recipe, n_transforms: int, hidden_layer_sizes: Sequence[i
         pass
 
 
-class _Unset(TorchFunctionMode):
+class _WithoutInit(TorchFunctionMode):
     """Leaves new layers unset, so that building them reads no global random state."""
 
     def __torch_function__(
@@ -175,5 +175,5 @@ def _building() -> Iterator[ModuleType]:
     finally:
         # Importing zuko turns validation off for all distributions of the process.
         Distribution.set_default_validate_args(validates)
-    with _Unset():
+    with _WithoutInit():
         yield flows

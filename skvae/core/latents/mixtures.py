@@ -142,7 +142,7 @@ class MixtureOf(PriorDistribution):
         return z.unsqueeze(-2).expand(*z.shape[:-1], len(self.log_weight), z.shape[-1])
 
 
-class Mixture(LatentDistribution):
+class MixtureOfTwo(LatentDistribution):
     """A share of the draws from one distribution, the rest from another.
 
     The last number of noise chooses; stretched, it is then the last one ``first`` takes.

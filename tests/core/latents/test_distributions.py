@@ -7,12 +7,12 @@ from torch.distributions import MultivariateNormal, kl_divergence
 
 from skvae.core.latents.distributions import (
     DiagonalNormal,
-    StudentT,
+    MultivariateT,
     TriangularNormal,
     chi2_quantile,
     solved,
 )
-from skvae.core.latents.mixtures import Mixture, MixtureOf, NormalMixture
+from skvae.core.latents.mixtures import MixtureOf, MixtureOfTwo, NormalMixture
 
 
 def distributions():
@@ -115,7 +115,7 @@ def test_chi_squared_quantiles_equal_scipys(df):
 def student_t(df=7.0):
     q = distributions()[1]
     precision = oracle(q).precision_matrix
-    return StudentT(q.loc, torch.linalg.cholesky(precision), df)
+    return MultivariateT(q.loc, torch.linalg.cholesky(precision), df)
 
 
 def test_student_t_equals_scipys():
@@ -143,7 +143,7 @@ def test_student_t_draws_follow_its_density(generator):
 def test_a_mixture_draws_and_weighs_by_its_shares(share, generator):
     first, second = student_t(), distributions()[0]
     shares = torch.full((4,), share, dtype=torch.float64)
-    mixture = Mixture(first, second, shares)
+    mixture = MixtureOfTwo(first, second, shares)
     noise = torch.randn(20_000, 4, 4, generator=generator, dtype=torch.float64)
     z, log_q = mixture.draw(noise)
     q = share * first.log_prob(z).exp() + (1 - share) * second.log_prob(z).exp()
