@@ -18,7 +18,9 @@ from sklearn.preprocessing import StandardScaler
 
 from benchmarks.common import arguments, dequantise, write_result
 from benchmarks.peers import mixture_by_validation, quietly
-from skvae import ELBO, IWAE, Gaussian, VAEDensity
+from skvae import VAEDensity
+from skvae.likelihoods import Gaussian
+from skvae.objectives import ELBO, IWAE
 
 #: (table, training rows): the small ones stand for wine, the wide one for digits.
 CASES = (

@@ -16,7 +16,8 @@ from sklearn.ensemble import IsolationForest
 from sklearn.neighbors import LocalOutlierFactor
 
 from benchmarks.peers import OF_FEW, kernel_density, mixture_by_validation, quietly
-from skvae import Gaussian, StudentT, VAEDensity
+from skvae import VAEDensity
+from skvae.likelihoods import Gaussian, StudentT
 
 Rows = np.ndarray
 Fit = Callable[[Rows, int], Any]

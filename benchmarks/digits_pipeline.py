@@ -30,7 +30,9 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 
 from benchmarks.common import arguments, write_result
-from skvae import Denoising, Gaussian, VAETransformer
+from skvae import VAETransformer
+from skvae.likelihoods import Gaussian
+from skvae.objectives import Denoising
 
 SIZES = (2, 8, 16)
 #: Pixels run from 0 to 16: the median distance is 49, and 35 between digits of one class.

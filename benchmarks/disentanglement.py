@@ -27,11 +27,12 @@ from torch import nn
 
 from benchmarks.common import arguments
 from benchmarks.records import Runs
-from skvae import BetaObjective, BetaTC, VAETransformer
+from skvae import VAETransformer
+from skvae.objectives import Beta, BetaTC
 
 OBJECTIVES: dict[str, Any] = {
     "VAE": "elbo",
-    "beta-VAE, 4": BetaObjective(beta=4.0),
+    "beta-VAE, 4": Beta(beta=4.0),
     "beta-TCVAE, 6": BetaTC(beta=6.0),
 }
 SEEDS = range(10)

@@ -19,17 +19,10 @@ from torch import Tensor
 
 from benchmarks.common import arguments, load, split, write_result
 from benchmarks.draws import Weights
-from skvae import Gaussian, VAEDensity
-from skvae.core import (
-    AISProposal,
-    DefensiveProposal,
-    EncoderProposal,
-    LaplaceProposal,
-    effective_sample_size,
-    log_marginal,
-    pareto_k,
-    standard_error,
-)
+from skvae import VAEDensity
+from skvae.core import effective_sample_size, log_marginal, pareto_k, standard_error
+from skvae.likelihoods import Gaussian
+from skvae.proposals import AISProposal, DefensiveProposal, EncoderProposal, LaplaceProposal
 
 LATENTS = {"breast_cancer": 8, "digits": 16}
 PROPOSALS = {

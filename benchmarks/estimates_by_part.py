@@ -19,7 +19,7 @@ from benchmarks.common import RESULTS, arguments, load, split, write_result
 from benchmarks.draws import Weights
 from benchmarks.estimates import DRAWS, accuracy
 from skvae import VAEDensity
-from skvae.core import DefensiveProposal
+from skvae.proposals import DefensiveProposal
 
 PLAIN = {"latent_dim": 8, "prior": "standard_normal"}
 #: What is changed.

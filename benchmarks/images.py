@@ -26,8 +26,11 @@ from joblib import Parallel, delayed
 from benchmarks.common import RESULTS, arguments, write_result
 from benchmarks.mnist import decoder, encoder, images
 from benchmarks.scoring_speed import peak
-from skvae import IWAE, Bernoulli, Convolutional, VAEDensity
-from skvae.core import ELBO, Batch
+from skvae import VAEDensity
+from skvae.core import Batch
+from skvae.likelihoods import Bernoulli
+from skvae.networks import Convolutional
+from skvae.objectives import ELBO, IWAE
 
 COMMON: dict[str, Any] = {
     "likelihood": "bernoulli",

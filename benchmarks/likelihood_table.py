@@ -34,8 +34,9 @@ from benchmarks.common import arguments
 from benchmarks.flows import FlowDensity
 from benchmarks.peers import PEERS, quietly
 from benchmarks.tables import CHOOSING, FIRST_SPLIT, SHIPPED, TABLES, split, validation_split
-from skvae import IWAE, VAEDensity
+from skvae import VAEDensity
 from skvae.fit.training import default_batch_size, default_max_epochs
+from skvae.objectives import IWAE
 
 #: "prior, posterior, bound": the defaults, and what each of the three is worth.
 DEFAULT = "mixture, full_gaussian, iwae"

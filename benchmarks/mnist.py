@@ -18,7 +18,8 @@ import numpy as np
 from torch import nn
 
 from benchmarks.common import arguments, write_result
-from skvae import IWAE, VAEDensity
+from skvae import VAEDensity
+from skvae.objectives import IWAE
 
 MODEL = Path("output/mnist.pkl")
 FILE = "binarized_mnist_fixed.npz"

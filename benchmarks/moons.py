@@ -25,7 +25,8 @@ from scipy.special import logsumexp
 from sklearn.datasets import make_moons
 
 from benchmarks.common import RESULTS, arguments, write_result
-from skvae import Gaussian, VAEDensity
+from skvae import VAEDensity
+from skvae.likelihoods import Gaussian
 
 N_ROWS, NOISE = 4000, 0.05
 PLAIN: dict[str, Any] = {

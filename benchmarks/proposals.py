@@ -21,15 +21,8 @@ from benchmarks.common import arguments, write_result
 from benchmarks.defaults import read
 from benchmarks.draws import Weights
 from skvae import VAEDensity
-from skvae.core import (
-    DefensiveProposal,
-    EncoderProposal,
-    LaplaceProposal,
-    PriorProposal,
-    Proposal,
-    effective_sample_size,
-    log_marginal,
-)
+from skvae.core import Proposal, effective_sample_size, log_marginal
+from skvae.proposals import DefensiveProposal, EncoderProposal, LaplaceProposal, PriorProposal
 
 CASES = (
     ("wine_quality_white", 150),

@@ -14,8 +14,10 @@ import torch
 from torch import Tensor, nn
 
 from benchmarks.common import arguments, write_result
-from skvae.core import ELBO, Batch, Columns, Gaussian, build_vae
+from skvae.core import Batch, Columns, build_vae
 from skvae.fit.training import AVERAGE_DECAY, CLIP_NORM, OPTIMIZERS, Training, VAENet
+from skvae.likelihoods import Gaussian
+from skvae.objectives import ELBO
 
 COLUMNS, HIDDEN, LATENT, BATCH, RATE = 20, 128, 8, 256, 2e-3
 OURS, FULL, PLAIN = "skvae", "bare, with clipping and averaging", "bare, plain"

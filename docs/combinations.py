@@ -13,8 +13,8 @@ from typing import Any
 
 from torch.nn import Linear
 
-from skvae.core import ImageShape, Objective, Posterior, Prior, Proposal, resolve
-from skvae.core.recipe import recipes
+from skvae.core import ImageShape, Objective, Posterior, Prior, Proposal
+from skvae.core.recipe import recipes, resolve
 from skvae.fit.combinations import refusals
 from skvae.fit.settings import Door, Settings
 

@@ -1,48 +1,13 @@
 """skvae: the variational autoencoder for people who use scikit-learn."""
 
+# A string such as "iwae" finds the recipes that are imported: all of them, by their name spaces.
+from . import likelihoods as likelihoods
+from . import networks as networks
+from . import objectives as objectives
+from . import posteriors as posteriors
+from . import priors as priors
+from . import proposals as proposals
 from ._version import __version__
-from .core import (
-    ELBO,
-    IWAE,
-    MMD,
-    Adversarial,
-    AISProposal,
-    Autoencoder,
-    Bernoulli,
-    Beta,
-    BetaObjective,
-    BetaTC,
-    Binned,
-    Categorical,
-    Clamped,
-    Convolutional,
-    CorrelatedNoise,
-    DefensiveProposal,
-    Denoising,
-    DiagonalGaussian,
-    DiscretizedLogistic,
-    DReG,
-    EncoderProposal,
-    FlowPosterior,
-    FlowPrior,
-    FullGaussian,
-    Gamma,
-    Gaussian,
-    IsotropicGaussian,
-    LaplaceProposal,
-    LogisticMixture,
-    LogNormal,
-    Mixture,
-    MonteCarlo,
-    NegativeBinomial,
-    Ordinal,
-    Poisson,
-    PriorProposal,
-    StandardNormal,
-    StudentT,
-    Trimmed,
-    Vamp,
-)
 from .estimators.classifier import VAEClassifier
 from .estimators.density import VAEDensity
 from .estimators.imputer import VAEImputer
@@ -51,52 +16,12 @@ from .estimators.transformer import VAETransformer
 from .model.result import CompletionQuality, LogLikelihood
 
 __all__ = [
-    "ELBO",
-    "IWAE",
-    "MMD",
-    "AISProposal",
-    "Adversarial",
-    "Autoencoder",
-    "Bernoulli",
-    "Beta",
-    "BetaObjective",
-    "BetaTC",
-    "Binned",
-    "Categorical",
-    "Clamped",
     "CompletionQuality",
-    "Convolutional",
-    "CorrelatedNoise",
-    "DReG",
-    "DefensiveProposal",
-    "Denoising",
-    "DiagonalGaussian",
-    "DiscretizedLogistic",
-    "EncoderProposal",
-    "FlowPosterior",
-    "FlowPrior",
-    "FullGaussian",
-    "Gamma",
-    "Gaussian",
-    "IsotropicGaussian",
-    "LaplaceProposal",
     "LogLikelihood",
-    "LogNormal",
-    "LogisticMixture",
-    "Mixture",
-    "MonteCarlo",
-    "NegativeBinomial",
-    "Ordinal",
-    "Poisson",
-    "PriorProposal",
-    "StandardNormal",
-    "StudentT",
-    "Trimmed",
     "VAEClassifier",
     "VAEDensity",
     "VAEImputer",
     "VAEOutlierDetector",
     "VAETransformer",
-    "Vamp",
     "__version__",
 ]

@@ -14,7 +14,9 @@ import pytest
 from scipy.optimize import linear_sum_assignment
 from sklearn.neighbors import KNeighborsRegressor
 
-from skvae import BetaTC, Gaussian, VAETransformer
+from skvae import VAETransformer
+from skvae.likelihoods import Gaussian
+from skvae.objectives import BetaTC
 
 SIZE, NOISE = 10, 0.1
 

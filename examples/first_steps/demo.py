@@ -25,7 +25,8 @@ from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
-from skvae import Gaussian, VAEDensity, VAETransformer
+from skvae import VAEDensity, VAETransformer
+from skvae.likelihoods import Gaussian
 
 QUICK = "--quick" in sys.argv
 EPOCHS, FOLDS = (2, 2) if QUICK else (60, 3)

@@ -13,7 +13,8 @@ from sklearn.model_selection import train_test_split
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 
-from skvae import Gaussian, VAETransformer
+from skvae import VAETransformer
+from skvae.likelihoods import Gaussian
 
 QUICK = "--quick" in sys.argv
 

@@ -15,7 +15,8 @@ from sklearn.datasets import load_breast_cancer
 from sklearn.model_selection import train_test_split
 from sklearn.preprocessing import StandardScaler
 
-from skvae import AISProposal, VAEDensity
+from skvae import VAEDensity
+from skvae.proposals import AISProposal
 
 QUICK = "--quick" in sys.argv
 PICTURE = Path("output" if QUICK else "docs/images") / "estimates.png"

@@ -17,18 +17,9 @@ import torch
 from sklearn.datasets import load_breast_cancer
 from sklearn.preprocessing import StandardScaler
 
-from skvae.core import (
-    ELBO,
-    IWAE,
-    Batch,
-    Columns,
-    DReG,
-    Gaussian,
-    build_vae,
-    linear_model,
-    log_marginal,
-    start_linear,
-)
+from skvae.core import Batch, Columns, build_vae, linear_model, log_marginal, start_linear
+from skvae.likelihoods import Gaussian
+from skvae.objectives import ELBO, IWAE, DReG
 
 QUICK = "--quick" in sys.argv
 PICTURE = Path("output/gradients.png")

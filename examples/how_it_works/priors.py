@@ -17,8 +17,9 @@ import torch
 from sklearn.datasets import make_moons
 from sklearn.preprocessing import StandardScaler
 
-from skvae import Gaussian, VAEDensity
+from skvae import VAEDensity
 from skvae.core import Batch
+from skvae.likelihoods import Gaussian
 
 QUICK = "--quick" in sys.argv
 PICTURE = Path("output/priors.png")

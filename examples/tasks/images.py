@@ -18,7 +18,8 @@ import numpy as np
 from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
 
-from skvae import DiscretizedLogistic, VAEDensity
+from skvae import VAEDensity
+from skvae.likelihoods import DiscretizedLogistic
 
 N_SHOWN = 7
 

@@ -17,7 +17,8 @@ import matplotlib.pyplot as plt
 import numpy as np
 from sklearn.neighbors import KNeighborsRegressor
 
-from skvae import Clamped, VAETransformer
+from skvae import VAETransformer
+from skvae.objectives import Clamped
 
 QUICK = "--quick" in sys.argv
 PICTURE = Path("output" if QUICK else "docs/images") / "inverse_graphics.png"

@@ -17,7 +17,9 @@ from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
 from sklearn.svm import SVC
 
-from skvae import BetaObjective, Gaussian, VAETransformer
+from skvae import VAETransformer
+from skvae.likelihoods import Gaussian
+from skvae.objectives import Beta
 
 QUICK = "--quick" in sys.argv
 PICTURE = Path("output" if QUICK else "docs/images") / "move_in_latent_space.png"
@@ -30,7 +32,7 @@ def fit(X):
     """Return a model of digits with few, smooth latents."""
     model = VAETransformer(
         10,
-        objective=BetaObjective(beta=2.0),
+        objective=Beta(beta=2.0),
         likelihood=Gaussian("column"),
         init="random",
         max_epochs=2 if QUICK else 100,

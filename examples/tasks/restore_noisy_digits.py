@@ -20,7 +20,9 @@ from sklearn.datasets import load_digits
 from sklearn.decomposition import PCA
 from sklearn.model_selection import train_test_split
 
-from skvae import Denoising, Gaussian, VAETransformer
+from skvae import VAETransformer
+from skvae.likelihoods import Gaussian
+from skvae.objectives import Denoising
 
 QUICK = "--quick" in sys.argv
 PICTURE = Path("output" if QUICK else "docs/images") / "restore_noisy_digits.png"

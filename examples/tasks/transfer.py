@@ -20,7 +20,9 @@ from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
 from sklearn.preprocessing import StandardScaler
 
-from skvae import Denoising, Gaussian, VAETransformer
+from skvae import VAETransformer
+from skvae.likelihoods import Gaussian
+from skvae.objectives import Denoising
 
 QUICK = "--quick" in sys.argv
 PICTURE = Path("output" if QUICK else "docs/images") / "transfer.png"

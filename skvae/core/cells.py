@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from .batch import Batch
-from .families import CellDistribution, Family, Limits, LinearStart, Sharing, Statistics
+from .families.base import CellDistribution, Family, Limits, LinearStart, Sharing, Statistics
 from .images import Maps, PixelLinear
 from .networks import Linear
 

@@ -56,7 +56,10 @@ class Recipe:
 def recipe_name(recipe: type[Recipe], base: type[Recipe]) -> str:
     """Return the string that stands for a recipe: its class name in snake case.
 
-    >>> from skvae.core import DReG, Objective, PriorProposal, Proposal, StandardNormal, Prior
+    >>> from skvae.core import Objective, Proposal, Prior
+    >>> from skvae.objectives import DReG
+    >>> from skvae.priors import StandardNormal
+    >>> from skvae.proposals import PriorProposal
     >>> recipe_name(StandardNormal, Prior), recipe_name(PriorProposal, Proposal)
     ('standard_normal', 'prior')
     >>> recipe_name(DReG, Objective)  # an abbreviation is one word
@@ -72,15 +75,17 @@ def recipes(base: type[R]) -> dict[str, type[R]]:
     A recipe that a user wrote is given as it is: a name of theirs would be another one tomorrow. So
     is one that has a field without a default.
     """
-    package = base.__module__.rpartition(".")[0]
     return {
         recipe_name(part, base): part
-        for part in _descendants(base)
-        if part.__module__.startswith(package)
-        and not part.__name__.startswith("_")
-        and not inspect.isabstract(part)
-        and not _wants_fields(part)
+        for part in descendants(base)
+        if is_ours(part, base) and not _wants_fields(part)
     }
+
+
+def is_ours(recipe: type[Recipe], base: type[Recipe]) -> bool:
+    """Whether a recipe is a concrete and public one of the package that has its base."""
+    ours = recipe.__module__.startswith(base.__module__.rpartition(".")[0])
+    return ours and not recipe.__name__.startswith("_") and not inspect.isabstract(recipe)
 
 
 def _wants_fields(recipe: type[Recipe]) -> bool:
@@ -89,10 +94,11 @@ def _wants_fields(recipe: type[Recipe]) -> bool:
     return any(field.default is missing and field.default_factory is missing for field in fields)
 
 
-def _descendants(base: type[R]) -> Iterator[type[R]]:
+def descendants(base: type[R]) -> Iterator[type[R]]:
+    """Yield every subclass of ``base`` that is imported."""
     for child in base.__subclasses__():
         yield child
-        yield from _descendants(child)
+        yield from descendants(child)
 
 
 def resolve(value: str | R, base: type[R], parameter: str) -> R:

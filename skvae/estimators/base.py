@@ -19,7 +19,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 from torch import nn
 
-from ..core.families import Family
+from ..core.families.base import Family
 from ..core.images import Convolutional
 from ..core.inference.proposals import Proposal
 from ..core.latents.posteriors import Posterior

@@ -21,8 +21,9 @@ PARAMETERS = """
         ``"student_t"``, ``"logistic_mixture"``; ``"log_normal"`` and ``"gamma"`` for positive
         numbers, ``"beta"`` for those between 0 and 1; ``"poisson"`` and ``"negative_binomial"`` for
         counts; ``"discretized_logistic"`` for numbers on a known grid, by default grey levels from
-        0 to 255 (:class:`skvae.DiscretizedLogistic`); ``"bernoulli"``, ``"categorical"``,
-        ``"ordinal"``; and ``"binned"`` for numbers with repeated values, many modes or heavy tails.
+        0 to 255 (:class:`skvae.likelihoods.DiscretizedLogistic`); ``"bernoulli"``,
+        ``"categorical"``, ``"ordinal"``; and ``"binned"`` for numbers with repeated values, many
+        modes or heavy tails.
         ``"auto"``, which never takes a grid, goes by dtype and values:
 
         - booleans and columns of 0 and 1 alone are Bernoulli, categories categorical, ordered
@@ -38,7 +39,7 @@ PARAMETERS = """
         - times are binned, in steps of their greatest common divisor.
 
         ``likelihoods_`` says what was chosen. Learned scales have a lower bound, see
-        :class:`skvae.Gaussian`.
+        :class:`skvae.likelihoods.Gaussian`.
     prior : {"standard_normal", "mixture", "vamp", "flow"} or Prior, default="{PRIOR}"
         p(z). All others are learned with the
         networks: a mixture of normals, ``Mixture(n_components=20)``; one of the posteriors of
@@ -54,7 +55,7 @@ PARAMETERS = """
         What training maximises. The first four are bounds of log p(x): ``IWAE(n_draws=10)``,
         ``ELBO(n_draws=2)`` set the draws of z a row, ``"dreg"`` is the bound of ``"iwae"`` by a
         gradient that is less noisy with many draws, ``"monte_carlo"`` draws from the prior and has
-        no encoder. The others shape the latents: ``BetaObjective(beta=4.0, warm_up=0.2)`` weighs
+        no encoder. The others shape the latents: ``Beta(beta=4.0, warm_up=0.2)`` weighs
         the divergence from the prior, ``BetaTC()`` the total correlation of the latents,
         ``Denoising(noise=0.3, mask=0.2)`` corrupts what the encoder sees. ``"mmd"``,
         ``"adversarial"`` and ``"autoencoder"`` make z a function of x and leave no density, for
@@ -120,9 +121,9 @@ PARAMETERS = """
         Passed to the training loop.
     image_shape : tuple of three ints or None, default=None
         Channels, height and width of images that are flattened to rows: the networks then are
-        convolutional (:class:`skvae.Convolutional`), and ``hidden_layer_sizes`` are not used.
-        All columns, but those that are conditioned on, are pixels, channel by channel and line by
-        line; they are standardised together, and share the levels of codes. ``"auto"``
+        convolutional (:class:`skvae.networks.Convolutional`), and ``hidden_layer_sizes`` are not
+        used. All columns, but those that are conditioned on, are pixels, channel by channel and
+        line by line; they are standardised together, and share the levels of codes. ``"auto"``
         likelihoods are Bernoulli where all pixels are 0 or 1, else ``Gaussian("shared")``.
     encoder, decoder : torch Module, Convolutional, callable or None, default=None
         Networks in the place of the built-in ones, or functions without arguments that make them.

@@ -34,8 +34,8 @@ class Scores(Base):
             Numbers, booleans, categories and times, at least two rows. Missing cells (NaN, None,
             NA, null) are left out of the likelihood.
         y : array-like of shape (n_samples, 2), optional
-            Ignored, but with :class:`skvae.Clamped`: the set that a row belongs to, and the group
-            of latents that varies in it.
+            Ignored, but with :class:`skvae.objectives.Clamped`: the set that a row belongs to, and
+            the group of latents that varies in it.
 
         Returns
         -------

@@ -6,7 +6,9 @@ from collections.abc import Hashable
 
 import numpy as np
 
-from ..core.families import Bernoulli, Family, Gaussian
+from ..core.families.base import Family
+from ..core.families.codes import Bernoulli
+from ..core.families.real import Gaussian
 from ..core.images import ImageShape
 from ..table.codecs import Float
 from ..table.container import Container, column_mask

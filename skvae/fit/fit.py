@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from ..core.batch import Batch
 from ..core.build import build_vae, given_context
 from ..core.cells import Cells, Columns
-from ..core.families import Family
+from ..core.families.base import Family
 from ..core.latents.priors import PriorModule
 from ..core.linear import linear_model, start_linear
 from ..core.networks import frozen, initialize

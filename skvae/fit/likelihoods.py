@@ -11,17 +11,11 @@ import torch
 from sklearn.mixture import GaussianMixture
 
 from ..core.cells import Columns
-from ..core.families import (
-    Bernoulli,
-    Binned,
-    Categorical,
-    Family,
-    Gaussian,
-    LogNormal,
-    NegativeBinomial,
-    Ordinal,
-)
-from ..core.families.counts import MAX_SIZE
+from ..core.families.base import Family
+from ..core.families.bounded import LogNormal
+from ..core.families.codes import Bernoulli, Binned, Categorical, Ordinal
+from ..core.families.counts import MAX_SIZE, NegativeBinomial
+from ..core.families.real import Gaussian
 from ..core.recipe import resolve
 from ..table.codecs import Affine, Float
 from ..table.container import Container, Field

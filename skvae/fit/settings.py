@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import nn
 
-from ..core.families import Family
+from ..core.families.base import Family
 from ..core.images import Convolutional, ImageShape
 from ..core.inference.proposals import Proposal
 from ..core.latents.posteriors import Posterior

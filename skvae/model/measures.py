@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable
 
-from ..core.families import Family
+from ..core.families.base import Family
 from ..table.table import Column, Table
 
 

@@ -2,13 +2,9 @@
 
 import torch
 
-from skvae.core import (
-    Columns,
-    FactorModel,
-    Gaussian,
-    build_vae,
-    start_linear,
-)
+from skvae.core import Columns, build_vae, start_linear
+from skvae.core.linear import FactorModel
+from skvae.likelihoods import Gaussian
 
 
 def linear_model(n_cells=5, n_latent=2, seed=0, posterior=None, scale="column", floor=1e-6):

@@ -3,26 +3,14 @@
 import pytest
 import torch
 
-from skvae.core import (
-    IWAE,
-    Batch,
-    Bernoulli,
-    Binned,
-    Categorical,
-    Columns,
-    DefensiveProposal,
-    Gaussian,
-    LogNormal,
-    Ordinal,
-    Poisson,
-    build_vae,
-    log_marginal,
-    start_linear,
-)
+from skvae.core import Batch, Columns, build_vae, log_marginal, start_linear
 from skvae.core import (
     linear_model as fit_linear_model,
 )
 from skvae.core.noise import KeyedNoise
+from skvae.likelihoods import Bernoulli, Binned, Categorical, Gaussian, LogNormal, Ordinal, Poisson
+from skvae.objectives import IWAE
+from skvae.proposals import DefensiveProposal
 
 from .models import exact_log_prob, linear_model, rows_of
 

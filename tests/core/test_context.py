@@ -3,26 +3,15 @@
 import pytest
 import torch
 
-from skvae.core import (
-    IWAE,
-    AISProposal,
-    Batch,
-    Categorical,
-    Columns,
-    DefensiveProposal,
-    FullGaussian,
-    Gaussian,
-    Mixture,
-    PriorProposal,
-    StandardNormal,
-    build_vae,
-    log_marginal,
-    standard_error,
-    start_linear,
-)
+from skvae.core import Batch, Columns, build_vae, log_marginal, standard_error, start_linear
 from skvae.core import linear_model as fit_linear_model
 from skvae.core.latents.distributions import DiagonalNormal
 from skvae.core.latents.mixtures import NormalMixture
+from skvae.likelihoods import Categorical, Gaussian
+from skvae.objectives import IWAE
+from skvae.posteriors import FullGaussian
+from skvae.priors import Mixture, StandardNormal
+from skvae.proposals import AISProposal, DefensiveProposal, PriorProposal
 
 
 def regression_rows(n=400, n_cells=5, seed=0):

@@ -3,22 +3,13 @@
 import pytest
 import torch
 
-from skvae.core import (
-    ELBO,
-    Batch,
-    Bernoulli,
-    Categorical,
-    Columns,
-    Convolutional,
-    CorrelatedNoise,
-    Gaussian,
-    ImageShape,
-    LogisticMixture,
-    build_vae,
-)
+from skvae.core import Batch, Columns, ImageShape, build_vae
 from skvae.core.images import Maps, PixelLinear, places
 from skvae.core.inference.laplace import laplace
 from skvae.core.networks import initialize
+from skvae.likelihoods import Bernoulli, Categorical, Gaussian, LogisticMixture
+from skvae.networks import Convolutional, CorrelatedNoise
+from skvae.objectives import ELBO
 
 ODD = ImageShape(3, 5, 7)
 

@@ -7,18 +7,11 @@ from sklearn.datasets import load_breast_cancer, load_wine
 from sklearn.decomposition import PCA, FactorAnalysis
 from sklearn.preprocessing import StandardScaler
 
-from skvae.core import (
-    ELBO,
-    IWAE,
-    Batch,
-    DiagonalGaussian,
-    EncoderProposal,
-    FullGaussian,
-    PriorProposal,
-    factor_analysis,
-    log_marginal,
-    standard_error,
-)
+from skvae.core import Batch, log_marginal, standard_error
+from skvae.core.linear import factor_analysis
+from skvae.objectives import ELBO, IWAE
+from skvae.posteriors import DiagonalGaussian, FullGaussian
+from skvae.proposals import EncoderProposal, PriorProposal
 
 from .models import exact_log_prob, linear_model, rows_of, spoil
 

@@ -3,18 +3,11 @@
 import pytest
 import torch
 
-from skvae.core import (
-    Batch,
-    Categorical,
-    Columns,
-    Gaussian,
-    LaplaceProposal,
-    build_vae,
-    log_marginal,
-    start_linear,
-)
+from skvae.core import Batch, Columns, build_vae, log_marginal, start_linear
 from skvae.core import linear_model as fit_linear_model
 from skvae.core.linear import expected_moments
+from skvae.likelihoods import Categorical, Gaussian
+from skvae.proposals import LaplaceProposal
 
 from .models import linear_model, rows_of
 

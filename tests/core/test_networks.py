@@ -4,8 +4,10 @@ import pytest
 import torch
 from torch import nn
 
-from skvae.core import MLP, Columns, CorrelatedNoise, Gaussian, build_vae
-from skvae.core.networks import Features, initialize, set_generator
+from skvae.core import Columns, build_vae
+from skvae.core.networks import MLP, Features, initialize, set_generator
+from skvae.likelihoods import Gaussian
+from skvae.networks import CorrelatedNoise
 
 
 def test_building_a_model_leaves_the_global_state_alone():

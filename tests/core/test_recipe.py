@@ -3,18 +3,10 @@
 import pytest
 from sklearn.base import clone
 
-from skvae.core import (
-    ELBO,
-    IWAE,
-    DReG,
-    Objective,
-    Prior,
-    Proposal,
-    StandardNormal,
-    Trimmed,
-    resolve,
-)
-from skvae.core.recipe import recipes
+from skvae.core import Objective, Prior, Proposal
+from skvae.core.recipe import recipes, resolve
+from skvae.objectives import ELBO, IWAE, DReG, Trimmed
+from skvae.priors import StandardNormal
 
 
 def test_recipes_are_cloned_compared_and_printed():

@@ -14,8 +14,9 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from skvae import Gaussian, VAEClassifier
+from skvae import VAEClassifier
 from skvae.fit.spreading import spread
+from skvae.likelihoods import Gaussian
 from skvae.table.labels import Labels, read_labels
 
 LINEAR = {

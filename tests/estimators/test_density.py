@@ -16,21 +16,12 @@ from sklearn.mixture import GaussianMixture
 from sklearn.model_selection import GridSearchCV
 from sklearn.preprocessing import StandardScaler
 
-from skvae import (
-    ELBO,
-    IWAE,
-    AISProposal,
-    Bernoulli,
-    Categorical,
-    CorrelatedNoise,
-    DefensiveProposal,
-    DiscretizedLogistic,
-    Gaussian,
-    Mixture,
-    StudentT,
-    VAEDensity,
-    VAETransformer,
-)
+from skvae import VAEDensity, VAETransformer
+from skvae.likelihoods import Bernoulli, Categorical, DiscretizedLogistic, Gaussian, StudentT
+from skvae.networks import CorrelatedNoise
+from skvae.objectives import ELBO, IWAE
+from skvae.priors import Mixture
+from skvae.proposals import AISProposal, DefensiveProposal
 
 IRIS = load_iris().data
 #: Quick and yet trained: enough for everything that is not about quality.

@@ -12,8 +12,10 @@ from scipy.stats import multivariate_normal, truncnorm, uniform
 from sklearn.base import clone
 from sklearn.datasets import load_iris, load_wine
 
-from skvae import Gaussian, LaplaceProposal, VAEDensity, VAETransformer
+from skvae import VAEDensity, VAETransformer
+from skvae.likelihoods import Gaussian
 from skvae.model import conditions
+from skvae.proposals import LaplaceProposal
 
 WINE = load_wine().data[:, :6]
 IRIS = load_iris().data

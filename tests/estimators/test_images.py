@@ -9,22 +9,13 @@ import torch
 from sklearn.base import clone
 from sklearn.datasets import load_digits
 
-from skvae import (
-    Bernoulli,
-    Categorical,
-    Clamped,
-    Convolutional,
-    CorrelatedNoise,
-    Gaussian,
-    Trimmed,
-    VAEClassifier,
-    VAEDensity,
-    VAEImputer,
-    VAETransformer,
-)
+from skvae import VAEClassifier, VAEDensity, VAEImputer, VAETransformer
 from skvae.core.batch import Batch
 from skvae.fit.training import TensorBatches
+from skvae.likelihoods import Bernoulli, Categorical, Gaussian
 from skvae.model.scoring import Tile
+from skvae.networks import Convolutional, CorrelatedNoise
+from skvae.objectives import Clamped, Trimmed
 
 DIGITS, LABELS = load_digits(return_X_y=True)
 SMALL = {

@@ -13,7 +13,10 @@ from sklearn.datasets import load_iris, make_blobs
 from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import GridSearchCV
 
-from skvae import IWAE, DReG, Gaussian, LaplaceProposal, Trimmed, VAEDensity, VAEOutlierDetector
+from skvae import VAEDensity, VAEOutlierDetector
+from skvae.likelihoods import Gaussian
+from skvae.objectives import IWAE, DReG, Trimmed
+from skvae.proposals import LaplaceProposal
 
 from .test_holes import WINE, conditional, in_polars, mixed, moments, with_holes
 

@@ -10,26 +10,16 @@ import torch
 from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV
 
-from skvae import (
-    ELBO,
-    FlowPosterior,
-    FlowPrior,
-    Mixture,
-    MonteCarlo,
-    Trimmed,
-    VAEClassifier,
-    VAEDensity,
-    VAEImputer,
-    VAEOutlierDetector,
-    VAETransformer,
-    Vamp,
-)
+from skvae import VAEClassifier, VAEDensity, VAEImputer, VAEOutlierDetector, VAETransformer
 from skvae.core import Bound, Objective, Posterior, Prior
 from skvae.core.latents.distributions import DiagonalNormal
 from skvae.core.latents.posteriors import PosteriorHead
 from skvae.core.latents.priors import PriorModule
 from skvae.core.objectives.bounds import ObjectiveModule
 from skvae.model.rows import as_rows
+from skvae.objectives import ELBO, MonteCarlo, Trimmed
+from skvae.posteriors import FlowPosterior
+from skvae.priors import FlowPrior, Mixture, Vamp
 
 QUICK = {"hidden_layer_sizes": (16,), "max_epochs": 20, "random_state": 0}
 PARTS = {

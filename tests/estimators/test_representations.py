@@ -14,24 +14,15 @@ from sklearn.datasets import load_iris
 from sklearn.decomposition import PCA
 from sklearn.preprocessing import StandardScaler
 
-from skvae import (
-    MMD,
-    Adversarial,
-    BetaObjective,
-    BetaTC,
-    Denoising,
-    Gaussian,
-    Mixture,
-    VAEClassifier,
-    VAEDensity,
-    VAEImputer,
-    VAETransformer,
-)
+from skvae import VAEClassifier, VAEDensity, VAEImputer, VAETransformer
+from skvae.likelihoods import Gaussian
 from skvae.model.rows import as_rows
+from skvae.objectives import MMD, Adversarial, Beta, BetaTC, Denoising
+from skvae.priors import Mixture
 
 X, Y = load_iris(return_X_y=True)
 QUICK = {"hidden_layer_sizes": (16,), "max_epochs": 10, "random_state": 0}
-DENSITIES = [BetaObjective(2.0, 0.2, 0.1), BetaTC(2.0), Denoising(0.3, 0.2), MMD(kl_weight=1.0)]
+DENSITIES = [Beta(2.0, 0.2, 0.1), BetaTC(2.0), Denoising(0.3, 0.2), MMD(kl_weight=1.0)]
 LINEAR = {"init": "linear", "early_stopping": False, "max_epochs": 40}
 POINTS = ["autoencoder", "mmd", "adversarial"]
 SCORES = ("score_samples", "score", "log_likelihood", "sample_conditional")
@@ -193,8 +184,7 @@ def test_a_linear_autoencoder_spans_the_subspace_of_principal_components():
 def test_a_larger_beta_leaves_fewer_latents_and_worse_reconstructions():
     rows = square(300, 0)
     weak, strong = (
-        transformer(latent_dim=4, objective=BetaObjective(beta), **LINEAR).fit(rows)
-        for beta in (0.5, 30.0)
+        transformer(latent_dim=4, objective=Beta(beta), **LINEAR).fit(rows) for beta in (0.5, 30.0)
     )
     assert weak.active_units_.sum() > strong.active_units_.sum()
     assert weak.kl_curve_[-1] > strong.kl_curve_[-1]
@@ -204,8 +194,7 @@ def test_a_larger_beta_leaves_fewer_latents_and_worse_reconstructions():
 def test_free_bits_keep_latents_alive():
     rows = square(300, 0)
     pressed, free = (
-        transformer(objective=BetaObjective(8.0, free_bits=bits), **LINEAR).fit(rows)
-        for bits in (0.0, 0.7)
+        transformer(objective=Beta(8.0, free_bits=bits), **LINEAR).fit(rows) for bits in (0.0, 0.7)
     )
     assert pressed.kl_per_unit_.max() < 0.5
     assert free.kl_per_unit_.min() > 0.5
@@ -213,7 +202,7 @@ def test_free_bits_keep_latents_alive():
 
 def test_early_stopping_decides_nothing_before_the_warm_up_ends():
     model = transformer(
-        objective=BetaObjective(4.0, warm_up=0.5), max_epochs=20, n_iter_no_change=1,
+        objective=Beta(4.0, warm_up=0.5), max_epochs=20, n_iter_no_change=1,
         refit_prior=None, init="random",
     )  # fmt: skip
     model.fit(square(3_000, 0))  # no second fit

@@ -11,7 +11,8 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 
-from skvae import Gaussian, VAEDensity, VAETransformer
+from skvae import VAEDensity, VAETransformer
+from skvae.likelihoods import Gaussian
 
 X, y = load_iris(return_X_y=True)
 

@@ -10,7 +10,10 @@ import numpy as np
 import pytest
 from torch.nn import Linear
 
-from skvae import AISProposal, MonteCarlo, VAEDensity, VAETransformer, Vamp
+from skvae import VAEDensity, VAETransformer
+from skvae.objectives import MonteCarlo
+from skvae.priors import Vamp
+from skvae.proposals import AISProposal
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 

@@ -4,7 +4,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from skvae import (
+from skvae import VAEDensity
+from skvae.fit.likelihoods import (
+    Likelihoods,
+    choose_families,
+    marginal_log_prob,
+    models,
+)
+from skvae.likelihoods import (
     Bernoulli,
     Binned,
     Categorical,
@@ -15,13 +22,6 @@ from skvae import (
     Ordinal,
     Poisson,
     StudentT,
-    VAEDensity,
-)
-from skvae.fit.likelihoods import (
-    Likelihoods,
-    choose_families,
-    marginal_log_prob,
-    models,
 )
 from skvae.table.container import Container
 from skvae.table.table import Table

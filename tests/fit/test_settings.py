@@ -6,7 +6,7 @@ import pytest
 from torch import nn
 
 from skvae import VAEDensity
-from skvae.core.families import Gaussian
+from skvae.core.families.real import Gaussian
 from skvae.core.latents.priors import Mixture
 from skvae.fit.settings import by_value
 

@@ -13,7 +13,7 @@ from sklearn.datasets import load_breast_cancer, load_iris
 from skorch.callbacks import Callback, EarlyStopping
 from threadpoolctl import threadpool_limits
 
-from skvae import ELBO, VAEDensity
+from skvae import VAEDensity
 from skvae.core import Batch
 from skvae.fit import fit as fitting
 from skvae.fit import training
@@ -26,6 +26,7 @@ from skvae.fit.training import (
     default_batch_size,
     default_max_epochs,
 )
+from skvae.objectives import ELBO
 
 IRIS = load_iris().data
 

@@ -13,7 +13,8 @@ from torch import nn
 from skvae import VAEDensity
 from skvae.core.build import build_vae
 from skvae.core.cells import Columns
-from skvae.core.families import Categorical, Gaussian
+from skvae.core.families.codes import Categorical
+from skvae.core.families.real import Gaussian
 from skvae.core.latents.posteriors import FullGaussian
 from skvae.core.latents.priors import Mixture
 from skvae.model.model import Model, Seeds

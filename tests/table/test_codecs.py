@@ -5,7 +5,7 @@ import pytest
 import torch
 from numpy.testing import assert_allclose, assert_array_equal
 
-from skvae.core import Categorical, DiscretizedLogistic, Gaussian
+from skvae.likelihoods import Categorical, DiscretizedLogistic, Gaussian
 from skvae.table.bins import Bins
 from skvae.table.codecs import SUPPORTS, Affine, Codec, Grid, Levels, step_of
 

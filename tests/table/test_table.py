@@ -5,7 +5,8 @@ import pandas as pd
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
-from skvae import (
+from skvae.fit.likelihoods import models
+from skvae.likelihoods import (
     Bernoulli,
     Beta,
     Binned,
@@ -16,7 +17,6 @@ from skvae import (
     Ordinal,
     Poisson,
 )
-from skvae.fit.likelihoods import models
 from skvae.table.container import Container
 from skvae.table.table import Table, is_binary, resolution
 

@@ -148,7 +148,8 @@ class DiscretizedLogistic(Family):
     Examples
     --------
     >>> from sklearn.datasets import load_digits
-    >>> from skvae import DiscretizedLogistic, VAEDensity
+    >>> from skvae import VAEDensity
+    >>> from skvae.likelihoods import DiscretizedLogistic
     >>> X = load_digits().data  # grey levels from 0 to 16
     >>> density = VAEDensity(8, likelihood=DiscretizedLogistic(high=16), max_epochs=1)
     >>> drawn = density.fit(X).sample(100, random_state=0)

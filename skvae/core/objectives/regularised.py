@@ -81,7 +81,7 @@ class JointModule(ObjectiveModule):
 
 
 @dataclasses.dataclass
-class BetaObjective(Objective):
+class Beta(Objective):
     """The ELBO with another weight: E_q[log p(x | z)] - beta KL(q(z | x) || p(z)).
 
     A weight above 1 pays for latents that are few, independent and hold for many rows with worse
@@ -123,7 +123,7 @@ class BetaObjective(Objective):
 
 
 class _Beta(ObjectiveModule):
-    def __init__(self, vae: VAE, recipe: BetaObjective, n_train: int):
+    def __init__(self, vae: VAE, recipe: Beta, n_train: int):
         super().__init__(vae)
         self.beta, self.warm_up = recipe.beta, recipe.warm_up
         self.free_bits = recipe.free_bits

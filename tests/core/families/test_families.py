@@ -9,14 +9,15 @@ import torch
 from scipy import integrate, stats
 from scipy.special import expit
 
-from skvae.core import (
+from skvae.core import Columns, Family
+from skvae.core.families import grid
+from skvae.core.families.base import Limits
+from skvae.likelihoods import (
     Bernoulli,
     Beta,
     Binned,
     Categorical,
-    Columns,
     DiscretizedLogistic,
-    Family,
     Gamma,
     Gaussian,
     LogisticMixture,
@@ -26,7 +27,6 @@ from skvae.core import (
     Poisson,
     StudentT,
 )
-from skvae.core.families import Limits, grid
 
 
 class MixtureOfLogistics:

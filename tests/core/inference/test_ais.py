@@ -3,9 +3,10 @@
 import pytest
 import torch
 
-from skvae.core import AISProposal, Batch, bidirectional, log_marginal, standard_error
+from skvae.core import Batch, bidirectional, log_marginal, standard_error
 from skvae.core.inference.ais import Annealing, schedule
 from skvae.core.noise import KeyedNoise
+from skvae.proposals import AISProposal
 
 from ..models import exact_log_prob, linear_model, rows_of, spoil
 

@@ -4,25 +4,8 @@ import pytest
 import torch
 
 from skvae.core import (
-    AISProposal,
     Batch,
-    Bernoulli,
-    Beta,
-    Categorical,
     Columns,
-    DefensiveProposal,
-    DiscretizedLogistic,
-    EncoderProposal,
-    Gamma,
-    Gaussian,
-    LaplaceProposal,
-    LogisticMixture,
-    LogNormal,
-    NegativeBinomial,
-    Ordinal,
-    Poisson,
-    PriorProposal,
-    StudentT,
     build_vae,
     effective_sample_size,
     log_marginal,
@@ -32,6 +15,27 @@ from skvae.core.inference.laplace import at_least, find_mode, fisher, laplace
 from skvae.core.inference.proposals import draws_from
 from skvae.core.latents.distributions import TriangularNormal
 from skvae.core.noise import KeyedNoise
+from skvae.likelihoods import (
+    Bernoulli,
+    Beta,
+    Categorical,
+    DiscretizedLogistic,
+    Gamma,
+    Gaussian,
+    LogisticMixture,
+    LogNormal,
+    NegativeBinomial,
+    Ordinal,
+    Poisson,
+    StudentT,
+)
+from skvae.proposals import (
+    AISProposal,
+    DefensiveProposal,
+    EncoderProposal,
+    LaplaceProposal,
+    PriorProposal,
+)
 
 from ..models import exact_log_prob, linear_model, rows_of, spoil
 

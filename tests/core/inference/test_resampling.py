@@ -5,22 +5,7 @@ import torch
 
 from skvae.core import (
     Batch,
-    Bernoulli,
-    Beta,
-    Binned,
-    Categorical,
     Columns,
-    DefensiveProposal,
-    DiscretizedLogistic,
-    Gamma,
-    Gaussian,
-    LogisticMixture,
-    LogNormal,
-    NegativeBinomial,
-    Ordinal,
-    Poisson,
-    PriorProposal,
-    StudentT,
     build_vae,
     complete,
     effective_sample_size,
@@ -30,6 +15,22 @@ from skvae.core import (
     standard_error,
 )
 from skvae.core.inference.proposals import adapted
+from skvae.likelihoods import (
+    Bernoulli,
+    Beta,
+    Binned,
+    Categorical,
+    DiscretizedLogistic,
+    Gamma,
+    Gaussian,
+    LogisticMixture,
+    LogNormal,
+    NegativeBinomial,
+    Ordinal,
+    Poisson,
+    StudentT,
+)
+from skvae.proposals import DefensiveProposal, PriorProposal
 
 from ..models import exact_log_prob, linear_model, rows_of
 

@@ -5,9 +5,10 @@ import math
 import pytest
 import torch
 
-from skvae.core import Batch, DefensiveProposal, EncoderProposal, LaplaceProposal, PriorProposal
+from skvae.core import Batch
 from skvae.core.inference.surprise import log_given_rest
 from skvae.core.noise import KeyedNoise
+from skvae.proposals import DefensiveProposal, EncoderProposal, LaplaceProposal, PriorProposal
 
 from ..models import bent, exact_log_prob, linear_model, rows_of, spoil
 

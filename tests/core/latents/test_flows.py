@@ -6,8 +6,10 @@ import pytest
 import torch
 from torch.distributions import Distribution
 
-from skvae.core import Batch, FlowPosterior, FlowPrior
+from skvae.core import Batch
 from skvae.core.latents.flows import FlowDistribution, FlowMap
+from skvae.posteriors import FlowPosterior
+from skvae.priors import FlowPrior
 
 from ..models import bent, exact_log_prob, linear_model, rows_of
 

@@ -5,19 +5,12 @@ import math
 import pytest
 import torch
 
-from skvae.core import (
-    ELBO,
-    Batch,
-    Columns,
-    DiagonalGaussian,
-    FactorModel,
-    FullGaussian,
-    Gaussian,
-    IsotropicGaussian,
-    build_vae,
-    start_linear,
-)
+from skvae.core import Batch, Columns, build_vae, start_linear
+from skvae.core.linear import FactorModel
 from skvae.core.networks import initialize
+from skvae.likelihoods import Gaussian
+from skvae.objectives import ELBO
+from skvae.posteriors import DiagonalGaussian, FullGaussian, IsotropicGaussian
 
 from ..models import exact_log_prob, rows_of
 

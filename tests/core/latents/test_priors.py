@@ -7,28 +7,13 @@ import pytest
 import torch
 from sklearn.mixture import GaussianMixture
 
-from skvae.core import (
-    ELBO,
-    IWAE,
-    AISProposal,
-    Batch,
-    Columns,
-    DefensiveProposal,
-    DiagonalGaussian,
-    FlowPosterior,
-    FlowPrior,
-    FullGaussian,
-    Gaussian,
-    IsotropicGaussian,
-    Mixture,
-    PriorProposal,
-    StandardNormal,
-    Vamp,
-    build_vae,
-    log_marginal,
-    standard_error,
-)
+from skvae.core import Batch, Columns, build_vae, log_marginal, standard_error
 from skvae.core.noise import KeyedNoise
+from skvae.likelihoods import Gaussian
+from skvae.objectives import ELBO, IWAE
+from skvae.posteriors import DiagonalGaussian, FlowPosterior, FullGaussian, IsotropicGaussian
+from skvae.priors import FlowPrior, Mixture, StandardNormal, Vamp
+from skvae.proposals import AISProposal, DefensiveProposal, PriorProposal
 
 from ..models import bent
 

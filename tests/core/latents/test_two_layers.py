@@ -3,9 +3,12 @@
 import pytest
 import torch
 
-from skvae.core import Columns, FullGaussian, Gaussian, Mixture, build_vae
+from skvae.core import Columns, build_vae
 from skvae.core.latents.distributions import DiagonalNormal
 from skvae.core.latents.two_layers import Chain
+from skvae.likelihoods import Gaussian
+from skvae.posteriors import FullGaussian
+from skvae.priors import Mixture
 
 
 def chain(first_comes_last, n_first=2, n_second=3):

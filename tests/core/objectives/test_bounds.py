@@ -5,20 +5,12 @@ import itertools
 import pytest
 import torch
 
-from skvae.core import (
-    ELBO,
-    IWAE,
-    Batch,
-    Columns,
-    DReG,
-    FullGaussian,
-    Gaussian,
-    Mixture,
-    MonteCarlo,
-    Trimmed,
-    build_vae,
-)
+from skvae.core import Batch, Columns, build_vae
 from skvae.core.objectives.labelled import Labelled, with_label
+from skvae.likelihoods import Gaussian
+from skvae.objectives import ELBO, IWAE, DReG, MonteCarlo, Trimmed
+from skvae.posteriors import FullGaussian
+from skvae.priors import Mixture
 
 from ..models import exact_log_prob, linear_model, rows_of, spoil
 

@@ -3,8 +3,11 @@
 import pytest
 import torch
 
-from skvae.core import ELBO, Batch, Clamped, Columns, DiagonalGaussian, Gaussian, build_vae
+from skvae.core import Batch, Columns, build_vae
 from skvae.core.objectives.clamped import mean_of_set
+from skvae.likelihoods import Gaussian
+from skvae.objectives import ELBO, Clamped
+from skvae.posteriors import DiagonalGaussian
 
 GROUPS = [[0], [1, 2]]
 

@@ -5,17 +5,7 @@ import pytest
 import torch
 from scipy.special import logsumexp, softmax
 
-from skvae.core import (
-    ELBO,
-    IWAE,
-    Batch,
-    Columns,
-    FullGaussian,
-    Gaussian,
-    build_vae,
-    linear_model,
-    start_linear,
-)
+from skvae.core import Batch, Columns, build_vae, linear_model, start_linear
 from skvae.core.objectives.labelled import (
     Labelled,
     decided,
@@ -25,6 +15,9 @@ from skvae.core.objectives.labelled import (
     pairs,
     with_label,
 )
+from skvae.likelihoods import Gaussian
+from skvae.objectives import ELBO, IWAE
+from skvae.posteriors import FullGaussian
 
 PRIOR = [0.5, 0.3, 0.2]
 

@@ -7,16 +7,10 @@ import numpy as np
 import pytest
 import torch
 
-from skvae.core import (
-    MMD,
-    Adversarial,
-    Autoencoder,
-    Batch,
-    BetaObjective,
-    Mixture,
-    discrepancy,
-)
-from skvae.core.objectives.matching import KERNELS, Discriminator
+from skvae.core import Batch
+from skvae.core.objectives.matching import KERNELS, Discriminator, discrepancy
+from skvae.objectives import MMD, Adversarial, Autoencoder, Beta
+from skvae.priors import Mixture
 
 from ..models import linear_model, rows_of, spoil
 
@@ -97,7 +91,7 @@ def test_mmd_is_the_autoencoder_with_a_penalty_or_the_weighted_elbo_with_one():
     assert MMD().traits.matches_prior
     info = MMD(5.0, kl_weight=0.5)
     bound = info.build(vae, 40)(batch, torch.Generator().manual_seed(0))
-    weighed = BetaObjective(0.5).build(vae, 40)(batch, torch.Generator().manual_seed(0))
+    weighed = Beta(0.5).build(vae, 40)(batch, torch.Generator().manual_seed(0))
     torch.testing.assert_close(bound.value, weighed.value)
     torch.testing.assert_close(bound.kl, weighed.kl)
     assert info.traits.has_density

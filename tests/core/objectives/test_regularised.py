@@ -6,25 +6,14 @@ import torch
 from torch.distributions import Normal
 from torch.distributions.kl import kl_divergence
 
-from skvae.core import (
-    ELBO,
-    Autoencoder,
-    Batch,
-    BetaObjective,
-    BetaTC,
-    Columns,
-    Denoising,
-    FullGaussian,
-    Gaussian,
-    IsotropicGaussian,
-    Mixture,
-    Trimmed,
-    build_vae,
-    kl_per_unit,
-    split_divergence,
-)
+from skvae.core import Batch, Columns, build_vae, kl_per_unit
 from skvae.core.latents.distributions import DiagonalNormal, TriangularNormal
 from skvae.core.objectives.labelled import Labelled, with_label
+from skvae.core.objectives.regularised import split_divergence
+from skvae.likelihoods import Gaussian
+from skvae.objectives import ELBO, Autoencoder, Beta, BetaTC, Denoising, Trimmed
+from skvae.posteriors import FullGaussian, IsotropicGaussian
+from skvae.priors import Mixture
 
 from ..models import exact_log_prob, linear_model, rows_of, spoil
 
@@ -62,17 +51,17 @@ def test_the_autoencoder_is_the_likelihood_at_the_mean_and_has_no_noise():
 def test_beta_weighs_the_divergence(posterior):
     vae, batch = model(posterior)
     plain = evaluate(ELBO(3), vae, batch)
-    bound = evaluate(BetaObjective(2.5, n_draws=3), vae, batch)
+    bound = evaluate(Beta(2.5, n_draws=3), vae, batch)
     expected = plain.log_px - 2.5 * kl_divergence(vae.posterior(batch), vae.prior_of(batch))
     torch.testing.assert_close(bound.value, expected)
     torch.testing.assert_close(bound.kl, plain.kl)
-    one = evaluate(BetaObjective(1.0), vae, batch)
+    one = evaluate(Beta(1.0), vae, batch)
     torch.testing.assert_close(one.value, evaluate(ELBO(), vae, batch).value)
 
 
 def test_warm_up_raises_the_weight_and_early_stopping_watches_the_last_one():
     vae, batch = model()
-    module = BetaObjective(4.0, warm_up=0.5).build(vae, 40)
+    module = Beta(4.0, warm_up=0.5).build(vae, 40)
     noise = torch.randn(3, 40, 2, generator=torch.Generator().manual_seed(0)).double()
     watched = module.monitor(batch, noise)
     for progress, weight in ((0.0, 0.0), (0.25, 2.0), (0.49, 3.92), (0.5, 4.0), (1.0, 4.0)):
@@ -90,7 +79,7 @@ def test_warm_up_raises_the_weight_and_early_stopping_watches_the_last_one():
 def test_a_sum_over_labels_passes_the_progress_on():
     generator = torch.Generator().manual_seed(0)
     vae = build_vae([Columns(Gaussian(), range(3))], 2, n_context=2, generator=generator)
-    module = Labelled(BetaObjective(warm_up=0.5), [0.5, 0.5]).build(vae, 8)
+    module = Labelled(Beta(warm_up=0.5), [0.5, 0.5]).build(vae, 8)
     assert module.settled
     module.advance(0.1)
     assert not module.settled
@@ -108,7 +97,7 @@ def test_free_bits_are_free(posterior):
     between = float(kl.mean())
     assert (kl < between).any()
     assert (kl > between).any()
-    bound = evaluate(BetaObjective(2.0, free_bits=between), vae, batch)
+    bound = evaluate(Beta(2.0, free_bits=between), vae, batch)
     expected = bound.log_px.mean() - 2.0 * (bound.kl.mean() - kl.sum() + kl.clamp(between).sum())
     torch.testing.assert_close(bound.value.mean(), expected)
     # Those below it are not pressed down: no gradient comes from their divergence.
@@ -273,10 +262,10 @@ def test_corruption_is_of_observed_cells_and_of_the_encoders_inputs_alone():
 @pytest.mark.parametrize(
     ("recipe", "message"),
     [
-        (BetaObjective(beta=-1.0), r"BetaObjective\(beta=-1.0\): expected a number >= 0\."),
-        (BetaObjective(warm_up=1.0), r"BetaObjective\(warm_up=1.0\): .* >= 0 and < 1\."),
-        (BetaObjective(free_bits="two"), r"BetaObjective\(free_bits='two'\)"),
-        (BetaObjective(n_draws=0), "n_draws=0"),
+        (Beta(beta=-1.0), r"Beta\(beta=-1.0\): expected a number >= 0\."),
+        (Beta(warm_up=1.0), r"Beta\(warm_up=1.0\): .* >= 0 and < 1\."),
+        (Beta(free_bits="two"), r"Beta\(free_bits='two'\)"),
+        (Beta(n_draws=0), "n_draws=0"),
         (BetaTC(beta=float("nan")), r"BetaTC\(beta=nan\)"),
         (Denoising(noise=-0.1), r"Denoising\(noise=-0.1\)"),
         (Denoising(mask=1.0), r"Denoising\(mask=1.0\)"),
@@ -301,6 +290,6 @@ def test_a_trimmed_objective_is_what_its_bound_is():
     assert not Trimmed(0.1, "autoencoder").traits.matches_prior
     assert Trimmed(0.1, "beta_tc").traits.needs_margins
     assert Trimmed(0.1, Denoising(mask=0.1)).traits.hides_cells
-    module = Trimmed(0.1, BetaObjective(warm_up=0.5)).build(model()[0], 40)
+    module = Trimmed(0.1, Beta(warm_up=0.5)).build(model()[0], 40)
     module.advance(0.1)
     assert not module.settled
