@@ -3,7 +3,7 @@
 A family is stateless: ``family(theta)`` with ``theta`` of shape (..., p) is a distribution with
 event shape ``()``. How each raw number comes about (from z or not, one a column or one for all) is
 declared by ``parameters`` and carried out by :mod:`skvae.core.cells`. To add a likelihood, write
-one class in a file of this folder and add one row to its test table.
+one class in a file of this folder, a line in :mod:`skvae.likelihoods` and a row in its test table.
 """
 
 from __future__ import annotations
