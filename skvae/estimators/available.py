@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..core.objectives.bounds import Objective
 from ..core.recipe import resolve
 from ..fit.combinations import NO_DENSITY, NO_ENCODER, NO_PRIOR
+
+Method = TypeVar("Method", bound=Callable[..., Any])
+
+if TYPE_CHECKING:  # scikit-learn's has no types: a method would lose its signature in an editor
+
+    def available_if(check: Callable[[Any], bool]) -> Callable[[Method], Method]:
+        """Make a method available where the check of its estimator passes."""
+        return lambda method: method
+else:
+    from sklearn.utils.metaestimators import available_if as available_if
 
 
 def scores(estimator: Any) -> bool:

@@ -8,14 +8,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_array, check_consistent_length, check_is_fitted
 
 from ..core.latents.usage import direction as direction_of
 from ..table.codecs import Float
 from ..table.container import as_frame, with_index_of
 from ..table.reading import positive_integer
-from .available import draws, encodes
+from .available import available_if, draws, encodes
 
 if TYPE_CHECKING:
     from .base import BaseVAE as Base

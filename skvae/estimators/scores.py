@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from ..core.inference.proposals import Proposal
 from ..model.result import LogLikelihood
 from ..table.container import with_index_of
 from ..table.reading import positive_integer, read_partial
-from .available import draws, scores
+from .available import available_if, draws, scores
 
 if TYPE_CHECKING:
     from .base import BaseVAE as Base
