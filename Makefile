@@ -1,4 +1,4 @@
-.PHONY: demo test lint types docs examples clean
+.PHONY: demo test lint types signatures docs examples clean
 
 PYTHON ?= python3
 BIN = .venv/bin
@@ -15,6 +15,9 @@ lint: .venv/ready
 
 types: .venv/ready
 	$(BIN)/mypy
+
+signatures: .venv/ready
+	$(BIN)/python -m docs.signatures
 
 docs: .venv/ready
 	$(BIN)/sphinx-build -W --keep-going -b html docs docs/_build/html

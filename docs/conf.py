@@ -1,5 +1,9 @@
 """Sphinx configuration."""
 
+import inspect
+
+from sklearn.base import BaseEstimator
+
 import skvae
 
 project = "skvae"
@@ -15,3 +19,8 @@ html_theme = "alabaster"
 html_theme_options = {"description": "the variational autoencoder for scikit-learn users"}
 templates_path = ["_templates"]
 myst_enable_extensions = ["dollarmath"]
+
+# Sphinx would show the arguments of __new__, which refuses misspelt ones.
+for part in map(vars(skvae).get, skvae.__all__):
+    if isinstance(part, type) and issubclass(part, BaseEstimator):
+        part.__signature__ = inspect.signature(part)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Self
+from collections.abc import Sequence
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
-from sklearn.base import ClassifierMixin
+from numpy.typing import ArrayLike, NDArray
 from sklearn.utils.validation import check_consistent_length, check_is_fitted
 from torch import Tensor
 
@@ -16,12 +16,25 @@ from ..fit.settings import Door
 from ..model.rows import as_rows
 from ..table.labels import codes_of, read_labels
 from ..table.reading import positive_integer
-from .base import BaseVAE, random_stream, with_common_parameters
-from .manual import manual
+from .base import BaseVAE, random_stream
+from .bases import ClassifierMixin
+from .parameters import (
+    Activation,
+    DecoderLike,
+    DeviceLike,
+    EncoderLike,
+    LikelihoodLike,
+    ObjectiveLike,
+    OptimizerLike,
+    PosteriorLike,
+    PriorLike,
+    ProposalLike,
+    RandomState,
+)
 
 
-class VAEClassifier(ClassifierMixin, BaseVAE):  # type: ignore[misc]  # noqa: D101
-    __doc__ = manual("""A variational autoencoder that classifies and learns from unlabelled rows.
+class VAEClassifier(ClassifierMixin, BaseVAE):
+    """A variational autoencoder that classifies and learns from unlabelled rows.
 
     The model is ``p(x, y) = p(y) integral of p(x | y, z) p(z | y) dz``: a density of the rows of
     each class, by networks that all of them share. It predicts by Bayes' rule,
@@ -37,7 +50,148 @@ class VAEClassifier(ClassifierMixin, BaseVAE):  # type: ignore[misc]  # noqa: D1
 
     Parameters
     ----------
-    {PARAMETERS}
+    latent_dim : "auto", int or two ints, default=16
+        Dimension of the latent vector z. ``"auto"``: 16, or as many as a row has numbers if these
+        are fewer (a category counts as one less than its levels); of more columns, all of real
+        numbers, as many, up to 64, where the model then starts ahead on held-out rows by one
+        standard error.
+        ``(50, 100)`` makes two stochastic layers, p(x | z1) p(z1 | z2) p(z2) with 50 numbers in z2
+        and 100 in z1; latent vectors then are both, z2 first.
+    hidden_layer_sizes : tuple of int, default=(128, 128)
+        Widths of the hidden layers of the encoder and of the decoder; ``()`` for linear ones,
+        which make a factor analysis.
+    activation : {"silu", "relu", "leaky_relu", "elu", "gelu", "tanh"}, default="silu"
+        Activation of the hidden layers.
+    dropout : float in [0, 1), default=0.0
+        Share of hidden units dropped in a training step.
+    likelihood : "auto", str, Family or dict, default="auto"
+        The distribution of a column given z: a name, a recipe (``Gaussian(scale="column")``), or a
+        dict of them by column, columns left out being ``"auto"``. Names are ``"gaussian"``,
+        ``"student_t"``, ``"logistic_mixture"``; ``"log_normal"`` and ``"gamma"`` for positive
+        numbers, ``"beta"`` for those between 0 and 1; ``"poisson"`` and ``"negative_binomial"`` for
+        counts; ``"discretized_logistic"`` for numbers on a known grid, by default grey levels from
+        0 to 255 (:class:`skvae.likelihoods.DiscretizedLogistic`); ``"bernoulli"``,
+        ``"categorical"``, ``"ordinal"``; and ``"binned"`` for numbers with repeated values, many
+        modes or heavy tails.
+        ``"auto"``, which never takes a grid, goes by dtype and values:
+
+        - booleans and columns of 0 and 1 alone are Bernoulli, categories categorical, ordered
+          ones ordinal;
+        - integers are binned, or negative binomial where that is ahead on held-out rows by one
+          standard error (and below 50 rows, if none is negative);
+        - floats of an array are Gaussian, with a mean and a scale that depend on z;
+        - floats of a DataFrame are binned where one value makes up more than a fifth, where there
+          are 20 rows or more for each distinct value, or where bins are ahead of a mixture of
+          normals on held-out rows by one standard error. Else they are Gaussian, but where none
+          is negative and zero is within four standard deviations of the mean: there log-normal,
+          or binned if zeros occur;
+        - times are binned, in steps of their greatest common divisor.
+
+        ``likelihoods_`` says what was chosen. Learned scales have a lower bound, see
+        :class:`skvae.likelihoods.Gaussian`.
+    prior : {"standard_normal", "mixture", "vamp", "flow"} or Prior, default="standard_normal"
+        p(z). All others are learned with the
+        networks: a mixture of normals, ``Mixture(n_components=20)``; one of the posteriors of
+        pseudo-inputs, ``Vamp()``; an autoregressive flow, ``FlowPrior()``, which needs
+        ``pip install skvae[flows]``. Given a context, z is moved and scaled by what a network makes
+        of it.
+    posterior : {"full_gaussian", "diagonal_gaussian", "isotropic_gaussian", "flow"} or Posterior, \
+            default="full_gaussian"
+        The family of q(z | x); ``FlowPosterior()``, a Gaussian bent by couplings, needs
+        ``pip install skvae[flows]``.
+    objective : {"iwae", "elbo", "dreg", "monte_carlo", "beta", "beta_tc", "denoising", "mmd", \
+            "adversarial", "autoencoder", "trimmed"} or Objective, default="iwae"
+        What training maximises. The first four are bounds of log p(x): ``IWAE(n_draws=10)``,
+        ``ELBO(n_draws=2)`` set the draws of z a row, ``"dreg"`` is the bound of ``"iwae"`` by a
+        gradient that is less noisy with many draws, ``"monte_carlo"`` draws from the prior and has
+        no encoder. The others shape the latents: ``Beta(beta=4.0, warm_up=0.2)`` weighs
+        the divergence from the prior, ``BetaTC()`` the total correlation of the latents,
+        ``Denoising(noise=0.3, mask=0.2)`` corrupts what the encoder sees. ``"mmd"``,
+        ``"adversarial"`` and ``"autoencoder"`` make z a function of x and leave no density, for
+        :class:`VAETransformer` alone: the first two match latents to the prior, by a kernel
+        or a discriminator. There numbers have one Gaussian scale for the table where the
+        likelihood is ``"auto"``, and the posterior is not used. ``"trimmed"``,
+        ``Trimmed(fraction=0.1, objective="iwae")``, leaves the least likely rows out.
+        ``Clamped(groups=[[0], [1, 2]])`` gives factors latents of their own, from sets of rows that
+        ``fit(X, y)`` is told.
+    refit_prior : None, {"mixture", "vamp", "flow", "standard_normal"} or Prior, default=None
+        What takes the prior's place when training is over: it is fitted to draws of q(z | x) with
+        the networks held still, where the prior that was trained with leaves holes that no row has
+        been near.
+    categorical_features : "from_dtype", None, or array-like, default="from_dtype"
+        Columns that hold categories although they are numbers: names, positions or a mask. Strings
+        and columns of a categorical dtype are categories anyway.
+    context_features : None or array-like, default=None
+        Columns that are conditioned on and not modelled: names, positions or a mask. The model is
+        p(rest | context), with a prior p(z | context) that is learned: ``score_samples`` is the
+        density of the other columns given these, ``sample(context=...)`` draws them. X has these
+        columns too, and none of their cells may be missing. Numbers are held within ten standard
+        deviations.
+    init : {"auto", "linear", "random"}, default="auto"
+        Where training starts. ``"linear"``: at the factor analysis of the table, in closed form,
+        and with a mixture prior at a mixture of factor analysers. ``"auto"`` trains from both and
+        keeps the random start only where it is ahead on the held-out rows by one standard error;
+        without held-out rows it is ``"linear"``, with two layers of latents ``"random"``. From
+        2,000 rows training is done once with a mixture prior, from the linear start, and with
+        categories or bins, from the random one.
+    max_epochs : int or "auto", default="auto"
+        Passes over the rows for which the learning rate is planned, and at most made. ``"auto"``
+        plans about 4,000 steps, within 5 to 500 epochs. 0 is
+        allowed: the start is the model.
+    batch_size : int or "auto", default="auto"
+        Rows a step; ``"auto"`` is a power of two from 32 to 512, by the number of rows.
+    lr : float, default=0.005
+        Largest learning rate, reached after a short warm-up and left along a cosine.
+    weight_decay : float, default=0.01
+        Decay of weight matrices (not of biases), decoupled from the gradient.
+    optimizer : {"adamw", "adam", "sgd"} or torch optimizer class, default="adamw"
+        Called with parameter groups and ``lr``.
+    early_stopping : bool or "auto", default="auto"
+        Whether to hold out rows, keep the weights that are best on them and stop when they stop
+        improving. ``"auto"``: from 10 rows. With fewer than 2,000 rows the model is then fitted
+        again, to all rows, for the number of epochs that was best.
+    validation_fraction : float in (0, 1), default=0.1
+        Share of rows held out, at most 2,000 rows.
+    n_iter_no_change : int or None, default=None
+        Epochs without a gain of ``tol`` before training stops. None: a third of ``max_epochs``,
+        because much is gained while the learning rate goes down.
+    tol : float, default=0.001
+        The gain in held-out nats per row that counts.
+    n_draws : int, default=64
+        Draws of z a row when scoring.
+    proposal : {"defensive", "laplace", "encoder", "prior", "ais"} or Proposal, \
+            default="defensive"
+        Where these draws come from: Laplace's approximation of the row's own p(z | x), q(z | x),
+        p(z), half of them from the first and the rest from the other two (``"defensive"``), or
+        chains from p(z) to p(z | x) (``"ais"``: slow, a check that trusts no approximation).
+    device : str or torch.device, default="auto"
+        ``"cpu"``, ``"cuda"``, ``"cuda:1"``, ``"mps"``; ``"auto"`` takes CUDA where there is one.
+    callbacks : list of skorch callbacks or None, default=None
+        Passed to the training loop.
+    image_shape : tuple of three ints or None, default=None
+        Channels, height and width of images that are flattened to rows: the networks then are
+        convolutional (:class:`skvae.networks.Convolutional`), and ``hidden_layer_sizes`` are not
+        used. All columns, but those that are conditioned on, are pixels, channel by channel and
+        line by line; they are standardised together, and share the levels of codes. ``"auto"``
+        likelihoods are Bernoulli where all pixels are 0 or 1, else ``Gaussian("shared")``.
+    encoder, decoder : torch Module, Convolutional, callable or None, default=None
+        Networks in the place of the built-in ones, or functions without arguments that make them.
+        They map (n, inputs) to (n, any number of features), on which our heads are linear; the
+        encoder's inputs are the standardised columns, with an indicator for each level of one that
+        has levels, the decoder's are z. What is conditioned on follows either: standardised
+        numbers, an indicator for each level or class. A module is copied.
+        ``Convolutional(channels=(32, 64))`` are those of ``image_shape`` in another size.
+        ``decoder=CorrelatedNoise(rank=2)`` is the built-in one with noise that is correlated
+        between columns.
+    warm_start : bool, default=False
+        Whether ``fit`` continues from the weights of the last one, with its units and the columns
+        it was conditioned on. What was frozen stays as it is:
+        ``encoder_.requires_grad_(False)``. A parameter that would build another model is refused.
+    random_state : int, RandomState instance or None, default=None
+        The source of every random number. With an int, a fit on one machine's CPU is repeated bit
+        for bit. No global random state is read or changed.
+    verbose : int, default=0
+        1 shows a progress bar with the held-out log-likelihood, in nats per row.
     class_prior : array-like of shape (n_classes,) or None, default=None
         p(y), in the order of ``classes_``; None: the shares of the known labels. Give it where some
         classes were labelled more often than they occur.
@@ -48,7 +202,39 @@ class VAEClassifier(ClassifierMixin, BaseVAE):  # type: ignore[misc]  # noqa: D1
         The labels, sorted.
     class_prior_ : ndarray of shape (n_classes,)
         p(y).
-    {ATTRIBUTES}
+    likelihoods_ : dict
+        The family of every column, by name (by position, for an array). Printed, it also says what
+        a score of each column is: a density, a probability, or for repeated values of a column
+        with resolution h a probability over h.
+    encoder_, decoder_ : torch Modules
+        q(z | x): standardised rows to a distribution of z, None with ``objective="monte_carlo"``;
+        p(x | z): z to the parameters of the cells.
+    n_iter_ : int
+        Epochs run.
+    loss_curve_, reconstruction_curve_, kl_curve_ : list of float
+        Mean over the rows of each epoch of the last fit, to all rows below 2,000: the negative of
+        what is maximised, in nats of standardised columns, and the two terms of the ELBO,
+        E log p(x | z) and KL(q(z | x) || p(z)), before they are weighed and without penalties. An
+        importance-weighted bound is above their difference.
+    validation_scores_ : list of float or None
+        Importance-weighted bound of the held-out rows after each epoch, with 16 draws, nats per
+        row in the units of X; with objectives that are no bounds, what is maximised with its final
+        weights. None without held-out rows.
+    best_validation_score_ : float or None
+        The largest of them, the start included.
+    active_units_ : ndarray of bool, shape (n_latent,)
+        Latents that the encoder uses: those whose posterior mean varies over training rows with a
+        variance above 0.01. The others have collapsed to the prior.
+    kl_per_unit_ : ndarray of shape (n_latent,)
+        Mean over training rows of KL(q(z_j | x) || p(z_j)), nats; NaN where z is a function of x.
+    init_ : {"linear", "random", "warm"}
+        The start that was kept.
+    device_ : str
+        Where the model is.
+    n_features_in_ : int
+        Number of columns seen in ``fit``.
+    feature_names_in_ : ndarray of str
+        Names of the columns, where X had them and all are strings.
 
     See Also
     --------
@@ -91,7 +277,7 @@ class VAEClassifier(ClassifierMixin, BaseVAE):  # type: ignore[misc]  # noqa: D1
     True
     >>> classifier.sample(3, y=2).shape
     (3, 4)
-    """)
+    """
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **BaseVAE._parameter_constraints,
@@ -100,15 +286,75 @@ class VAEClassifier(ClassifierMixin, BaseVAE):  # type: ignore[misc]  # noqa: D1
 
     _door: ClassVar[Door] = Door(smooth=True)
 
-    @with_common_parameters
     def __init__(
         self,
-        latent_dim: int | tuple[int, int] | str = 16,
+        latent_dim: int | tuple[int, int] | Literal["auto"] = 16,
         *,
-        class_prior: Any = None,
-        **parameters: Any,
+        hidden_layer_sizes: Sequence[int] = (128, 128),
+        activation: Activation = "silu",
+        dropout: float = 0.0,
+        likelihood: LikelihoodLike = "auto",
+        prior: PriorLike = "standard_normal",
+        posterior: PosteriorLike = "full_gaussian",
+        objective: ObjectiveLike = "iwae",
+        refit_prior: PriorLike | None = None,
+        categorical_features: ArrayLike | Literal["from_dtype"] | None = "from_dtype",
+        context_features: ArrayLike | None = None,
+        init: Literal["auto", "linear", "random"] = "auto",
+        max_epochs: int | Literal["auto"] = "auto",
+        batch_size: int | Literal["auto"] = "auto",
+        lr: float = 5e-3,
+        weight_decay: float = 1e-2,
+        optimizer: OptimizerLike = "adamw",
+        early_stopping: bool | Literal["auto"] = "auto",
+        validation_fraction: float = 0.1,
+        n_iter_no_change: int | None = None,
+        tol: float = 1e-3,
+        n_draws: int = 64,
+        proposal: ProposalLike = "defensive",
+        device: DeviceLike = "auto",
+        callbacks: Sequence[Any] | None = None,
+        image_shape: Sequence[int] | None = None,
+        encoder: EncoderLike | None = None,
+        decoder: DecoderLike | None = None,
+        warm_start: bool = False,
+        random_state: RandomState = None,
+        verbose: int = 0,
+        class_prior: ArrayLike | None = None,
     ):
-        super().__init__(latent_dim, **parameters)
+        super().__init__(
+            latent_dim,
+            hidden_layer_sizes=hidden_layer_sizes,
+            activation=activation,
+            dropout=dropout,
+            likelihood=likelihood,
+            prior=prior,
+            posterior=posterior,
+            objective=objective,
+            refit_prior=refit_prior,
+            categorical_features=categorical_features,
+            context_features=context_features,
+            init=init,
+            max_epochs=max_epochs,
+            batch_size=batch_size,
+            lr=lr,
+            weight_decay=weight_decay,
+            optimizer=optimizer,
+            early_stopping=early_stopping,
+            validation_fraction=validation_fraction,
+            n_iter_no_change=n_iter_no_change,
+            tol=tol,
+            n_draws=n_draws,
+            proposal=proposal,
+            device=device,
+            callbacks=callbacks,
+            image_shape=image_shape,
+            encoder=encoder,
+            decoder=decoder,
+            warm_start=warm_start,
+            random_state=random_state,
+            verbose=verbose,
+        )
         self.class_prior = class_prior
 
     def fit(self, X: Any, y: Any) -> Self:

@@ -167,7 +167,7 @@ def test_the_signature_shows_every_parameter():
     parameters = inspect.signature(VAEImputer).parameters
     assert set(parameters) == common | own
     assert next(iter(parameters)) == "latent_dim"
-    with pytest.raises(TypeError, match="unexpected keyword argument 'strategy'"):
+    with pytest.raises(TypeError, match="unexpected parameter 'strategy'"):
         VAEImputer(strategy="mean")
 
 
