@@ -7,9 +7,7 @@ import pytest
 
 import skvae
 from docs.signatures import ESTIMATORS, SOURCE, rewritten
-from skvae.core import Family, Objective, Posterior, Prior, Proposal
 from skvae.core.networks import ACTIVATIONS
-from skvae.core.recipe import recipes
 from skvae.estimators import parameters
 from skvae.estimators.base import BaseVAE
 from skvae.fit.training import OPTIMIZERS
@@ -90,11 +88,6 @@ def test_annotations_are_types(estimator):
     ("literal", "accepted"),
     [
         (parameters.Activation, ACTIVATIONS),
-        (parameters.LikelihoodName, ["auto", *recipes(Family)]),
-        (parameters.PriorName, recipes(Prior)),
-        (parameters.PosteriorName, recipes(Posterior)),
-        (parameters.ObjectiveName, recipes(Objective)),
-        (parameters.ProposalName, recipes(Proposal)),
         (parameters.OptimizerName, OPTIMIZERS),
     ],
 )
