@@ -1,13 +1,20 @@
-.PHONY: demo test lint types signatures docs examples clean
+.PHONY: demo test test-slow test-all lint types signatures docs clean
 
 PYTHON ?= python3
 BIN = .venv/bin
+PYTEST = $(BIN)/python -m pytest -n 2 --dist worksteal
 
 demo: .venv/ready
 	$(BIN)/python -m examples.first_steps.demo
 
 test: .venv/ready
-	$(BIN)/python -m pytest -n 2 --dist worksteal $(ARGS)
+	$(PYTEST) -m "not slow" $(ARGS)
+
+test-slow: .venv/ready
+	$(PYTEST) -m slow $(ARGS)
+
+test-all: .venv/ready
+	$(PYTEST) $(ARGS)
 
 lint: .venv/ready
 	$(BIN)/ruff check .
