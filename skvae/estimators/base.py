@@ -375,12 +375,7 @@ class BaseVAE(BaseEstimator, ABC):
             outer, _, inner = key.partition("__")
             value = params.get(outer, getattr(self, outer, None))
             if inner and outer in RECIPES and isinstance(value, str):
-                known = recipes(RECIPES[outer])
-                name = known[value].__name__ if value in known else RECIPES[outer].__name__
-                raise ValueError(
-                    f"Cannot set {key}: {outer}={value!r} is a name and has no parameters of its "
-                    f"own. Give the recipe: {outer}={name}({inner}=...)."
-                )
+                raise ValueError(_name_has_no_parameters(outer, value, inner))
         return super().set_params(**params)
 
     # ------------------------------------------------------------------ fit
@@ -542,3 +537,12 @@ def torch_as_usual() -> Iterator[None]:
 def random_stream(random_state: Any) -> np.random.RandomState:
     """Return scikit-learn's random state, but for None a fresh one: the global stays as it is."""
     return np.random.RandomState() if random_state is None else check_random_state(random_state)
+
+
+def _name_has_no_parameters(outer: str, value: str, inner: str) -> str:
+    known = recipes(RECIPES[outer])
+    name = known[value].__name__ if value in known else RECIPES[outer].__name__
+    return (
+        f"Cannot set {outer}__{inner}: {outer}={value!r} is a name and has no parameters of its "
+        f"own. Give the recipe: {outer}={name}({inner}=...)."
+    )

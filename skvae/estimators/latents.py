@@ -241,7 +241,10 @@ class Latents(Base):
         if n_samples is None:
             moved = self.model_.decode(self.model_.encode(values) + by, values)
             return with_index_of(X, self._rows_of(moved))
-        n_samples = positive_integer(n_samples, "n_samples")
+        return self._drawn(values, by, positive_integer(n_samples, "n_samples"), random_state)
+
+    def _drawn(self, values: Float, by: Float | float, n_samples: int, random_state: Any) -> Any:
+        """Return draws of rows whose latents were drawn and moved."""
         of_z, of_x = self._stream(random_state).randint(2**31 - 1, size=2)
         Z = self.model_.draw_latents(values, n_samples, int(of_z))  # (n, K, d)
         Z = Z + (by[:, None] if np.ndim(by) == 2 else by)  # type: ignore[index]
@@ -267,6 +270,9 @@ class Latents(Base):
             return self._from_prior(given, int(stream.randint(2**31 - 1)))
         if is_row:
             return self.model_.encode(self._values(one_row(end, name)))[0]
+        return self._checked(end, name)
+
+    def _checked(self, end: Any, name: str) -> NDArray[np.float64]:
         z = check_array(end, ensure_2d=False, dtype=np.float64).reshape(-1)
         if len(z) != self.vae_.n_latent:
             raise ValueError(

@@ -92,17 +92,16 @@ class Model:
             If there is no such number of draws, or nothing that the proposal draws from.
         """
         n_draws = positive_integer(n_draws, "n_draws")
+        recipe = self._resolved(proposal)
+        noise, memory = partial(KeyedNoise, self.seeds.scoring), get_config()["working_memory"]
+        return Scoring(recipe, n_draws, noise, self.device, 2**20 * memory)
+
+    def _resolved(self, proposal: Any) -> Proposal:
         recipe = resolve(proposal, Proposal, "proposal")
         recipe.validate()
         if self.vae.encoder is None and isinstance(recipe, EncoderProposal):
             raise ValueError(NOTHING_TO_DRAW_FROM)
-        return Scoring(
-            recipe,
-            n_draws,
-            partial(KeyedNoise, self.seeds.scoring),
-            self.device,
-            2**20 * get_config()["working_memory"],
-        )
+        return recipe
 
     # ------------------------------------------------------------------ scores
 

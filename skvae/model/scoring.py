@@ -129,10 +129,7 @@ class Scoring:
             noises = list(self._noises(tile, batch.x.dtype, shape.draws))
             z, log_w = _joined(proposal.build(vae, batch), noises)
             for _ in range(self.rounds):
-                again = _joined(adapted(vae, batch, z, log_w), noises)
-                better = effective_sample_size(again[1]) > effective_sample_size(log_w)
-                z = torch.where(better.unsqueeze(-1), again[0], z)
-                log_w = torch.where(better, again[1], log_w)
+                z, log_w = _drawn_again(vae, batch, z, log_w, noises)
             yield Weighted(some, z[:, : len(some)].cpu(), log_w[:, : len(some)].cpu().double())
 
     def tile(self, vae: VAE) -> Tile:
@@ -194,6 +191,15 @@ class Scoring:
         }
         found = self.summarise(vae, rows, *functions.values())
         return {**dict(zip(functions, found, strict=True)), "elbo": self.elbo(vae, rows)}
+
+
+def _drawn_again(
+    vae: VAE, batch: Batch, z: Tensor, log_w: Tensor, noises: list[Noise]
+) -> tuple[Tensor, Tensor]:
+    """Return draws by proposals adapted to others, for rows where they are the better ones."""
+    again, log_w_again = _joined(adapted(vae, batch, z, log_w), noises)
+    better = effective_sample_size(log_w_again) > effective_sample_size(log_w)
+    return torch.where(better.unsqueeze(-1), again, z), torch.where(better, log_w_again, log_w)
 
 
 def _joined(source: Source, noises: list[Noise]) -> tuple[Tensor, Tensor]:
