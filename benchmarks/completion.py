@@ -20,10 +20,10 @@ import torch
 from sklearn.neighbors import NearestNeighbors
 from threadpoolctl import threadpool_limits
 
-from benchmarks.common import arguments, write_result
-from benchmarks.fidelity import two_sample_auc
-from benchmarks.holes import codes
-from benchmarks.synthetic import is_discrete, read, small
+from benchmarks.data.frames import read, small
+from benchmarks.measures.fidelity import is_discrete, two_sample_auc
+from benchmarks.measures.holes import codes
+from benchmarks.report.results import arguments, write_result
 from skvae import CompletionQuality, VAEDensity
 
 #: Test rows completed, and others compared with.

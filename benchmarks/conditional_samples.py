@@ -24,9 +24,10 @@ from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.model_selection import train_test_split
 from sklearn.svm import SVC
 
-from benchmarks.common import RESULTS, arguments, load, write_result
-from benchmarks.fidelity import in_dtypes_of, two_sample_auc
-from benchmarks.synthetic import TARGETS, read, small
+from benchmarks.data.arrays import load
+from benchmarks.data.frames import TARGETS, read, small
+from benchmarks.measures.fidelity import in_dtypes_of, two_sample_auc
+from benchmarks.report.results import arguments, read_result, write_result
 from skvae import VAEClassifier
 
 #: Rows, their labels, other rows, their labels; a classifier; the parameters of ours.
@@ -149,8 +150,7 @@ def main() -> None:
     parser = arguments("Rows drawn of a wanted class.")
     parser.add_argument("--tables", nargs="+", default=["digits"], choices=list(TASKS))
     args = parser.parse_args()
-    path = RESULTS / "conditional_samples.json"
-    tables = json.loads(path.read_text())["tables"] if path.exists() else {}
+    tables = read_result("conditional_samples").get("tables", {})
     for name in ["small"] if args.quick else args.tables:
         tables[name] = found = measure(TASKS[name](args.data))
         print(name, json.dumps(found, indent=1), flush=True)

@@ -16,8 +16,9 @@ import pandas as pd
 from joblib import Parallel, delayed
 from sklearn.preprocessing import StandardScaler
 
-from benchmarks.common import arguments, dequantise, write_result
-from benchmarks.peers import mixture_by_validation, quietly
+from benchmarks.data.arrays import rows_to_choose_on
+from benchmarks.peers.densities import mixture_by_validation, quietly
+from benchmarks.report.results import arguments, write_result
 from skvae import VAEDensity
 from skvae.likelihoods import Gaussian
 from skvae.objectives import ELBO, IWAE
@@ -52,22 +53,10 @@ VARIANTS: dict[str, dict[str, Any]] = {
 PEER = "GaussianMixture, by validation"
 
 
-def read(folder: Path, name: str) -> np.ndarray:
-    """Return the numeric columns of a table, without labels."""
-    if name == "landsat":
-        file = np.load(folder / "adbench" / "19_landsat.npz", allow_pickle=True)
-        return dequantise(file["X"].astype(float))
-    frame = pd.read_csv(folder / f"{name}.csv.gz").select_dtypes("number")
-    X = frame.drop(columns="split", errors="ignore").to_numpy(float)
-    if name == "banknote":
-        return X[:, :4]
-    return X if name == "magic" else dequantise(X)
-
-
 def run(folder: Path, case: tuple[str, int], seed: int, variant: str) -> dict[str, Any]:
     """Fit one variant, or the peer, and score other rows."""
     name, n_rows = case
-    X = read(folder, name)
+    X = rows_to_choose_on(folder, name)
     order = np.random.default_rng(100 + seed).permutation(len(X))
     scaler = StandardScaler().fit(X[order[:n_rows]])
     train, test = (

@@ -29,7 +29,7 @@ from sklearn.neighbors import KNeighborsRegressor
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 
-from benchmarks.common import arguments, write_result
+from benchmarks.report.results import arguments, write_result
 from skvae import VAETransformer
 from skvae.likelihoods import Gaussian
 from skvae.objectives import Denoising

@@ -25,8 +25,7 @@ from sklearn.metrics import mutual_info_score
 from threadpoolctl import threadpool_limits
 from torch import nn
 
-from benchmarks.common import arguments
-from benchmarks.records import Runs
+from benchmarks.report.results import Runs, arguments
 from skvae import VAETransformer
 from skvae.objectives import Beta, BetaTC
 

@@ -17,8 +17,10 @@ from joblib import Parallel, delayed
 from sklearn.model_selection import train_test_split
 from torch import Tensor
 
-from benchmarks.common import arguments, load, split, write_result
-from benchmarks.draws import Weights
+from benchmarks.data.arrays import load
+from benchmarks.data.arrays import standardised_split as split
+from benchmarks.measures.draws import Weights
+from benchmarks.report.results import arguments, read_result, write_result
 from skvae import VAEDensity
 from skvae.core import effective_sample_size, log_marginal, pareto_k, standard_error
 from skvae.likelihoods import Gaussian
@@ -47,6 +49,25 @@ DRAWS = (64, 1024)
 KINDS = ("quasi-random", "independent")
 N_SEEDS = 20
 CHAINS, TEMPERATURES = 16, 1000
+PLAIN = {"latent_dim": 8, "prior": "standard_normal"}
+#: Models by part: ``VAEDensity`` with 8 latents and one part changed, on breast cancer.
+PARTS: dict[str, dict[str, Any]] = {
+    "prior standard normal": {},
+    "prior mixture": {"prior": "mixture"},
+    "prior vamp": {"prior": "vamp"},
+    "prior flow": {"prior": "flow"},
+    "refitted prior mixture": {"refit_prior": "mixture"},
+    "refitted prior flow": {"refit_prior": "flow"},
+    "posterior diagonal": {"posterior": "diagonal_gaussian"},
+    "posterior isotropic": {"posterior": "isotropic_gaussian"},
+    "posterior flow": {"posterior": "flow"},
+    "two layers": {"latent_dim": (4, 8)},
+    "objective dreg": {"objective": "dreg"},
+    "objective elbo": {"objective": "elbo"},
+    "objective monte_carlo": {"objective": "monte_carlo"},
+}
+QUICK_PARTS = ("prior flow", "two layers")
+N_SEEDS_BY_PART = 8
 
 
 def fit(table: str, variant: str, quick: bool) -> tuple[VAEDensity, np.ndarray]:
@@ -163,10 +184,61 @@ def show(result: dict[str, Any]) -> None:
         print(f"  annealed: {result['annealed']}")
 
 
+def run_part(name: str, quick: bool) -> dict[str, Any]:
+    """Fit one model with a part changed, and measure its estimates."""
+    torch.set_num_threads(1)
+    train, rows = split(load("breast_cancer"), 0)
+    parameters = PLAIN | PARTS[name] | ({"max_epochs": 3} if quick else {})
+    start = time.process_time()
+    density = VAEDensity(random_state=0, **parameters).fit(train)
+    seconds = time.process_time() - start
+    weights = Weights(density, rows[:10] if quick else rows, DefensiveProposal())
+    value, error = weights.reference(2_000 if quick else 20_000)
+    n_seeds, kinds = 2 if quick else N_SEEDS_BY_PART, ("quasi-random",)
+    return {
+        "parameters": PARTS[name],
+        "seconds": seconds,
+        "reference": {"mean": float(value.mean()), "median_standard_error": float(error.median())},
+        "draws": {
+            str(n): accuracy(weights, n, value, error, n_seeds, kinds)["quasi-random"]
+            for n in DRAWS
+        },
+    }
+
+
+def show_part(name: str, result: dict[str, Any]) -> None:
+    """Print the result of one model."""
+    print(f"{name}: mean {result['reference']['mean']:.3f}, {result['seconds']:.0f} s")
+    for n_draws, row in result["draws"].items():
+        print(
+            f"  {n_draws:>5}  rms {row['rms_error']:.3f}  bias {row['bias']:.4f}  "
+            f"covered {row['covered_by_3_standard_errors']:.3f}  "
+            f"bar/error {row['median_bar_over_median_error']:.2f}  "
+            f"largest {row['largest_error']:.2f}  effective {row['effective_share']:.2f}  "
+            f"k > 0.7 {row['share_of_rows_with_k_above_0.7']:.3f}",
+            flush=True,
+        )
+
+
+def by_part(names: Sequence[str], quick: bool) -> dict[str, Any]:
+    """Measure models with one part changed; the others keep what the result file has."""
+    found = read_result("estimates").get("by_part", {})
+    for name in names:
+        found[name] = run_part(name, quick)
+        show_part(name, found[name])
+    return found
+
+
 def main() -> None:
     """Run everything and write the result."""
-    options = arguments(__doc__.splitlines()[0]).parse_args()
+    parser = arguments(__doc__.splitlines()[0])
+    parser.add_argument("--parts", nargs="*", choices=list(PARTS), help="measure these parts alone")
+    options = parser.parse_args()
     quick = options.quick
+    if options.parts is not None:
+        of_parts = {"by_part": by_part(options.parts or [*PARTS], quick)}
+        write_result("estimates", kept("models") | of_parts, quick)
+        return
     cases = [("digits", "default"), ("breast_cancer", "default")]
     if not quick:
         cases += [("digits", v) for v in VARIANTS if v.startswith("bernoulli")]
@@ -179,7 +251,13 @@ def main() -> None:
     ):
         results.append(result)
         show(result)
-    write_result("estimates", {"models": results}, quick)
+    parts = by_part(QUICK_PARTS, quick) if quick else kept("by_part").get("by_part", {})
+    write_result("estimates", {"models": results, "by_part": parts}, quick)
+
+
+def kept(name: str) -> dict[str, Any]:
+    """Return a part of the result file as it is."""
+    return {k: v for k, v in read_result("estimates").items() if k == name}
 
 
 if __name__ == "__main__":

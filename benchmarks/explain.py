@@ -22,7 +22,6 @@ models to run, whose entries replace those of the file.
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -35,8 +34,8 @@ from sklearn.linear_model import LinearRegression
 from sklearn.model_selection import KFold
 from sklearn.preprocessing import StandardScaler
 
-from benchmarks import tables
-from benchmarks.common import RESULTS, arguments, write_result
+from benchmarks.data import arrays as tables
+from benchmarks.report.results import arguments, read_result, write_result
 from skvae import VAEOutlierDetector
 
 Rows = NDArray[np.float64]
@@ -166,8 +165,7 @@ def main() -> None:
     parser.add_argument("--models", nargs="+", choices=MODELS, help="models to run")
     options = parser.parse_args()
     torch.set_num_threads(1)
-    file = RESULTS / "explain.json"
-    results = json.loads(file.read_text())["tables"] if file.exists() else {}
+    results = read_result("explain").get("tables", {})
     models = QUICK if options.quick else {m: MODELS[m] for m in options.models or MODELS}
     for name in options.only or (("wine",) if options.quick else TABLES):
         parts = enumerate(folds(name, options.data, options.quick))

@@ -10,7 +10,6 @@ are merged into the file, so that tables, methods and draws can be run apart.
 
 from __future__ import annotations
 
-import json
 import time
 import warnings
 from collections.abc import Callable
@@ -27,7 +26,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.semi_supervised import LabelSpreading, SelfTrainingClassifier
 
-from benchmarks.common import RESULTS, arguments, write_result
+from benchmarks.report.results import arguments, read_result, write_result
 from skvae import VAEClassifier, VAETransformer
 
 LABELS = {"digits": (50, 100), "mnist": (100, 1_000)}
@@ -202,8 +201,7 @@ def run(args: Any, table: str, n_labels: int, method: str, draw: int) -> None:
     print(f"{table} {n_labels} labels, {method}, draw {draw}: {accuracy:.4f}", flush=True)
     if args.quick:
         return
-    path = RESULTS / "few_labels.json"
-    before = json.loads(path.read_text())["draws"] if path.exists() else {}
+    before = read_result("few_labels").get("draws", {})
     draws = before.setdefault(f"{table} {n_labels}", {}).setdefault(method, {})
     draws[str(draw)] = found
     of_methods = {

@@ -24,7 +24,7 @@ from scipy.stats import multivariate_normal
 from sklearn.linear_model import RidgeCV
 from sklearn.preprocessing import StandardScaler
 
-from benchmarks.common import arguments, write_result
+from benchmarks.report.results import arguments, write_result
 from skvae import VAEDensity
 
 BEFORE, AFTER = 24, 6

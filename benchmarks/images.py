@@ -23,9 +23,9 @@ import sklearn
 import torch
 from joblib import Parallel, delayed
 
-from benchmarks.common import RESULTS, arguments, write_result
-from benchmarks.mnist import decoder, encoder, images
-from benchmarks.scoring_speed import peak
+from benchmarks.data.mnist import decoder, encoder, images
+from benchmarks.measures.memory import peak
+from benchmarks.report.results import arguments, read_result, write_result
 from skvae import VAEDensity
 from skvae.core import Batch
 from skvae.likelihoods import Bernoulli
@@ -179,8 +179,7 @@ def memory(shape: tuple[int, int, int], n_latent: int, working_memory: int) -> d
 
 def earlier() -> dict[str, Any]:
     """Return what was written before, so that parts can be measured one at a time."""
-    path = RESULTS / "images.json"
-    known = json.loads(path.read_text()) if path.exists() else {}
+    known = read_result("images")
     return {key: known[key] for key in ("mnist", "epoch", "memory") if key in known}
 
 

@@ -22,7 +22,6 @@ the file's command and versions are those of the last run.
 
 from __future__ import annotations
 
-import json
 import time
 import warnings
 from itertools import product
@@ -37,10 +36,11 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import train_test_split
 from threadpoolctl import threadpool_limits
 
-from benchmarks.common import RESULTS, arguments, load, write_result
-from benchmarks.holes import MECHANISMS, codes, is_category
-from benchmarks.imputers import filled, fit_peer
-from benchmarks.synthetic import small
+from benchmarks.data.arrays import load
+from benchmarks.data.frames import small
+from benchmarks.measures.holes import MECHANISMS, codes, is_category
+from benchmarks.peers.imputers import filled, fit_peer
+from benchmarks.report.results import arguments, read_result, write_result
 from skvae import VAEImputer
 
 TABLES = ("breast_cancer", "wine_quality", "banknote", "letter", "concrete", "adult", "vote")
@@ -183,8 +183,7 @@ def run(
 
 def merged(runs: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Return the runs in the result file, with these added or in the place of the same ones."""
-    path = RESULTS / "imputation.json"
-    before = json.loads(path.read_text())["runs"] if path.exists() else []
+    before = read_result("imputation").get("runs", [])
     found = {tuple(row[k] for k in KEY): row for row in [*before, *runs]}
     orders = (TABLES, list(MECHANISMS), range(1_000), METHODS)
     return sorted(

@@ -13,8 +13,10 @@ from typing import Any
 import numpy as np
 from joblib import Parallel, delayed
 
-from benchmarks.common import arguments, load, split, write_result
-from benchmarks.peers import PEERS, quietly
+from benchmarks.data.arrays import load
+from benchmarks.data.arrays import standardised_split as split
+from benchmarks.peers.densities import PEERS, quietly
+from benchmarks.report.results import arguments, write_result
 from skvae import VAEDensity
 
 TABLES = {"breast_cancer": (False, True), "wine": (False, True), "digits": (False,)}

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -29,11 +29,10 @@ from sklearn.model_selection import GridSearchCV, KFold, ParameterGrid, ShuffleS
 from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
 
-from benchmarks import records
-from benchmarks.common import arguments
-from benchmarks.flows import FlowDensity
-from benchmarks.peers import PEERS, quietly
-from benchmarks.tables import CHOOSING, FIRST_SPLIT, SHIPPED, TABLES, split, validation_split
+from benchmarks.data.arrays import CHOOSING, FIRST_SPLIT, SHIPPED, TABLES, split, validation_split
+from benchmarks.peers.densities import PEERS, quietly
+from benchmarks.peers.flows import FlowDensity
+from benchmarks.report.results import Record, Runs, arguments
 from skvae import VAEDensity
 from skvae.fit.training import default_batch_size, default_max_epochs
 from skvae.objectives import IWAE
@@ -86,6 +85,9 @@ LARGE = 300_000
 Fit = Callable[[np.ndarray], Any]
 #: A table, a split and a model.
 Case = tuple[str, int, str]
+
+KINDS = ("table", "peers", "choose", "search")
+LIKELIHOOD = Runs("likelihood_table", KINDS, ("table", "split", "model"))
 
 
 class Standardised:
@@ -241,7 +243,7 @@ def cases(kind: str, options: argparse.Namespace) -> list[Case]:
     choose = kind == "choose"
     tables = [table for table in options.tables if table in CHOOSING or not choose]
     seeds = range(FIRST_SPLIT, FIRST_SPLIT + (1 if choose else options.splits))
-    done = records.LIKELIHOOD.done(kind) if options.missing else set()
+    done = LIKELIHOOD.done(kind) if options.missing else set()
     every = [(t, s, m) for s in seeds for t in tables for m in models(kind, options)]
     return [case for case in every if case not in done]
 
@@ -250,7 +252,7 @@ def budget(kind: str, case: Case, otherwise: float) -> float:
     """Return the seconds a flow may take: those that ours took."""
     table, seed, _ = case
     took = ("search", OURS) if kind == "search" else ("table", DEFAULT)
-    return records.seconds(took[0], table, seed, took[1]) or otherwise
+    return seconds_of(took[0], table, seed, took[1]) or otherwise
 
 
 def do(kind: str, some: list[Case], options: argparse.Namespace) -> None:
@@ -259,7 +261,7 @@ def do(kind: str, some: list[Case], options: argparse.Namespace) -> None:
         delayed(run)(kind, case, options.data, budget(kind, case, options.budget)) for case in some
     )
     for n, record in enumerate(Parallel(options.jobs, return_as="generator_unordered")(jobs), 1):
-        records.LIKELIHOOD.append(kind, record)
+        LIKELIHOOD.append(kind, record)
         show(f"{kind} {n}/{len(some)}", record)
 
 
@@ -289,7 +291,7 @@ def quick() -> None:
 def parsed() -> argparse.Namespace:
     """Return the command line's options."""
     parser = arguments(__doc__.splitlines()[0])
-    parser.add_argument("--what", nargs="+", choices=records.KINDS, default=["table", "peers"])
+    parser.add_argument("--what", nargs="+", choices=KINDS, default=["table", "peers"])
     parser.add_argument("--tables", nargs="+", choices=TABLES, default=TABLES)
     parser.add_argument("--splits", type=int, default=1, help="how many, from split 10 on")
     parser.add_argument("--variants", default="", help="run only models with this in their name")
@@ -306,11 +308,59 @@ def parsed() -> argparse.Namespace:
     return options
 
 
+def seconds_of(kind: str, table: str, split: int, model: str) -> float | None:
+    """Return the seconds a model took on a split, else in the mean on other splits of the table."""
+    took = {
+        r["split"]: r["seconds"]
+        for r in LIKELIHOOD.load()[kind]
+        if (r["table"], r["model"]) == (table, model) and "seconds" in r
+    }
+    return took.get(split, float(np.mean([*took.values()])) if took else None)
+
+
+def summary(kinds: Iterable[str] = KINDS) -> str:
+    """Return Markdown tables, one for each kind of run and table."""
+    result = LIKELIHOOD.load()
+    parts = []
+    for kind in kinds:
+        for table in dict.fromkeys(r["table"] for r in result[kind]):
+            runs = [r for r in result[kind] if r["table"] == table]
+            parts.append("\n".join([f"### {kind}: {table}", "", *lines(runs)]))
+    return "\n\n".join(parts)
+
+
+def lines(runs: list[Record]) -> list[str]:
+    """Return the lines of a table of runs, the best model first."""
+    models = dict.fromkeys(r["model"] for r in runs)
+    rows = [row(model, [r for r in runs if r["model"] == model]) for model in models]
+    rows.sort(key=lambda cells: -cells[0])
+    return [
+        "| model | nats per row | +- of rows | median row | seconds | to score | splits |",
+        "|---|---|---|---|---|---|---|",
+        *(f"| {' | '.join(cells)} |" for _, *cells in rows),
+    ]
+
+
+def row(model: str, runs: list[Record]) -> tuple[Any, ...]:
+    """Return a model's mean to sort by, and its cells: means over splits."""
+    good = [r for r in runs if "mean" in r]
+    failed = f", {len(runs) - len(good)} failed" if len(good) < len(runs) else ""
+    if not good:
+        return -np.inf, model, "", "", "", "", "", f"0{failed}"
+
+    def mean(name: str) -> float:
+        return float(np.mean([r[name] for r in good]))
+
+    cells = [f"{mean(name):.2f}" for name in ("mean", "standard_error", "median")]
+    times = [f"{mean(name):.1f}" for name in ("seconds", "scoring_seconds")]
+    return mean("mean"), model, *cells, *times, f"{len(good)}{failed}"
+
+
 def main() -> None:
     """Run the parts that are asked for; flows last, for they take the time that ours took."""
     options = parsed()
     if options.summary:
-        print(records.summary())
+        print(summary())
         return
     if options.quick:
         quick()

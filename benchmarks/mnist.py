@@ -15,40 +15,19 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from torch import nn
 
-from benchmarks.common import arguments, write_result
+from benchmarks.data.mnist import decoder, encoder, images
+from benchmarks.report.results import arguments, write_result
 from skvae import VAEDensity
 from skvae.objectives import IWAE
 
 MODEL = Path("output/mnist.pkl")
-FILE = "binarized_mnist_fixed.npz"
 WAYS = {
     "defensive, 64": ("defensive", 64),
     "defensive, 1024": ("defensive", 1024),
     "encoder, 64": ("encoder", 64),
     "encoder, 5000": ("encoder", 5000),
 }
-
-
-def body(n_in: int) -> nn.Module:
-    """Return one of the paper's two perceptrons."""
-    return nn.Sequential(nn.Linear(n_in, 200), nn.Tanh(), nn.Linear(200, 200), nn.Tanh())
-
-
-def encoder() -> nn.Module:
-    """Return the body of q(z | x)."""
-    return body(784)
-
-
-def decoder() -> nn.Module:
-    """Return the body of p(x | z)."""
-    return body(50)
-
-
-def images(data: Path, part: str) -> np.ndarray:
-    """Return the images of one part of the published split, (n, 784), of 0 and 1."""
-    return np.unpackbits(np.load(data / FILE)[part], axis=1, count=784).astype(np.float32)
 
 
 def density(max_epochs: int) -> VAEDensity:

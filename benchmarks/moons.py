@@ -15,7 +15,6 @@ The oracle is the density the rows were drawn from, which no model exceeds but b
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Sequence
 from typing import Any
@@ -24,7 +23,7 @@ import numpy as np
 from scipy.special import logsumexp
 from sklearn.datasets import make_moons
 
-from benchmarks.common import RESULTS, arguments, write_result
+from benchmarks.report.results import arguments, read_result, write_result
 from skvae import VAEDensity
 from skvae.likelihoods import Gaussian
 
@@ -99,8 +98,7 @@ def run(seed: int, prior: str, defaults: bool, quick: bool) -> dict[str, Any]:
 
 def kept(name: str, seeds: Sequence[int]) -> list[dict[str, Any]]:
     """Return the runs of a result file that are of other seeds."""
-    file = RESULTS / f"{name}.json"
-    runs = json.loads(file.read_text())["runs"] if file.exists() else []
+    runs = read_result(name).get("runs", [])
     return [run for run in runs if run["seed"] not in seeds]
 
 

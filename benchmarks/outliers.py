@@ -37,8 +37,7 @@ from sklearn.model_selection import train_test_split
 from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
 
-from benchmarks.common import arguments
-from benchmarks.detectors import (
+from benchmarks.peers.detectors import (
     CANDIDATES,
     CLUSTERS,
     OURS,
@@ -49,7 +48,7 @@ from benchmarks.detectors import (
     Rows,
     plain,
 )
-from benchmarks.records import Record, Runs
+from benchmarks.report.results import Record, Runs, arguments
 
 RUNS = Runs("outliers", ("runs", "choose"), ("set", "protocol", "seed", "model"))
 PROTOCOLS = ("outlier", "novelty")

@@ -17,9 +17,9 @@ import torch
 from joblib import Parallel, delayed
 from sklearn.preprocessing import StandardScaler
 
-from benchmarks.common import arguments, write_result
-from benchmarks.defaults import read
-from benchmarks.draws import Weights
+from benchmarks.data.arrays import rows_to_choose_on
+from benchmarks.measures.draws import Weights
+from benchmarks.report.results import arguments, write_result
 from skvae import VAEDensity
 from skvae.core import Proposal, effective_sample_size, log_marginal
 from skvae.proposals import DefensiveProposal, EncoderProposal, LaplaceProposal, PriorProposal
@@ -46,7 +46,7 @@ N_SCORED = 256
 def run(folder: Path, case: tuple[str, int], parameters: dict[str, Any]) -> dict[str, Any]:
     """Fit one model and measure every proposal on other rows."""
     torch.set_num_threads(1)
-    X = read(folder, case[0])
+    X = rows_to_choose_on(folder, case[0])
     order = np.random.default_rng(7).permutation(len(X))[: case[1] + N_SCORED]
     train, test = X[order[: case[1]]], X[order[case[1] :]]
     scaler = StandardScaler().fit(train)

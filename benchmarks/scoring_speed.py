@@ -11,14 +11,16 @@ import multiprocessing
 import pickle
 import time
 from concurrent.futures import ProcessPoolExecutor
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from threadpoolctl import threadpool_limits
 
-from benchmarks.common import arguments, load, split, write_result
+from benchmarks.data.arrays import load
+from benchmarks.data.arrays import standardised_split as split
+from benchmarks.measures.memory import peak
+from benchmarks.report.results import arguments, write_result
 from skvae import VAEDensity
 
 WAYS = {
@@ -59,13 +61,6 @@ def measure(pickled: bytes, X: np.ndarray, n_repeats: int) -> dict[str, Any]:
         },
         "peak_memory_in_MiB": peak() - before,
     }
-
-
-def peak() -> float:
-    """Return the peak memory of this process, MiB (Linux)."""
-    # Not resource.getrusage, whose peak is handed down by the parent process.
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) / 2**10
 
 
 def models(quick: bool) -> dict[str, tuple[VAEDensity, np.ndarray]]:

@@ -13,11 +13,15 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from benchmarks.common import arguments, write_result
+from benchmarks.report.results import arguments, write_result
 from skvae.core import Batch, Columns, build_vae
-from skvae.fit.training import AVERAGE_DECAY, CLIP_NORM, OPTIMIZERS, Training, VAENet
+from skvae.fit.settings import Settings
+from skvae.fit.training import AVERAGE_DECAY, CLIP_NORM, Plan, VAENet
 from skvae.likelihoods import Gaussian
 from skvae.objectives import ELBO
+from skvae.posteriors import DiagonalGaussian
+from skvae.priors import StandardNormal
+from skvae.proposals import DefensiveProposal
 
 COLUMNS, HIDDEN, LATENT, BATCH, RATE = 20, 128, 8, 256, 2e-3
 OURS, FULL, PLAIN = "skvae", "bare, with clipping and averaging", "bare, plain"
@@ -84,16 +88,10 @@ def our_epoch(x: Tensor) -> Callable[[], None]:
     """Return a function that runs an epoch of ours, as ``fit`` does."""
     generator = torch.Generator().manual_seed(0)
     vae = build_vae([Columns(Gaussian(), range(COLUMNS))], LATENT, generator=generator)
-    training = Training(
-        max_epochs=10_000,
-        batch_size=BATCH,
-        lr=RATE,
-        weight_decay=1e-2,
-        optimizer=OPTIMIZERS["adamw"],
-        patience=10_000,
-        tol=0.0,
-    )
-    net = VAENet(ELBO().build(vae, len(x)), training=training, generator=generator).initialize()
+    parts = StandardNormal(), DiagonalGaussian(), ELBO(), DefensiveProposal()
+    settings, plan = Settings(*parts, lr=RATE, tol=0.0), Plan(10_000, BATCH, patience=10_000)
+    module = ELBO().build(vae, len(x))
+    net = VAENet(module, settings=settings, plan=plan, generator=generator).initialize()
     return lambda: net.partial_fit(Batch(x), epochs=1)
 
 

@@ -20,7 +20,9 @@ html_theme_options = {"description": "the variational autoencoder for scikit-lea
 templates_path = ["_templates"]
 myst_enable_extensions = ["dollarmath"]
 
-# Sphinx would show the arguments of __new__, which refuses misspelt ones.
-for part in map(vars(skvae).get, skvae.__all__):
-    if isinstance(part, type) and issubclass(part, BaseEstimator):
-        part.__signature__ = inspect.signature(part)
+
+def setup(app):
+    """Show the parameters of ``__init__``: Sphinx prefers ``__new__``, which refuses misspelt ones."""
+    for part in map(vars(skvae).get, skvae.__all__):
+        if isinstance(part, type) and issubclass(part, BaseEstimator):
+            part.__signature__ = inspect.signature(part)

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from benchmarks.common import RESULTS
+from benchmarks.report.results import read_result
 
-README = Path(__file__).parent.parent / "README.md"
+README = Path(__file__).parents[2] / "README.md"
 END = "<!-- end of table -->"
 TABLES = ("breast_cancer", "wine", "digits")
 IMPUTERS = {
@@ -97,7 +96,7 @@ def main() -> None:
     text = README.read_text()
     for name, write in QUOTED.items():
         start = f"<!-- {name} table -->"
-        block = f"{start}\n{write(json.loads((RESULTS / f'{name}.json').read_text()))}\n{END}"
+        block = f"{start}\n{write(read_result(name))}\n{END}"
         text = re.sub(f"{start}.*?{END}", lambda _, block=block: block, text, flags=re.S)
     README.write_text(text)
 

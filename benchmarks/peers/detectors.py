@@ -15,7 +15,7 @@ from sklearn.covariance import EmpiricalCovariance
 from sklearn.ensemble import IsolationForest
 from sklearn.neighbors import LocalOutlierFactor
 
-from benchmarks.peers import OF_FEW, kernel_density, mixture_by_validation, quietly
+from benchmarks.peers.densities import OF_FEW, kernel_density, mixture_by_validation, quietly
 from skvae import VAEDensity
 from skvae.likelihoods import Gaussian, StudentT
 

@@ -7,11 +7,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT))
 
-from benchmarks import fidelity as f  # noqa: E402
-from benchmarks.synthetic import CODES, applies, mixture, read, shuffled_columns  # noqa: E402
+from benchmarks.data.frames import CODES, read  # noqa: E402
+from benchmarks.measures import fidelity as f  # noqa: E402
+from benchmarks.synthetic import applies, mixture, shuffled_columns  # noqa: E402
 
 
 def mixed(n, seed):

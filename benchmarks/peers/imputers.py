@@ -24,7 +24,7 @@ from sklearn.experimental import enable_iterative_imputer  # noqa: F401
 from sklearn.impute import IterativeImputer, KNNImputer, SimpleImputer
 from sklearn.linear_model import BayesianRidge
 
-from benchmarks.holes import blocks, codes, is_category, location_and_scale
+from benchmarks.measures.holes import blocks, codes, is_category, location_and_scale
 
 #: Training rows times codes above which chained regressions take one round.
 LARGE = 250_000

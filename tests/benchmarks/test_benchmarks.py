@@ -1,7 +1,7 @@
 """The benchmarks run, their peers are densities, and README quotes the result files."""
 
+import ast
 import itertools
-import json
 import sys
 from pathlib import Path
 
@@ -12,15 +12,18 @@ from scipy.stats import multivariate_normal
 from sklearn.datasets import load_sample_images
 from sklearn.mixture import GaussianMixture
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT))
 
-from benchmarks import outliers, records, tables  # noqa: E402
-from benchmarks.common import RESULTS, dequantise  # noqa: E402
-from benchmarks.detectors import LINEAR, NotInstalled, OneGaussian, robust  # noqa: E402
+from benchmarks import likelihood_table, outliers  # noqa: E402
+from benchmarks.data import arrays  # noqa: E402
+from benchmarks.data.arrays import dequantise  # noqa: E402
 from benchmarks.likelihood_table import Standardised  # noqa: E402
-from benchmarks.peers import PEERS, HistogramDensity, quietly  # noqa: E402
-from benchmarks.readme import QUOTED  # noqa: E402
+from benchmarks.peers.densities import PEERS, HistogramDensity, quietly  # noqa: E402
+from benchmarks.peers.detectors import LINEAR, NotInstalled, OneGaussian, robust  # noqa: E402
+from benchmarks.report import results  # noqa: E402
+from benchmarks.report.readme import QUOTED  # noqa: E402
+from benchmarks.report.results import read_result  # noqa: E402
 from skvae.table.table import resolution  # noqa: E402
 
 
@@ -33,11 +36,9 @@ from skvae.table.table import resolution  # noqa: E402
         "digits_pipeline",
         "training_speed",
         "estimates",
-        "estimates_by_part",
         "moons",
         "scoring_speed",
         "synthetic",
-        "continuous",
         "imputation",
         "completion",
         "few_labels",
@@ -53,6 +54,25 @@ def test_benchmark_runs(name, quick_run):
     assert "nothing written" in printed
     if name == "synthetic":  # what a model refuses is said and not raised
         assert "VAEDensity, standard normal prior, seed 0: two-sample AUC" in printed
+
+
+def imports_of(path):
+    tree = ast.parse(path.read_text())
+    return {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
+
+
+QUESTIONS = sorted((ROOT / "benchmarks").glob("*.py"))
+
+
+@pytest.mark.parametrize("path", QUESTIONS, ids=lambda path: path.stem)
+def test_a_question_imports_from_rooms_and_no_other_question(path):
+    others = {f"benchmarks.{question.stem}" for question in QUESTIONS}
+    assert not (others | {"benchmarks"}) & imports_of(path)
+
+
+def test_every_result_file_says_how_it_was_made():
+    for file in (ROOT / "benchmarks" / "results").glob("*.json"):
+        assert {"command", "versions", "processor", "date"} <= set(read_result(file.stem)), file
 
 
 def test_the_histogram_integrates_to_one_with_tails():
@@ -82,12 +102,12 @@ def test_dequantising_adds_one_resolution():
 
 
 def test_tables_are_chosen_or_confirmed_by_and_never_both():
-    assert len(set(tables.TABLES)) == len(tables.TABLES) == 11
-    assert set(tables.READERS) == set(tables.TABLES) - {*tables.SHIPPED, "bsds300"}
+    assert len(set(arrays.TABLES)) == len(arrays.TABLES) == 11
+    assert set(arrays.READERS) == set(arrays.TABLES) - {*arrays.SHIPPED, "bsds300"}
 
 
 def test_patches_are_those_of_the_two_sample_images():
-    X = tables.patches()
+    X = arrays.patches()
     image = load_sample_images().images[1].astype(float)
     grey = (image @ [0.299, 0.587, 0.114]).round()[5:10, 10:15].ravel()
     row = X[85 * 128 + 128 + 2]  # the second image's second line of patches, its third
@@ -97,17 +117,19 @@ def test_patches_are_those_of_the_two_sample_images():
 
 
 def test_a_record_replaces_that_of_the_same_run_alone(tmp_path, monkeypatch):
-    monkeypatch.setattr(records, "RESULTS", tmp_path)
+    monkeypatch.setattr(results, "RESULTS", tmp_path)
     run = {"table": "wine", "split": 10, "model": "a", "median": 0.0, "standard_error": 1.0}
     run |= {"mean": 1.0, "seconds": 2.0, "scoring_seconds": 0.1}
     for record in (run, {**run, "split": 11}, {**run, "mean": 3.0}):
-        records.LIKELIHOOD.append("table", record)
-    records.LIKELIHOOD.append("table", {"table": "wine", "split": 10, "model": "b", "error": "no"})
-    assert [r["split"] for r in records.LIKELIHOOD.load()["table"]] == [11, 10, 10]
-    assert "| a | 2.00 | 1.00 | 0.00 | 2.0 | 0.1 | 2 |" in records.summary()
-    assert "| b |  |  |  |  |  | 0, 1 failed |" in records.summary()
-    assert records.seconds("table", "wine", 12, "a") == 2.0
-    assert records.seconds("peers", "wine", 10, "a") is None
+        likelihood_table.LIKELIHOOD.append("table", record)
+    likelihood_table.LIKELIHOOD.append(
+        "table", {"table": "wine", "split": 10, "model": "b", "error": "no"}
+    )
+    assert [r["split"] for r in likelihood_table.LIKELIHOOD.load()["table"]] == [11, 10, 10]
+    assert "| a | 2.00 | 1.00 | 0.00 | 2.0 | 0.1 | 2 |" in likelihood_table.summary()
+    assert "| b |  |  |  |  |  | 0, 1 failed |" in likelihood_table.summary()
+    assert likelihood_table.seconds_of("table", "wine", 12, "a") == 2.0
+    assert likelihood_table.seconds_of("peers", "wine", 10, "a") is None
 
 
 def test_standardised_scores_are_in_the_units_of_the_rows():
@@ -119,8 +141,7 @@ def test_standardised_scores_are_in_the_units_of_the_rows():
 
 @pytest.mark.parametrize("name", QUOTED)
 def test_readme_quotes_the_result_files(name):
-    result = json.loads((RESULTS / f"{name}.json").read_text())
-    assert QUOTED[name](result) in (ROOT / "README.md").read_text()
+    assert QUOTED[name](read_result(name)) in (ROOT / "README.md").read_text()
 
 
 def test_rows_of_the_robust_detector_have_a_density():
@@ -172,7 +193,7 @@ def test_rows_without_an_outlier_have_no_area():
 
 
 def test_means_of_outliers_are_over_sets_and_not_runs(tmp_path, monkeypatch):
-    monkeypatch.setattr(records, "RESULTS", tmp_path)
+    monkeypatch.setattr(results, "RESULTS", tmp_path)
     runs = [("5_a", 0, 0.5), ("5_a", 1, 0.7), ("7_b", 0, 1.0), ("8_c", 0, 0.1)]
     for (name, seed, auroc), protocol in itertools.product(runs, outliers.PROTOCOLS):
         record = {"set": name, "protocol": protocol, "seed": seed, "model": "a", "auroc": auroc}

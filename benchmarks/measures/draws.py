@@ -10,7 +10,7 @@ from torch import Tensor
 from skvae import VAEDensity
 from skvae.core import Proposal, log_marginal, standard_error
 from skvae.core.noise import KeyedNoise
-from skvae.model.scoring import precise
+from skvae.model.rows import as_rows
 
 CHUNK = 64
 
@@ -19,10 +19,9 @@ class Weights:
     """The rows of a table under a proposal, prepared once and drawn from as often as wanted."""
 
     def __init__(self, density: VAEDensity, X: object, proposal: Proposal):
-        self.rows, _ = density._rows(X)
+        self.rows, _ = as_rows(density.table_, density._values(X))
         with torch.no_grad():
-            vae = precise(density.vae_, torch.device("cpu"))
-            self.source = proposal.build(vae, self.rows)
+            self.source = proposal.build(density.model_.precise, self.rows)
 
     @torch.no_grad()
     def draw(self, n_draws: int, seed: int, independent: bool = False) -> Tensor:

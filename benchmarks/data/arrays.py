@@ -1,4 +1,4 @@
-"""Eleven tables of numbers to compare densities on, and their splits.
+"""Tables of numbers to compare densities on, and their splits.
 
 Three ship with scikit-learn and a fourth is made of its two sample images; the others are files of
 the data folder. The tables of ``CHOOSING`` are those on which defaults may be chosen, by
@@ -18,10 +18,11 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from sklearn.datasets import load_sample_images
+from sklearn.datasets import load_breast_cancer, load_digits, load_sample_images, load_wine
 from sklearn.model_selection import train_test_split
+from sklearn.preprocessing import StandardScaler
 
-from benchmarks import common
+from skvae.table.table import resolution
 
 CHOOSING = ("breast_cancer", "digits", "magic", "abalone", "power_plant", "banknote")
 CONFIRMING = ("wine", "patches", "wine_quality", "kin8nm", "bsds300")
@@ -33,14 +34,38 @@ FIRST_SPLIT = 10
 BSDS300_ROWS = (30_000, 10_000)
 
 
+def dequantise(X: np.ndarray) -> np.ndarray:
+    """Add uniform noise of one resolution, so that no density can win on rounding."""
+    return X + np.random.default_rng(0).uniform(-0.5, 0.5, X.shape) * [resolution(x) for x in X.T]
+
+
+def load(name: str, dequantised: bool = False) -> np.ndarray:
+    """Return one of the tables that ship with scikit-learn.
+
+    Digits are ``(x + u) / 16`` with u uniform: its pixels are integers, and some are constant.
+    """
+    if name == "digits":
+        X = load_digits().data
+        return (X + np.random.default_rng(0).uniform(size=X.shape)) / 16
+    X = {"breast_cancer": load_breast_cancer, "wine": load_wine}[name]().data
+    return dequantise(X) if dequantised else X
+
+
+def standardised_split(X: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return training and test rows, a fifth, in standard deviations of the training rows."""
+    train, test = train_test_split(X, test_size=0.2, random_state=seed)
+    scaler = StandardScaler().fit(train)
+    return scaler.transform(train), scaler.transform(test)
+
+
 def read(folder: Path | None, name: str) -> np.ndarray:
     """Return a table's rows, before any split; all tables but ``bsds300``."""
     if name in SHIPPED:
-        return patches() if name == "patches" else common.load(name)
+        return patches() if name == "patches" else load(name)
     if folder is None:
         raise ValueError(f"--data FOLDER is needed: {name} does not ship with scikit-learn.")
     X = READERS[name](folder)
-    return common.dequantise(X) if name in ROUNDED else X
+    return dequantise(X) if name in ROUNDED else X
 
 
 def split(folder: Path | None, name: str, seed: int) -> tuple[np.ndarray, np.ndarray]:
@@ -50,7 +75,7 @@ def split(folder: Path | None, name: str, seed: int) -> tuple[np.ndarray, np.nda
     """
     if name == "bsds300":
         return bsds300(folder, seed)
-    return common.split(read(folder, name), seed)
+    return standardised_split(read(folder, name), seed)
 
 
 def validation_split(train: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -113,3 +138,15 @@ READERS: dict[str, Callable[[Path], np.ndarray]] = {
     "kin8nm": lambda folder: regression(folder, "kin8nm"),
     "power_plant": lambda folder: regression(folder, "power_plant"),
 }
+
+
+def rows_to_choose_on(folder: Path, name: str) -> np.ndarray:
+    """Return the numeric columns of a table, without labels."""
+    if name == "landsat":
+        file = np.load(folder / "adbench" / "19_landsat.npz", allow_pickle=True)
+        return dequantise(file["X"].astype(float))
+    frame = pd.read_csv(folder / f"{name}.csv.gz").select_dtypes("number")
+    X = frame.drop(columns="split", errors="ignore").to_numpy(float)
+    if name == "banknote":
+        return X[:, :4]
+    return X if name == "magic" else dequantise(X)

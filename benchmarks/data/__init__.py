@@ -1,0 +1,1 @@
+"""Tables to measure on, and their splits."""

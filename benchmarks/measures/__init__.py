@@ -1,0 +1,1 @@
+"""What is measured of a model, of rows or of a process."""

@@ -1,0 +1,1 @@
+"""What skvae is measured beside."""
