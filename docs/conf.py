@@ -22,7 +22,7 @@ myst_enable_extensions = ["dollarmath"]
 
 
 def setup(app):
-    """Show the parameters of ``__init__``: Sphinx prefers ``__new__``, which refuses misspelt ones."""
+    """Show what ``__init__`` takes: Sphinx prefers ``__new__``, which refuses misspelt names."""
     for part in map(vars(skvae).get, skvae.__all__):
         if isinstance(part, type) and issubclass(part, BaseEstimator):
             part.__signature__ = inspect.signature(part)
