@@ -380,8 +380,7 @@ class VAEImputer(TransformerMixin, Scores, BaseVAE):
         if self.sample_posterior:
             filled = self._draw(values, 1, None)
         else:
-            expected = self.model_.completing(self._scoring, seed=0).expect(values)
-            filled = self._in_range(expected, values)
+            filled = self._in_range(self.model_.expect(values, self._scoring), values)
         return with_index_of(X, self._with_indicator(self._kept_rows(filled), values))
 
     def sample_imputations(

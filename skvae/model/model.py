@@ -136,6 +136,10 @@ class Model:
         """Return how rows are completed."""
         return Completing(self.precise, self.table, scoring, seed)
 
+    def expect(self, values: Float, scoring: Scoring) -> Float:
+        """Return values (n, c) with missing ones at their posterior mean, or mode."""
+        return self.completing(scoring, seed=0).expect(values)
+
     def complete(
         self,
         values: Float,

@@ -116,7 +116,7 @@ def test_the_start_with_holes_is_where_its_likelihood_is_highest(linear):
 def test_imputations_are_conditional_means(linear):
     model, X, mean, covariance = linear
     X = X[:40]
-    found = model._expect(X)
+    found = model.model_.expect(X, model._scoring)
     for row, x in zip(found, X, strict=True):
         center, spread = conditional(mean, covariance, x)
         assert_array_equal(row[~np.isnan(x)], x[~np.isnan(x)])

@@ -1,12 +1,21 @@
 """scikit-learn's own checks, all of them, none expected to fail."""
 
+import pytest
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from skvae import VAEClassifier, VAEDensity, VAEImputer, VAEOutlierDetector, VAETransformer
 
+#: Manners, which hardly any training shows as well.
+QUICK = [
+    VAEDensity(max_epochs=2),
+    VAETransformer(max_epochs=2),
+    VAEImputer(max_epochs=2),
+    VAEClassifier(max_epochs=2),
+    VAEOutlierDetector(max_epochs=2),
+]
 #: The first at defaults; the others, which share its training, with a tenth or a twentieth of the
 #: epochs, with which they pass as they do with all.
-ESTIMATORS = [
+TRAINED = [
     VAEDensity(),
     VAETransformer(max_epochs=50),
     VAEImputer(max_epochs=50),
@@ -15,6 +24,12 @@ ESTIMATORS = [
 ]
 
 
-@parametrize_with_checks(ESTIMATORS)
+@parametrize_with_checks(QUICK)
 def test_scikit_learn_check(estimator, check):
+    check(estimator)
+
+
+@pytest.mark.slow
+@parametrize_with_checks(TRAINED)
+def test_scikit_learn_check_of_trained_estimators(estimator, check):
     check(estimator)
