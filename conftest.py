@@ -21,6 +21,13 @@ def pytest_addoption(parser):
     parser.addoption("--device", default="cpu", help="device of the numeric tests: cpu, cuda, ...")
 
 
+def pytest_collection_modifyitems(items):
+    """Pages of the guide fit models as a user would: they are slow."""
+    for item in items:
+        if item.path.suffix == ".md" and item.path.parent.name == "docs":
+            item.add_marker(pytest.mark.slow)
+
+
 @pytest.fixture(scope="session")
 def device(request):
     """The device given on the command line; the test is skipped where there is none."""

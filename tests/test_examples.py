@@ -19,6 +19,7 @@ def imported(source):
     return {name.split(".")[0] for name in plain + of}
 
 
+@pytest.mark.slow
 @each_example
 def test_example_runs(path, quick_run):
     assert quick_run(".".join(path.with_suffix("").parts)).strip()

@@ -49,6 +49,7 @@ from skvae.table.table import resolution  # noqa: E402
         "images",
     ],
 )
+@pytest.mark.slow
 def test_benchmark_runs(name, quick_run):
     printed = quick_run(f"benchmarks.{name}")
     assert "nothing written" in printed
@@ -144,6 +145,7 @@ def test_readme_quotes_the_result_files(name):
     assert QUOTED[name](read_result(name)) in (ROOT / "README.md").read_text()
 
 
+@pytest.mark.slow
 def test_rows_of_the_robust_detector_have_a_density():
     x = np.random.default_rng(0).standard_t(3, size=(300, 1)) * 5 + 2
     model = robust(LINEAR | {"latent_dim": 1, "n_draws": 512}, 0.4, knee=0.5)(x, 0)

@@ -193,6 +193,7 @@ def test_a_mixed_model_trains_from_its_linear_start_and_is_scored():
 
 
 @pytest.mark.parametrize("family", [Categorical(), Binned(), LogNormal()], ids=repr)
+@pytest.mark.slow
 def test_a_linear_start_is_better_than_the_marginals(family):
     """Columns that share a cause: even before training latents explain some of it."""
     x = coded_rows(2000)[:, [2, 4]] if family.measure == "mass" else coded_rows(2000)[:, [0, 0]]

@@ -169,6 +169,7 @@ def spoilt(prior, masked=False):
     [(PriorProposal(), 2**15), (DefensiveProposal(), 2**10), (AISProposal(100), 2**7)],
     ids=repr,
 )
+@pytest.mark.slow
 def test_every_proposal_agrees_with_quadrature_given_a_context(prior, proposal, n_draws):
     vae, batch = spoilt(prior)
     batch = Batch(

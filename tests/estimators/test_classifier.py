@@ -58,6 +58,7 @@ def iris():
 # -------------------------------------------------------------------- oracles
 
 
+@pytest.mark.slow
 def test_a_linear_model_is_linear_discriminant_analysis():
     """Three columns and one factor: the pooled covariance is met exactly."""
     X, y = gaussian_classes()
@@ -71,6 +72,7 @@ def test_a_linear_model_is_linear_discriminant_analysis():
     np.testing.assert_allclose(ours.predict_log_proba(X), np.log(ours.predict_proba(X)))
 
 
+@pytest.mark.slow
 def test_scores_are_those_of_the_classes_and_of_their_mixture():
     X, y = gaussian_classes()
     ours = VAEClassifier(1, n_draws=2048, **LINEAR).fit(X, y)
@@ -101,6 +103,7 @@ def test_a_prior_multiplies_the_odds():
     np.testing.assert_allclose(given.predict_proba(X), expected, rtol=1e-6)
 
 
+@pytest.mark.slow
 def test_a_missing_cell_is_marginalised():
     X, y = gaussian_classes()
     ours = VAEClassifier(1, n_draws=2048, **LINEAR).fit(X, y)
@@ -115,6 +118,7 @@ def test_a_missing_cell_is_marginalised():
 # ------------------------------------------------------------ unlabelled rows
 
 
+@pytest.mark.slow
 def test_unlabelled_rows_show_where_the_classes_are():
     X, y, labels = moons()
     ours = VAEClassifier(2, max_epochs=60, random_state=0).fit(X, labels)
@@ -194,6 +198,7 @@ def test_what_an_unlabelled_row_is(y, classes, unknown):
     assert np.flatnonzero(labels.unknown).tolist() == unknown
 
 
+@pytest.mark.slow
 def test_strings_come_back(iris):
     X, y = iris
     names = np.array(["setosa", "versicolor", "virginica"], dtype=object)[y]
@@ -308,6 +313,7 @@ def shop(n=300, seed=0):
     return table, np.where(y == 1, "good", "bad")
 
 
+@pytest.mark.slow
 def test_mixed_tables_with_holes_are_classified():
     table, y = shop()
     few = np.where(np.arange(300) % 3 == 0, y, None)
@@ -319,6 +325,7 @@ def test_mixed_tables_with_holes_are_classified():
     assert (drawn["colour"] == "red").mean() == pytest.approx(0.8, abs=0.12)
 
 
+@pytest.mark.slow
 def test_context_and_label_go_together():
     table, y = shop()
     classifier = quick(max_epochs=60, context_features=["city"]).fit(table, y)
@@ -366,6 +373,7 @@ def test_a_prior_that_nearly_adds_up_is_made_to(iris):
     assert classifier.sample(9, random_state=0).shape == (9, 4)
 
 
+@pytest.mark.slow
 def test_a_rare_class_is_not_held_out():
     X = np.random.default_rng(0).normal(size=(2_100, 2))
     y = np.arange(2_100) % 2

@@ -69,6 +69,7 @@ def test_a_linear_model_has_the_density_of_a_regression(X):
     assert density.score(X) == pytest.approx(expected.mean(), abs=2e-3)
 
 
+@pytest.mark.slow
 def test_completions_given_a_context_are_the_gaussian_conditional(X):
     density = VAEDensity(1, context_features=[1, 3], **LINEAR).fit(X)
     context, x = X[:, [1, 3]], X[:, [0, 2, 4]]
@@ -107,6 +108,7 @@ def test_context_features_are_positions_or_a_mask(X, given):
     assert list(clone(density).fit(X).likelihoods_) == [0, 2, 4]
 
 
+@pytest.mark.slow
 def test_a_mixed_table_is_modelled_given_its_context(density):
     table = frame()
     assert list(density.likelihoods_) == ["wage", "hours", "owner"]
@@ -123,6 +125,7 @@ def test_a_mixed_table_is_modelled_given_its_context(density):
     assert density.score(table) > density.score(wrong) + 5.0
 
 
+@pytest.mark.slow
 def test_the_context_earns_nats():
     """log p(rest | context) is log p(all) - log p(context), so it is above log p(rest)."""
     table, test = frame(), frame(seed=1)
@@ -156,6 +159,7 @@ def test_polars_in_polars_out():
     assert drawn["city"].to_list() == ["Lima"] * 2 + ["Oslo"] * 2
 
 
+@pytest.mark.slow
 def test_the_given_categories_of_a_discrete_table_have_their_frequencies():
     generator = np.random.default_rng(0)
     a = generator.integers(3, size=3_000)
@@ -170,6 +174,7 @@ def test_the_given_categories_of_a_discrete_table_have_their_frequencies():
     np.testing.assert_allclose(probability, pd.crosstab(a, b, normalize="index"), atol=0.04)
 
 
+@pytest.mark.slow
 def test_holes_beside_a_context_are_marginalised_and_filled():
     table = frame().astype({"owner": object})
     table.loc[::3, "wage"] = np.nan
@@ -196,6 +201,7 @@ def test_the_transformer_goes_both_ways_given_a_context(X):
     np.testing.assert_array_equal(one[:, [1, 3]], np.repeat(X[:1, [1, 3]], 3, 0))
 
 
+@pytest.mark.slow
 def test_a_mixture_prior_is_moved_by_the_context(X):
     density = VAEDensity(1, context_features=[1, 3], prior="mixture", max_epochs=3, random_state=0)
     density.set_params(max_epochs=60).fit(X)
@@ -219,6 +225,7 @@ def test_bad_context_features_are_refused(X, parameters, message):
         VAEDensity(1, **parameters).fit(X)
 
 
+@pytest.mark.slow
 def test_a_context_far_from_any_seen_has_finite_draws_and_scores(X):
     density = VAEDensity(2, context_features=[1, 3], max_epochs=40, random_state=0).fit(X)
     far = [[5.0 + 2.0 * 1e4, -40.0]]
@@ -233,6 +240,7 @@ def test_what_transformers_return_elsewhere_does_not_matter(X):
     assert np.isfinite(density.score_samples(X)).all()
 
 
+@pytest.mark.slow
 def test_a_latent_that_only_follows_the_context_is_not_active():
     generator = np.random.default_rng(0)
     c = generator.normal(size=(400, 1))

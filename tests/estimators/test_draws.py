@@ -11,6 +11,7 @@ from skvae.likelihoods import Categorical, DiscretizedLogistic
 from .models import QUICK, causes_and_effects, quick
 
 
+@pytest.mark.slow
 def test_samples_look_like_the_table():
     generator = np.random.default_rng(0)
     frame = pd.DataFrame(
@@ -81,6 +82,7 @@ def test_digits_are_drawn_scored_and_completed_on_their_grid():
         density.score_samples(np.full((1, 64), 17.0))
 
 
+@pytest.mark.slow
 def test_a_grid_works_with_holes_and_other_columns():
     table = causes_and_effects(400)
     table["mark"] = np.random.default_rng(0).integers(0, 11, 400).astype("float32") / 10
@@ -105,6 +107,7 @@ def test_positive_numbers_stay_positive(likelihood):
     assert (drawn > 0).all()
 
 
+@pytest.mark.slow
 def test_categories_come_in_proportion():
     table = causes_and_effects(1000)
     drawn = quick(max_epochs=40).fit(table).sample(10_000, random_state=0)
@@ -141,6 +144,7 @@ def test_likelihoods_say_their_measure():
     assert density.likelihoods_.measures["visits"] == "probability"
 
 
+@pytest.mark.slow
 def test_means_of_numbers_and_modes_of_categories():
     table = causes_and_effects().assign(x=np.random.default_rng(1).normal(5, 1, 400))
     vae = VAETransformer(**{**QUICK, "max_epochs": 40}).fit(table)

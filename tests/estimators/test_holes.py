@@ -166,6 +166,7 @@ def discrete():
     return density, pd.Series(np.exp(log_p), grid).unstack()
 
 
+@pytest.mark.slow
 def test_scores_of_known_cells_are_sums_over_unknown_ones(discrete):
     density, joint = discrete
     assert joint.to_numpy().sum() == pytest.approx(1.0, abs=0.01)
@@ -183,6 +184,7 @@ def test_conditional_frequencies_are_the_models_own(discrete, known):
     assert_allclose(found, joint.loc[known] / joint.loc[known].sum(), atol=0.025)
 
 
+@pytest.mark.slow
 def test_frequencies_under_a_condition_are_the_models_own(discrete):
     density, joint = discrete
     drawn, quality = density.sample_conditional(
@@ -195,6 +197,7 @@ def test_frequencies_under_a_condition_are_the_models_own(discrete):
     assert quality.effective_sample_size[0] > 6_000
 
 
+@pytest.mark.slow
 def test_a_condition_on_top_of_known_cells(discrete):
     density, joint = discrete
     drawn = density.sample_conditional(
@@ -206,6 +209,7 @@ def test_a_condition_on_top_of_known_cells(discrete):
         assert found == pytest.approx(expected, abs=0.03)
 
 
+@pytest.mark.slow
 def test_ranges_are_those_of_rejection_sampling():
     density = VAEDensity(2, max_epochs=20, random_state=0).fit(IRIS)
     rows = density.sample(20_000, random_state=0)
@@ -239,6 +243,7 @@ def lists_of(rows):
 
 
 @pytest.mark.parametrize("library", ["pandas", "polars"])
+@pytest.mark.slow
 def test_frames_with_holes_are_completed_in_kind(library):
     frame = mixed() if library == "pandas" else in_polars(mixed())
     density = quick().fit(frame)
@@ -282,6 +287,7 @@ def test_a_row_without_an_observed_cell_scores_zero():
     assert_array_equal(result.elbo[[0, 2]], 0.0)
 
 
+@pytest.mark.slow
 def test_scores_of_rows_with_holes_do_not_depend_on_company():
     X = with_holes(IRIS)
     density = quick().fit(X)
@@ -365,6 +371,7 @@ def test_ten_proposals_at_least_for_every_draw():
     assert (quality.effective_sample_size <= quality.n_proposals).all()
 
 
+@pytest.mark.slow
 def test_uneven_weights_are_warned_of():
     density = quick(proposal="prior", max_epochs=60).fit(IRIS)
     X = np.where(np.arange(4) == 3, np.nan, IRIS) + np.eye(4)[0] * 3.0
@@ -426,6 +433,7 @@ def of_mixed():
         ({"age": (30, 34), "sold": {True}}, lambda t: t["age"].between(30, 34) & t["sold"]),
     ],
 )
+@pytest.mark.slow
 def test_conditions_hold(of_mixed, where, holds):
     rows, quality = of_mixed.sample_conditional(
         None, 40, random_state=0, where=where, return_quality=True
@@ -487,6 +495,7 @@ def test_conditions_that_hardly_ever_hold_are_met_by_draws_of_their_own(given):
     ("family", "given"),
     [("log_normal", (None, 0.05)), ("beta", (0.95, None)), ("poisson", (9.0, None))],
 )
+@pytest.mark.slow
 def test_draws_within_a_range_are_values_of_the_column(family, given):
     draw = {
         "log_normal": lambda g: g.lognormal(size=300),
@@ -500,6 +509,7 @@ def test_draws_within_a_range_are_values_of_the_column(family, given):
     assert np.isfinite(density.score_samples(drawn)).all()
 
 
+@pytest.mark.slow
 def test_values_that_few_draws_hit_are_said_to_be_few(monkeypatch):
     monkeypatch.setattr(conditions, "MAX_ROUNDS", 2)
     X = pd.DataFrame({"n": np.random.default_rng(0).integers(0, 10**6, 400)})

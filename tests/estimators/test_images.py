@@ -81,6 +81,7 @@ def test_columns_that_are_conditioned_on_are_no_pixels():
     assert model.sample(2, context=np.array([[1.0]])).shape == (2, 65)
 
 
+@pytest.mark.slow
 def test_classes_of_images():
     model = VAEClassifier(3, **{**SMALL, "max_epochs": 10}).fit(DIGITS[:400], LABELS[:400] > 4)
     assert model.score(DIGITS[400:450], LABELS[400:450] > 4) > 0.6

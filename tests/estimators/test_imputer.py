@@ -33,6 +33,7 @@ def test_only_missing_cells_change():
     assert np.isfinite(filled).all()
 
 
+@pytest.mark.slow
 def test_a_fitted_imputer_beats_the_mean():
     imputer = quick(max_epochs=60).fit(HOLES[::2])
     hidden = np.isnan(HOLES[1::2])
@@ -73,6 +74,7 @@ def test_the_index_is_kept():
     assert all(t.index.equals(frame.index) for t in imputer.sample_imputations(frame, 2))
 
 
+@pytest.mark.slow
 def test_categories_get_their_likeliest_level():
     generator = np.random.default_rng(0)
     a = generator.integers(3, size=300)
@@ -82,6 +84,7 @@ def test_categories_get_their_likeliest_level():
     assert (found["a"] == frame["a"]).mean() > 0.95
 
 
+@pytest.mark.slow
 def test_draws_differ_as_much_as_is_unknown():
     imputer = quick(max_epochs=60).fit(HOLES)
     tables = imputer.sample_imputations(HOLES, n_imputations=40, random_state=0)
@@ -106,6 +109,7 @@ def test_sample_posterior_draws_in_transform():
     assert_array_equal(clone(imputer).fit(HOLES).transform(HOLES), one)
 
 
+@pytest.mark.slow
 def test_indicators_are_added_for_columns_with_holes():
     X = np.where(np.arange(4) % 2, HOLES, IRIS)
     imputer = quick(add_indicator=True).fit(X)
@@ -140,6 +144,7 @@ def test_columns_without_a_value(keep):
 
 
 @pytest.mark.parametrize("library", ["pandas", "polars"])
+@pytest.mark.slow
 def test_set_output(library):
     imputer = quick(add_indicator=True).set_output(transform=library).fit(HOLES)
     filled = imputer.transform(HOLES)
@@ -151,6 +156,7 @@ def test_set_output(library):
     assert list(filled.columns) == list("abcd")
 
 
+@pytest.mark.slow
 def test_in_a_pipeline_and_a_grid_search():
     pipeline = make_pipeline(quick(max_epochs=20), LogisticRegression(max_iter=1_000))
     grid = {"vaeimputer__latent_dim": [1, 2]}

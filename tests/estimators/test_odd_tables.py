@@ -24,6 +24,7 @@ def test_few_rows_and_last_batches_of_one_row_train(n_rows, batch_size):
     assert np.isfinite(density.score_samples(IRIS)).all()
 
 
+@pytest.mark.slow
 def test_scales_are_bounded_by_the_resolution():
     X = np.round(load_wine().data[:, :2], 0)
     density = quick(max_epochs=40).fit(X)

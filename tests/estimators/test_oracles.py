@@ -41,6 +41,7 @@ def test_spare_latents_start_at_zero():
     assert (weight[:, n_hidden + 4 :] == 0).all()
 
 
+@pytest.mark.slow
 def test_trained_linear_vae_with_a_shared_scale_reaches_pca():
     generator = np.random.default_rng(0)
     loadings = np.linalg.qr(generator.normal(size=(6, 6)))[0][:, :2] * [2.0, 1.0]
@@ -80,6 +81,7 @@ def equal_variances(covariance):
     return rotation
 
 
+@pytest.mark.slow
 def test_shuffled_columns_score_worse():
     X = load_breast_cancer().data[:, :10]
     shuffled = X.copy()
@@ -91,6 +93,7 @@ def test_shuffled_columns_score_worse():
 
 
 @pytest.mark.parametrize("likelihood", ["auto", Gaussian(scale="column"), Gaussian(scale="row")])
+@pytest.mark.slow
 def test_density_integrates_to_one_in_one_dimension(likelihood):
     generator = np.random.default_rng(0)
     X = np.concatenate([generator.normal(-3, 0.5, 300), generator.normal(2, 1, 300)])[:, None]
@@ -100,6 +103,7 @@ def test_density_integrates_to_one_in_one_dimension(likelihood):
     assert total == pytest.approx(1.0, abs=0.02)
 
 
+@pytest.mark.slow
 def test_density_integrates_to_one_in_two_dimensions():
     generator = np.random.default_rng(0)
     angle = generator.uniform(0, 2 * np.pi, 600)
@@ -110,6 +114,7 @@ def test_density_integrates_to_one_in_two_dimensions():
     assert np.exp(density.score_samples(grid)).sum() * 0.01 == pytest.approx(1.0, abs=0.02)
 
 
+@pytest.mark.slow
 def test_probabilities_of_a_zero_one_table_sum_to_one():
     generator = np.random.default_rng(0)
     cause = generator.uniform(size=(400, 1)) < 0.4
@@ -120,6 +125,7 @@ def test_probabilities_of_a_zero_one_table_sum_to_one():
     assert np.exp(density.score_samples(cells)).sum() == pytest.approx(1.0, abs=0.02)
 
 
+@pytest.mark.slow
 def test_probabilities_of_a_discrete_table_sum_to_one():
     table = causes_and_effects()
     density = quick(max_epochs=40).fit(table)
@@ -136,6 +142,7 @@ def test_probabilities_of_a_discrete_table_sum_to_one():
     assert np.abs(frequency - p).max() < 0.015
 
 
+@pytest.mark.slow
 def test_a_table_of_every_kind_integrates_to_one():
     """A category, a count, a number with an atom at zero and one without, over a grid."""
     generator = np.random.default_rng(0)
@@ -159,6 +166,7 @@ def test_a_table_of_every_kind_integrates_to_one():
     assert total == pytest.approx(1.0, abs=0.02)
 
 
+@pytest.mark.slow
 def test_mixed_table_integrates_to_one():
     generator = np.random.default_rng(0)
     flag = (generator.uniform(size=500) < 0.3).astype(float)

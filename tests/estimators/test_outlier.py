@@ -60,6 +60,7 @@ def iris():
 # -------------------------------------------------------- closed forms
 
 
+@pytest.mark.slow
 def test_surprises_are_conditional_densities(linear):
     detector, X, mean, covariance = linear
     X = X[:30].copy()
@@ -108,6 +109,7 @@ def test_a_row_of_which_nothing_is_known_is_no_outlier(linear):
 # -------------------------------------------------------- the threshold
 
 
+@pytest.mark.slow
 def test_the_decision_is_the_score_above_the_offset(iris):
     found = iris.decision_function(IRIS)
     assert_array_equal(found, iris.score_samples(IRIS) - iris.offset_)
@@ -116,12 +118,14 @@ def test_the_decision_is_the_score_above_the_offset(iris):
 
 
 @pytest.mark.parametrize("X", [IRIS, HOLES], ids=["whole", "with holes"])
+@pytest.mark.slow
 def test_a_share_of_the_training_rows_are_outliers(X):
     detector = quick(contamination=0.1, n_draws=8)
     assert (detector.fit_predict(X) == -1).sum() == 15
     assert detector.offset_rows_ == "training"
 
 
+@pytest.mark.slow
 def test_a_threshold_without_held_out_rows_holds_for_new_ones():
     detector = VAEOutlierDetector(1, **LINEAR).fit(correlated(1_500))
     assert detector.offset_rows_ in ("drawn", "training")
@@ -141,6 +145,7 @@ def test_a_threshold_by_rows_that_were_held_out():
     assert few.offset_rows_ in ("drawn", "training")
 
 
+@pytest.mark.slow
 def test_clusters_have_outliers_although_the_model_draws_rows_between_them():
     X = make_blobs(300, random_state=0)[0]
     detector = quick(max_epochs=60, init="random", n_draws=16).fit(X)
@@ -150,6 +155,7 @@ def test_clusters_have_outliers_although_the_model_draws_rows_between_them():
     assert detector.offset_rows_ == "training"
 
 
+@pytest.mark.slow
 def test_the_rate_on_held_out_rows_tells_of_contamination():
     X = correlated(400)
     X[::20] += 30 * np.random.default_rng(1).normal(size=(20, 4))

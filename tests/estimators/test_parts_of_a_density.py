@@ -44,6 +44,7 @@ def test_polars_in_polars_out():
     assert rows.schema == frame.schema
 
 
+@pytest.mark.slow
 def test_grid_search_chooses_by_held_out_likelihood():
     search = GridSearchCV(
         quick(max_epochs=3), {"latent_dim": [1, 2], "objective": [ELBO(), IWAE(3)]}, cv=2
@@ -88,6 +89,7 @@ def test_likelihoods_by_column():
 
 
 @pytest.mark.parametrize("scale", ["cell", "row", "column", "shared", 0.3])
+@pytest.mark.slow
 def test_every_scale_trains(scale):
     density = quick(likelihood=Gaussian(scale=scale), max_epochs=20).fit(IRIS)
     start = quick(likelihood=Gaussian(scale=scale), max_epochs=0).fit(IRIS)

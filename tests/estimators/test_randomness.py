@@ -3,6 +3,7 @@
 import threading
 
 import numpy as np
+import pytest
 import torch
 from numpy.testing import assert_array_equal
 
@@ -45,6 +46,7 @@ def test_nothing_global_is_touched():
     assert state() == before
 
 
+@pytest.mark.slow
 def test_fits_in_threads_equal_fits_one_by_one():
     expected = [quick(random_state=s, dropout=0.2).fit(IRIS).score(IRIS) for s in range(4)]
     found = [None] * 4

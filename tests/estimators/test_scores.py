@@ -38,6 +38,7 @@ def test_more_draws_tighten_the_bound():
     assert gains[0] > gains[1]
 
 
+@pytest.mark.slow
 def test_prior_and_encoder_proposals_agree():
     # With a wide fixed scale the posterior is near the prior, so both are good proposals.
     density = quick(likelihood=Gaussian(scale=1.0), max_epochs=30, n_draws=4096).fit(IRIS)
@@ -50,6 +51,7 @@ PROPOSALS = ["prior", "encoder", "laplace", "defensive", AISProposal(n_temperatu
 
 
 @pytest.mark.parametrize("proposal", PROPOSALS, ids=str)
+@pytest.mark.slow
 def test_every_proposal_agrees_within_its_error_bars(proposal):
     # With a prior of one mode, as the encoder alone may miss the others.
     plain = {"prior": "standard_normal", "likelihood": Gaussian(scale=1.0)}
@@ -86,6 +88,7 @@ SHORT = AISProposal(n_temperatures=10)
 
 
 @pytest.mark.parametrize("proposal", [*PROPOSALS[2:-1], SHORT], ids=str)
+@pytest.mark.slow
 def test_a_score_depends_on_neither_working_memory_nor_company(proposal):
     X = load_wine().data
     density = VAEDensity(3, max_epochs=5, random_state=0, proposal=proposal, n_draws=16).fit(X)

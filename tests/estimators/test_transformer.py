@@ -42,6 +42,7 @@ def test_transform_belongs_to_the_row():
     assert_allclose(vae.transform(X[::-1]), Z[::-1], rtol=0, atol=1e-12)
 
 
+@pytest.mark.slow
 def test_inverse_transform_is_in_the_users_units_and_columns():
     frame = pd.DataFrame(X, columns=list("abcd")).assign(large=X[:, 2] > 4)
     vae = quick(latent_dim=4, max_epochs=60).fit(frame)
@@ -63,6 +64,7 @@ def test_set_output_and_feature_names():
     assert isinstance(vae.sample(2), np.ndarray)
 
 
+@pytest.mark.slow
 def test_in_a_pipeline_and_a_grid_search():
     pipeline = Pipeline(
         [("scale", StandardScaler()), ("vae", quick()), ("clf", LogisticRegression())]
@@ -79,6 +81,7 @@ def test_the_same_model_as_the_density():
     )
 
 
+@pytest.mark.slow
 def test_digits_keep_their_classes():
     digits, labels = load_digits(return_X_y=True)
     digits = StandardScaler().fit_transform(digits)

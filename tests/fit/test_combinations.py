@@ -78,12 +78,14 @@ def check(*chosen):
 
 @pytest.mark.parametrize("objective", of("objective"), ids=str)
 @pytest.mark.parametrize("prior", of("prior"), ids=str)
+@pytest.mark.slow
 def test_every_prior_posterior_bound_and_number_of_layers(prior, objective):
     for others in itertools.product(of("posterior"), of("latent_dim")):
         check(prior, objective, *others)
 
 
 @pytest.mark.parametrize("parameter", [p for p in PARAMETERS if p not in RECIPES])
+@pytest.mark.slow
 def test_everything_else_with_everything_else(parameter):
     default = [("proposal", "'defensive'"), ("prior", "'mixture'"), ("latent_dim", "16")]
     for setting, other in itertools.product(of(parameter), SETTINGS):

@@ -6,7 +6,6 @@ import pytest
 
 from skvae import VAEDensity
 from skvae.fit.likelihoods import (
-    Likelihoods,
     choose_families,
     marginal_log_prob,
     models,
@@ -23,6 +22,7 @@ from skvae.likelihoods import (
     Poisson,
     StudentT,
 )
+from skvae.model.measures import Likelihoods
 from skvae.table.container import Container
 from skvae.table.table import Table
 

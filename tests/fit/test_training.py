@@ -99,6 +99,7 @@ def test_small_tables_are_fitted_again_to_all_rows(monkeypatch):
     assert once.score(IRIS) != again.score(IRIS)
 
 
+@pytest.mark.slow
 def test_training_improves_on_the_start():
     X = load_breast_cancer().data
     start = VAEDensity(4, init="linear", max_epochs=0, random_state=0).fit(X[::2])
@@ -115,6 +116,7 @@ def test_latents_to_spare_do_not_hide_clusters_from_the_start_of_a_mixture():
     assert many == pytest.approx(enough, abs=0.1)  # 0.39 less where noise is clustered, too
 
 
+@pytest.mark.slow
 def test_latents_are_as_many_as_the_numbers_of_a_row_up_to_sixteen():
     table = pd.DataFrame({"a": IRIS[:, 0], "level": list("abc") * 50, "yes": [True, False] * 75})
     for X, numbers in (
@@ -125,6 +127,7 @@ def test_latents_are_as_many_as_the_numbers_of_a_row_up_to_sixteen():
         assert quick(latent_dim="auto").fit(X).vae_.n_latent == numbers
 
 
+@pytest.mark.slow
 def test_latents_are_as_many_as_columns_where_these_start_better():
     rng = np.random.default_rng(0)
 

@@ -27,6 +27,7 @@ def test_chains_reach_the_likelihood_of_a_linear_model():
     assert shift.max() < 4.5 / 8  # of 64 chains
 
 
+@pytest.mark.slow
 def test_the_two_sides_meet_on_rows_of_the_model():
     vae, covariance = linear_model(5, 2)
     generator = torch.Generator().manual_seed(0)
@@ -48,6 +49,7 @@ def test_the_two_sides_meet_on_rows_of_the_model():
     assert ((upper - lower) > -0.5).all()
 
 
+@pytest.mark.slow
 def test_a_short_way_is_loose_on_both_sides():
     vae, _ = linear_model(5, 2)
     gaps = []

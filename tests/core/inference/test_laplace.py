@@ -217,6 +217,7 @@ def test_what_is_missing_is_drawn_from_the_prior():
     ],
     ids=repr,
 )
+@pytest.mark.slow
 def test_every_proposal_agrees_with_quadrature(proposal, n_draws, family):
     vae, batch = curved_model(family)
     some = batch[:6]

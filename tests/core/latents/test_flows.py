@@ -49,6 +49,7 @@ def test_a_density_is_that_of_noise_times_the_jacobian(n_latent, coupling):
 
 
 @torch.no_grad()
+@pytest.mark.slow
 def test_a_density_integrates_to_one():
     line = torch.linspace(-60, 60, 2401).double()  # its tails are heavy
     log_p = FlowDistribution(flow(), 2).log_prob(torch.cartesian_prod(line, line))
@@ -76,6 +77,7 @@ def test_rows_of_a_batch_are_flows_of_their_own():
 
 
 @pytest.mark.parametrize("posterior", [FlowPosterior(), FlowPosterior(1, ())], ids=repr)
+@pytest.mark.slow
 def test_a_bent_posterior_weighs_a_linear_model_rightly(posterior):
     vae, covariance = linear_model(posterior=posterior)
     bent(vae.encoder.posterior.flow, torch.Generator().manual_seed(3), 0.05)

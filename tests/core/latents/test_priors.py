@@ -75,6 +75,7 @@ PRIORS = {
     ],
     ids=repr,
 )
+@pytest.mark.slow
 def test_every_proposal_agrees_with_quadrature_under_every_prior(proposal, n_draws, case):
     vae, batch = model(*case)
     line = torch.linspace(-12, 12, 601, dtype=torch.float64)

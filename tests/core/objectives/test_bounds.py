@@ -164,6 +164,7 @@ def test_the_doubly_reparameterised_gradient_has_the_mean_of_iwae(recipe):
     assert (ours.var(0) < theirs.var(0)).all()
 
 
+@pytest.mark.slow
 def test_iwae_drowns_in_noise_where_the_doubly_reparameterised_gradient_gets_clearer():
     vae, covariance = spoiled()
     x = rows_of(covariance, n=1)
