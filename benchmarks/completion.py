@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -23,11 +24,13 @@ from threadpoolctl import threadpool_limits
 from benchmarks.data.frames import read, small
 from benchmarks.measures.fidelity import is_discrete, two_sample_auc
 from benchmarks.measures.holes import codes
-from benchmarks.report.results import arguments, write_result
+from benchmarks.report.results import Record, ResultFile, arguments
 from skvae import CompletionQuality, VAEDensity
 
 #: Test rows completed, and others compared with.
 MOST_ROWS = 2_000
+MEASURES = ("two_sample_auc", "rows_a_second", "median_effective_sample_size",
+            "given_more_proposals", "decided_by_few", "fit_seconds")  # fmt: skip
 #: A given half, and the training rows, to rows completed.
 Complete = Callable[[pd.DataFrame, pd.DataFrame, np.random.Generator], pd.DataFrame]
 
@@ -93,26 +96,50 @@ def by_model(model: VAEDensity, qualities: list[CompletionQuality]) -> Complete:
     return complete
 
 
-def summary(
-    runs: list[dict[str, Any]], qualities: list[CompletionQuality], n_draws: int
-) -> dict[str, dict[str, float]]:
-    """Return means over the halves of the columns, and how good the model's proposals were."""
-    means = {
-        way: {
-            m: float(np.mean([run[m] for run in runs if run["way"] == way]))
-            for m in ("two_sample_auc", "rows_a_second")
-        }
-        for way in dict.fromkeys(run["way"] for run in runs)
-    }
+def of_model(
+    model: VAEDensity, seconds: float, qualities: list[CompletionQuality]
+) -> dict[str, float]:
+    """Return how good a model's proposals were, and how long it trained."""
     sizes = np.concatenate([q.effective_sample_size for q in qualities])
-    again = np.concatenate([q.n_proposals > n_draws for q in qualities])
+    again = np.concatenate([q.n_proposals > model.n_draws for q in qualities])
     few = np.concatenate([q.decided_by_few for q in qualities])
-    means["VAEDensity"] |= {
+    return {
         "median_effective_sample_size": float(np.median(sizes)),
         "given_more_proposals": float(again.mean()),
         "decided_by_few": float(few.mean()),
+        "fit_seconds": seconds,
     }
-    return means
+
+
+def summary(runs: list[Record]) -> dict[str, dict[str, float]]:
+    """Return means over the halves of the columns of what was measured, by way."""
+    found: dict[str, dict[str, list[float]]] = {}
+    for run in runs:
+        of = found.setdefault(run["way"], {})
+        for measure in run.keys() & MEASURES:
+            of.setdefault(measure, []).append(run[measure])
+    return {
+        way: {measure: float(np.mean(of[measure])) for measure in MEASURES if measure in of}
+        for way, of in found.items()
+    }
+
+
+RESULTS = ResultFile("completion", ("way", "seed"), summary)
+
+
+def runs(
+    train: pd.DataFrame, parts: list[pd.DataFrame], n_halves: int, quick: bool
+) -> Iterator[Record]:
+    """Yield every way on every half of the columns, and then what belongs to no half."""
+    qualities: list[CompletionQuality] = []
+    model, seconds = fitted(train, quick)
+    ways = {"VAEDensity": by_model(model, qualities), "hot deck": hot_deck, "shuffled": shuffled}
+    for seed, (way, complete) in product(range(n_halves), ways.items()):
+        yield {"way": way, "seed": seed, **measure(complete, train, parts, seed)}
+    drawn = model.sample(len(parts[0]), random_state=0)
+    yield {"way": "nothing given", "seed": 0, "two_sample_auc": two_sample_auc(parts[1], drawn)}
+    yield {"way": "real rows", "seed": 0, "two_sample_auc": two_sample_auc(*parts)}
+    yield {"way": "proposals", "seed": 0, **of_model(model, seconds, qualities)}
 
 
 def main() -> None:
@@ -127,34 +154,12 @@ def main() -> None:
     train, test = (t.astype({n: "category" for n in t if is_discrete(t[n])}) for t in tables)
     order = np.random.default_rng(0).permutation(len(test))[: 2 * MOST_ROWS]
     parts = [test.iloc[rows].reset_index(drop=True) for rows in np.array_split(order, 2)]
-    qualities: list[CompletionQuality] = []
+    n_halves = 1 if options.quick else options.halves
     with threadpool_limits(1):
-        model, seconds = fitted(train, options.quick)
-        ways = {
-            "VAEDensity": by_model(model, qualities),
-            "hot deck": hot_deck,
-            "shuffled": shuffled,
-        }
-        runs = [
-            {"way": way, "seed": seed, **measure(complete, train, parts, seed)}
-            for seed in range(1 if options.quick else options.halves)
-            for way, complete in ways.items()
-        ]
-        drawn = model.sample(len(parts[0]), random_state=0)
-        nothing_given, real = two_sample_auc(parts[1], drawn), two_sample_auc(*parts)
-    means = summary(runs, qualities, model.n_draws)
-    for name, row in means.items():
-        print(name, {k: round(v, 4) for k, v in row.items()})
-    print(f"drawn rows, nothing given: {nothing_given:.4f}; real rows: {real:.4f}")
-    result = {
-        "means": means,
-        "two_sample_auc_nothing_given": nothing_given,
-        "two_sample_auc_real_rows": real,
-        "rows": len(parts[0]),
-        "fit_seconds": seconds,
-        "runs": runs,
-    }
-    write_result("completion", result, options.quick)
+        every = runs(train, parts, n_halves, options.quick)
+        found = RESULTS.add(every, options.quick, rows=len(parts[0]))
+    for way, means in found.items():
+        print(way, {measure: round(value, 4) for measure, value in means.items()})
 
 
 if __name__ == "__main__":

@@ -14,7 +14,8 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -27,7 +28,7 @@ from sklearn.svm import SVC
 from benchmarks.data.arrays import load
 from benchmarks.data.frames import TARGETS, read, small
 from benchmarks.measures.fidelity import in_dtypes_of, two_sample_auc
-from benchmarks.report.results import arguments, read_result, write_result
+from benchmarks.report.results import Record, ResultFile, arguments
 from skvae import VAEClassifier
 
 #: Rows, their labels, other rows, their labels; a classifier; the parameters of ours.
@@ -145,16 +146,23 @@ def accuracy(model: VAEClassifier, test: pd.DataFrame, of_test: pd.Series) -> fl
     return float(model.score(test[:2_000], of_test[:2_000]))
 
 
+RESULTS = ResultFile("conditional_samples", ("table",))
+
+
+def run(names: list[str], folder: Path | None) -> Iterator[Record]:
+    """Yield what is measured on each table."""
+    for name in names:
+        found = {"table": name, **measure(TASKS[name](folder))}
+        print(json.dumps(found, indent=1), flush=True)
+        yield found
+
+
 def main() -> None:
     """Measure the tables."""
     parser = arguments("Rows drawn of a wanted class.")
     parser.add_argument("--tables", nargs="+", default=["digits"], choices=list(TASKS))
     args = parser.parse_args()
-    tables = read_result("conditional_samples").get("tables", {})
-    for name in ["small"] if args.quick else args.tables:
-        tables[name] = found = measure(TASKS[name](args.data))
-        print(name, json.dumps(found, indent=1), flush=True)
-        write_result("conditional_samples", {"tables": tables}, args.quick)
+    RESULTS.add(run(["small"] if args.quick else args.tables, args.data), args.quick)
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ standardised columns, with 2,000 draws. A row of the result is one variant of th
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from sklearn.preprocessing import StandardScaler
 
 from benchmarks.data.arrays import rows_to_choose_on
 from benchmarks.peers.densities import mixture_by_validation, quietly
-from benchmarks.report.results import arguments, write_result
+from benchmarks.report.results import Record, ResultFile, arguments
 from skvae import VAEDensity
 from skvae.likelihoods import Gaussian
 from skvae.objectives import ELBO, IWAE
@@ -81,6 +82,22 @@ def run(folder: Path, case: tuple[str, int], seed: int, variant: str) -> dict[st
     }
 
 
+def summary(runs: list[Record]) -> dict[str, dict[str, float]]:
+    """Return the means over seeds, by table and variant."""
+    means = pd.DataFrame(runs).pivot_table("mean", "variant", ["table", "rows"]).round(3)
+    return {f"{table}, {n} rows": means[table, n].to_dict() for table, n in means.columns}
+
+
+RESULTS = ResultFile("defaults", ("table", "rows", "seed", "variant"), summary)
+
+
+def shown(runs: Iterable[Record]) -> Iterator[Record]:
+    """Yield runs, and print each."""
+    for found in runs:
+        print(*found.values(), flush=True)
+        yield found
+
+
 def main() -> None:
     """Run every variant on every table."""
     parser = arguments(__doc__.splitlines()[0])
@@ -95,15 +112,8 @@ def main() -> None:
         for seed in range(options.seeds)
         for variant in (PEER, *VARIANTS)
     ]
-    runs = []
-    for found in Parallel(options.jobs, return_as="generator")(jobs):
-        runs.append(found)
-        print(*found.values(), flush=True)
-    means = pd.DataFrame(runs).pivot_table("mean", "variant", ["table", "rows"]).round(3)
-    print(means.to_string())
-    table = {f"{t}, {n} rows": means[t, n].to_dict() for t, n in means.columns}
-    result = {"seeds": list(range(options.seeds)), "means": table, "runs": runs}
-    write_result("defaults", result, options.quick)
+    runs = Parallel(options.jobs, return_as="generator")(jobs)
+    print(pd.DataFrame(RESULTS.add(shown(runs), options.quick)).to_string())
 
 
 if __name__ == "__main__":

@@ -29,7 +29,7 @@ from sklearn.neighbors import KNeighborsRegressor
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 
-from benchmarks.report.results import arguments, write_result
+from benchmarks.report.results import Record, ResultFile, arguments
 from skvae import VAETransformer
 from skvae.likelihoods import Gaussian
 from skvae.objectives import Denoising
@@ -180,7 +180,7 @@ def ahead(values: np.ndarray, of: np.ndarray) -> dict[str, float]:
     }
 
 
-def summary(runs: list[dict[str, Any]]) -> dict[str, Any]:
+def summary_of_size(runs: list[Record]) -> dict[str, Any]:
     """Return means, and differences to Isomap of rows as they are and of smoothed rows."""
     columns = {
         method: np.array([run["methods"][method]["accuracy"] for run in runs])
@@ -196,6 +196,15 @@ def summary(runs: list[dict[str, Any]]) -> dict[str, Any]:
     }
 
 
+def summary(runs: list[Record]) -> dict[str, Any]:
+    """Return the same for each number of latents."""
+    sizes = dict.fromkeys(run["k"] for run in runs)
+    return {str(k): summary_of_size([run for run in runs if run["k"] == k]) for k in sizes}
+
+
+RESULTS = ResultFile("digits_pipeline", ("k", "seed"), summary)
+
+
 def main() -> None:
     """Run all splits and write means, errors and wins."""
     parser = arguments(__doc__.splitlines()[0])
@@ -205,13 +214,12 @@ def main() -> None:
     sizes = SIZES[:1] if options.quick else SIZES
     epochs, n_rows = (5, 300) if options.quick else (100, None)
     cases = itertools.product(seeds, sizes)
-    runs = Parallel(options.jobs)(delayed(run)(k, s, epochs, n_rows) for s, k in cases)
-    table = {str(k): summary([r for r in runs if r["k"] == k]) for k in sizes}
-    for k, rows in table.items():
+    runs = Parallel(options.jobs, return_as="generator")(
+        delayed(run)(k, s, epochs, n_rows) for s, k in cases
+    )
+    for k, rows in RESULTS.add(runs, options.quick, max_epochs=epochs).items():
         for method, row in rows.items():
             print(k, method, row["mean"], row["to_isomap"])
-    result = {"seeds": list(seeds), "max_epochs": epochs, "table": table, "runs": runs}
-    write_result("digits_pipeline", result, options.quick)
 
 
 if __name__ == "__main__":

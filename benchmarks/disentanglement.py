@@ -25,7 +25,7 @@ from sklearn.metrics import mutual_info_score
 from threadpoolctl import threadpool_limits
 from torch import nn
 
-from benchmarks.report.results import Runs, arguments
+from benchmarks.report.results import Record, ResultFile, arguments, told
 from skvae import VAETransformer
 from skvae.objectives import Beta, BetaTC
 
@@ -35,7 +35,7 @@ OBJECTIVES: dict[str, Any] = {
     "beta-TCVAE, 6": BetaTC(beta=6.0),
 }
 SEEDS = range(10)
-RUNS = Runs("disentanglement", ("runs",), ("objective", "seed"))
+RESULTS = ResultFile("disentanglement", ("objective", "seed"))
 #: Bins of a latent, by Locatello et al.
 N_BINS = 20
 #: Batches with a factor fixed, by Kim and Mnih, and their images, by Locatello et al.
@@ -146,21 +146,19 @@ def run(
 
 def do(options: argparse.Namespace, X: np.ndarray, factors: np.ndarray) -> None:
     """Run what is wanted, seed by seed, and write each run when it is done."""
-    done = RUNS.done("runs") if options.missing else set()
+    done = RESULTS.done() if options.missing else set()
     cases = [(o, s) for s in SEEDS for o in OBJECTIVES if (o, s) not in done]
     jobs = (delayed(run)(*case, X, factors, options.max_epochs) for case in cases)
-    for record in Parallel(options.jobs, return_as="generator_unordered")(jobs):
-        RUNS.append("runs", record)
-        show(record)
+    runs = Parallel(options.jobs, return_as="generator_unordered")(jobs)
+    RESULTS.add(told(runs, len(cases), line))
 
 
-def show(record: dict[str, Any]) -> None:
-    """Print a run."""
-    print(
-        f"{record['objective']}, seed {record['seed']}: MIG {record['mig']:.3f}, FactorVAE "
-        f"{record['factor_vae']:.3f}, ELBO {record['reconstruction'] - record['kl']:.1f}, "
-        f"{record['active_units']} latents, {record['seconds']:.0f} s",
-        flush=True,
+def line(run: Record) -> str:
+    """Return a run in one line."""
+    return (
+        f"{run['objective']}, seed {run['seed']}: MIG {run['mig']:.3f}, FactorVAE "
+        f"{run['factor_vae']:.3f}, ELBO {run['reconstruction'] - run['kl']:.1f}, "
+        f"{run['active_units']} latents, {run['seconds']:.0f} s"
     )
 
 
@@ -168,7 +166,7 @@ def summary() -> str:
     """Return means, standard deviations and medians over seeds, a line for each objective."""
     lines = []
     for objective in OBJECTIVES:
-        of = [r for r in RUNS.load()["runs"] if r["objective"] == objective]
+        of = RESULTS.runs(objective=objective)
         parts = [f"{objective}, {len(of)} seeds"]
         for name in ("factor_vae", "mig"):
             values = np.array([r[name] for r in of])
@@ -188,8 +186,8 @@ def main() -> None:
     parser.add_argument("--summary", action="store_true", help="print what is written, run nothing")
     options = parser.parse_args()
     if options.quick:
-        show(run("beta-TCVAE, 6", 0, *squares(), max_epochs=2))
-        print("--quick: nothing written")
+        runs = [run("beta-TCVAE, 6", 0, *squares(), max_epochs=2)]
+        RESULTS.add(told(runs, 1, line), quick=True)
         return
     if not options.summary:
         do(options, *dsprites(options.data))

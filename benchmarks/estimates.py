@@ -2,13 +2,15 @@
 
 Models are default ``VAEDensity`` (and other likelihoods and posteriors) on split 0, with 8 latents
 for breast cancer and 16 for digits. An error is the difference from 20,000 defensive draws; the
-judge of those is annealed importance sampling. ``--quick`` makes a small run.
+judge of those is annealed importance sampling. ``--parts`` measures default estimates of models of
+breast cancer with one part changed: those that are named or all. ``--quick`` makes a small run.
 """
 
 from __future__ import annotations
 
+import argparse
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -20,7 +22,7 @@ from torch import Tensor
 from benchmarks.data.arrays import load
 from benchmarks.data.arrays import standardised_split as split
 from benchmarks.measures.draws import Weights
-from benchmarks.report.results import arguments, read_result, write_result
+from benchmarks.report.results import Record, ResultFile, arguments
 from skvae import VAEDensity
 from skvae.core import effective_sample_size, log_marginal, pareto_k, standard_error
 from skvae.likelihoods import Gaussian
@@ -167,25 +169,32 @@ def judge(
     }
 
 
-def show(result: dict[str, Any]) -> None:
-    """Print the result of one model."""
-    print(f"\n{result['table']}, {result['variant']}: {result['reference']}")
-    for name, by_draws in result["proposals"].items():
-        for n_draws, kinds in by_draws.items():
-            for kind, row in kinds.items():
-                print(
-                    f"  {name:10}{n_draws:>5} {kind:13} rms {row['rms_error']:.3f}  "
-                    f"covered {row['covered_by_3_standard_errors']:.3f}  "
-                    f"bar/error {row['median_bar_over_median_error']:.2f}  "
-                    f"of the mean {row['rms_error_of_the_mean']:.4f}  "
-                    f"largest {row['largest_error']:.2f}"
-                )
-    if "annealed" in result:
-        print(f"  annealed: {result['annealed']}")
+def shown(runs: Iterable[Record]) -> Iterator[Record]:
+    """Yield runs, and print the errors of each."""
+    for result in runs:
+        print(f"\n{result['table']}, {result['variant']}: {result['reference']}")
+        for name, by_draws in result["proposals"].items():
+            for n_draws, kinds in by_draws.items():
+                for kind, row in kinds.items():
+                    print(f"  {name:10}{n_draws:>5} {kind:13} {errors(row)}", flush=True)
+        print(f"  annealed: {result.get('annealed', 'not run')}")
+        yield result
 
 
-def run_part(name: str, quick: bool) -> dict[str, Any]:
-    """Fit one model with a part changed, and measure its estimates."""
+def errors(row: dict[str, float]) -> str:
+    """Return the errors of an estimate in one line."""
+    return (
+        f"rms {row['rms_error']:.3f}  bias {row['bias']:.4f}  "
+        f"covered {row['covered_by_3_standard_errors']:.3f}  "
+        f"bar/error {row['median_bar_over_median_error']:.2f}  "
+        f"of the mean {row['rms_error_of_the_mean']:.4f}  largest {row['largest_error']:.2f}  "
+        f"effective {row['effective_share']:.2f}  "
+        f"k > 0.7 {row['share_of_rows_with_k_above_0.7']:.3f}"
+    )
+
+
+def run_part(name: str, quick: bool) -> Record:
+    """Fit one model with a part changed, and measure the default estimates of it."""
     torch.set_num_threads(1)
     train, rows = split(load("breast_cancer"), 0)
     parameters = PLAIN | PARTS[name] | ({"max_epochs": 3} if quick else {})
@@ -194,39 +203,48 @@ def run_part(name: str, quick: bool) -> dict[str, Any]:
     seconds = time.process_time() - start
     weights = Weights(density, rows[:10] if quick else rows, DefensiveProposal())
     value, error = weights.reference(2_000 if quick else 20_000)
-    n_seeds, kinds = 2 if quick else N_SEEDS_BY_PART, ("quasi-random",)
+    n_seeds = 2 if quick else N_SEEDS_BY_PART
+    found = {str(n): accuracy(weights, n, value, error, n_seeds, KINDS[:1]) for n in DRAWS}
     return {
+        "table": "breast_cancer",
+        "variant": name,
         "parameters": PARTS[name],
         "seconds": seconds,
         "reference": {"mean": float(value.mean()), "median_standard_error": float(error.median())},
-        "draws": {
-            str(n): accuracy(weights, n, value, error, n_seeds, kinds)["quasi-random"]
-            for n in DRAWS
-        },
+        "proposals": {"defensive": found},
     }
 
 
-def show_part(name: str, result: dict[str, Any]) -> None:
-    """Print the result of one model."""
-    print(f"{name}: mean {result['reference']['mean']:.3f}, {result['seconds']:.0f} s")
-    for n_draws, row in result["draws"].items():
-        print(
-            f"  {n_draws:>5}  rms {row['rms_error']:.3f}  bias {row['bias']:.4f}  "
-            f"covered {row['covered_by_3_standard_errors']:.3f}  "
-            f"bar/error {row['median_bar_over_median_error']:.2f}  "
-            f"largest {row['largest_error']:.2f}  effective {row['effective_share']:.2f}  "
-            f"k > 0.7 {row['share_of_rows_with_k_above_0.7']:.3f}",
-            flush=True,
+def cases(quick: bool) -> list[tuple[str, str]]:
+    """Return tables and variants."""
+    if quick:
+        return [("breast_cancer", "default")]
+    return [
+        ("digits", "default"),
+        ("breast_cancer", "default"),
+        *(("digits", v) for v in VARIANTS if v.startswith("bernoulli")),
+        *(("breast_cancer", v) for v in VARIANTS if v[:4] in ("diag", "scal")),
+    ]
+
+
+def parts(options: argparse.Namespace) -> Sequence[str]:
+    """Return the parts that are named, or all of them; without ``--parts`` some if quick."""
+    if options.parts is None:
+        return QUICK_PARTS if options.quick else ()
+    return options.parts or [*PARTS]
+
+
+def runs(options: argparse.Namespace) -> Iterator[Record]:
+    """Yield a run for each variant, but with ``--parts``, and for each part."""
+    if options.parts is None:
+        yield from Parallel(options.jobs, return_as="generator")(
+            delayed(run)(*case, options.quick) for case in cases(options.quick)
         )
+    for name in parts(options):
+        yield run_part(name, options.quick)
 
 
-def by_part(names: Sequence[str], quick: bool) -> dict[str, Any]:
-    """Measure models with one part changed; the others keep what the result file has."""
-    found = read_result("estimates").get("by_part", {})
-    for name in names:
-        found[name] = run_part(name, quick)
-        show_part(name, found[name])
-    return found
+RESULTS = ResultFile("estimates", ("table", "variant"))
 
 
 def main() -> None:
@@ -234,30 +252,7 @@ def main() -> None:
     parser = arguments(__doc__.splitlines()[0])
     parser.add_argument("--parts", nargs="*", choices=list(PARTS), help="measure these parts alone")
     options = parser.parse_args()
-    quick = options.quick
-    if options.parts is not None:
-        of_parts = {"by_part": by_part(options.parts or [*PARTS], quick)}
-        write_result("estimates", kept("models") | of_parts, quick)
-        return
-    cases = [("digits", "default"), ("breast_cancer", "default")]
-    if not quick:
-        cases += [("digits", v) for v in VARIANTS if v.startswith("bernoulli")]
-        cases += [("breast_cancer", v) for v in VARIANTS if v[:4] in ("diag", "scal")]
-    else:
-        cases = cases[1:]
-    results = []
-    for result in Parallel(options.jobs, return_as="generator")(
-        delayed(run)(*case, quick) for case in cases
-    ):
-        results.append(result)
-        show(result)
-    parts = by_part(QUICK_PARTS, quick) if quick else kept("by_part").get("by_part", {})
-    write_result("estimates", {"models": results, "by_part": parts}, quick)
-
-
-def kept(name: str) -> dict[str, Any]:
-    """Return a part of the result file as it is."""
-    return {k: v for k, v in read_result("estimates").items() if k == name}
+    RESULTS.add(shown(runs(options)), options.quick)
 
 
 if __name__ == "__main__":

@@ -17,11 +17,12 @@ draws itself, with cells of other such rows planted in them: what a model that i
 
 Held-out rows are those of five folds; of breast cancer of the first two, and 500 of the first fold
 of wine quality, which needs ``--data FOLDER``. ``--only`` and ``--models`` name the tables and
-models to run, whose entries replace those of the file.
+models to run.
 """
 
 from __future__ import annotations
 
+import argparse
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -35,7 +36,7 @@ from sklearn.model_selection import KFold
 from sklearn.preprocessing import StandardScaler
 
 from benchmarks.data import arrays as tables
-from benchmarks.report.results import arguments, read_result, write_result
+from benchmarks.report.results import Record, ResultFile, arguments
 from skvae import VAEOutlierDetector
 
 Rows = NDArray[np.float64]
@@ -138,24 +139,27 @@ def ceiling(detector: VAEOutlierDetector, n_train: int, n: int, at_least: float)
     return found_first({LESS: by_us(detector, rows)[LESS]}, column)[LESS]
 
 
-def shares(of_folds: list[dict[str, dict[str, list[bool]]]]) -> dict[str, dict[str, Any]]:
-    """Return the share of rows whose planted cell is found first, over all folds."""
-    result: dict[str, dict[str, Any]] = {}
-    for swap in SWAPS:
-        names = list(of_folds[0][swap])
-        hits = {name: np.concatenate([of[swap][name] for of in of_folds]) for name in names}
-        result[swap] = {"rows": len(hits["|z|"])}
-        result[swap] |= {name: round(float(of.mean()), 4) for name, of in hits.items()}
-    return result
+def shares(name: str, of_folds: list[dict[str, dict[str, list[bool]]]]) -> Iterator[Record]:
+    """Yield the share of rows whose planted cell is found first, by swap and method."""
+    for swap, methods in of_folds[0].items():
+        for method in methods:
+            hits = np.concatenate([of[swap][method] for of in of_folds])
+            share = round(float(hits.mean()), 4)
+            of = {"table": name, "swap": swap, "method": method}
+            yield {**of, "rows": len(hits), "share": share}
 
 
-def show(name: str, result: dict[str, dict[str, Any]]) -> None:
-    """Print the shares of one table."""
-    for swap, row in result.items():
-        print(f"{name}, {swap} swaps, {row['rows']} rows")
-        for method, share in row.items():
-            if method != "rows":
-                print(f"  {share:6.1%}  {method}", flush=True)
+RESULTS = ResultFile("explain", ("table", "swap", "method"))
+
+
+def runs(options: argparse.Namespace) -> Iterator[Record]:
+    """Yield the shares of all tables, or of those named, and print them."""
+    models = QUICK if options.quick else {m: MODELS[m] for m in options.models or MODELS}
+    for name in options.only or (("wine",) if options.quick else TABLES):
+        parts = enumerate(folds(name, options.data, options.quick))
+        for found in shares(name, [run(*rows, fold, models) for fold, rows in parts]):
+            print("{table}, {swap} swaps, {rows} rows: {share:6.1%}  {method}".format(**found))
+            yield found
 
 
 def main() -> None:
@@ -165,15 +169,7 @@ def main() -> None:
     parser.add_argument("--models", nargs="+", choices=MODELS, help="models to run")
     options = parser.parse_args()
     torch.set_num_threads(1)
-    results = read_result("explain").get("tables", {})
-    models = QUICK if options.quick else {m: MODELS[m] for m in options.models or MODELS}
-    for name in options.only or (("wine",) if options.quick else TABLES):
-        parts = enumerate(folds(name, options.data, options.quick))
-        found = shares([run(*rows, fold, models) for fold, rows in parts])
-        show(name, found)
-        before = results.get(name, {})
-        results[name] = {swap: before.get(swap, {}) | row for swap, row in found.items()}
-        write_result("explain", {"swaps": SWAPS, "tables": results}, options.quick)
+    RESULTS.add(runs(options), options.quick, swaps=SWAPS)
 
 
 if __name__ == "__main__":

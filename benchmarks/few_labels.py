@@ -5,7 +5,7 @@ that on test rows. Within a run no label beyond those given is used for any choi
 the length of training on MNIST were chosen beforehand, by the labels of 2,000 of its training rows.
 MNIST needs
 ``--data FOLDER``; our models see its pixels as above half or not, the others from 0 to 1. Results
-are merged into the file, so that tables, methods and draws can be run apart.
+grow in the file, so that tables, methods and draws can be run apart.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.semi_supervised import LabelSpreading, SelfTrainingClassifier
 
-from benchmarks.report.results import arguments, read_result, write_result
+from benchmarks.report.results import Record, ResultFile, arguments, told
 from skvae import VAEClassifier, VAETransformer
 
 LABELS = {"digits": (50, 100), "mnist": (100, 1_000)}
@@ -165,9 +165,41 @@ METHODS: dict[str, Callable[[Task], float]] = {
 }
 
 
-def summary(accuracies: list[float]) -> dict[str, float]:
-    """Return mean and standard deviation over draws."""
-    return {"mean": float(np.mean(accuracies)), "sd": float(np.std(accuracies, ddof=1))}
+def summary(runs: list[Record]) -> dict[str, dict[str, dict[str, float]]]:
+    """Return mean and standard deviation over draws, where there are several."""
+    found: dict[str, dict[str, dict[str, float]]] = {}
+    accuracies: dict[tuple[str, str], list[float]] = {}
+    for run in runs:
+        of = f"{run['table']} {run['labels']}", run["method"]
+        accuracies.setdefault(of, []).append(run["accuracy"])
+    for (setting, method), of_draws in accuracies.items():
+        if len(of_draws) > 1:
+            both = {"mean": float(np.mean(of_draws)), "sd": float(np.std(of_draws, ddof=1))}
+            found.setdefault(setting, {})[method] = both
+    return found
+
+
+RESULTS = ResultFile("few_labels", ("table", "labels", "method", "draw"), summary)
+
+
+def run(table: str, n_labels: int, method: str, draw: int, of: Task) -> Record:
+    """Run one method on one draw."""
+    wall, processor = time.perf_counter(), time.process_time()
+    return {
+        "table": table,
+        "labels": n_labels,
+        "method": method,
+        "draw": draw,
+        "accuracy": METHODS[method](of),
+        "seconds": time.perf_counter() - wall,
+        "processor_seconds": time.process_time() - processor,
+    }
+
+
+def line(run: Record) -> str:
+    """Return a run in one line."""
+    of = f"{run['table']} {run['labels']} labels, {run['method']}, draw {run['draw']}"
+    return f"{of}: {run['accuracy']:.4f}"
 
 
 def main() -> None:
@@ -179,43 +211,16 @@ def main() -> None:
     parser.add_argument("--draws", nargs="+", type=int, default=[0, 1, 2, 3, 4])
     args = parser.parse_args()
     warnings.simplefilter("ignore")
-    for table in args.tables:
-        for n_labels in args.labels or LABELS[table][: 1 if args.quick else None]:
-            for method in args.methods:
-                for draw in [0] if args.quick else args.draws:
-                    run(args, table, n_labels, method, draw)
-    if args.quick:
-        write_result("few_labels", {}, quick=True)
-
-
-def run(args: Any, table: str, n_labels: int, method: str, draw: int) -> None:
-    """Run one method on one draw, and merge what it reached into the file."""
-    of = task(table, n_labels, draw, args.data, args.quick)
-    wall, processor = time.perf_counter(), time.process_time()
-    accuracy = METHODS[method](of)
-    found = {
-        "accuracy": accuracy,
-        "seconds": time.perf_counter() - wall,
-        "processor_seconds": time.process_time() - processor,
-    }
-    print(f"{table} {n_labels} labels, {method}, draw {draw}: {accuracy:.4f}", flush=True)
-    if args.quick:
-        return
-    before = read_result("few_labels").get("draws", {})
-    draws = before.setdefault(f"{table} {n_labels}", {}).setdefault(method, {})
-    draws[str(draw)] = found
-    of_methods = {
-        setting: {
-            name: summary([one["accuracy"] for one in of_draws.values()])
-            for name, of_draws in methods.items()
-            if len(of_draws) > 1
-        }
-        for setting, methods in before.items()
-    }
-    write_result(
-        "few_labels",
-        {"on_digits": ON_DIGITS, "on_mnist": ON_MNIST, "summary": of_methods, "draws": before},
-    )
+    cases = [
+        (table, n_labels, method, draw)
+        for table in args.tables
+        for n_labels in args.labels or LABELS[table][: 1 if args.quick else None]
+        for method in args.methods
+        for draw in ([0] if args.quick else args.draws)
+    ]
+    runs = (run(*case, task(case[0], case[1], case[3], args.data, args.quick)) for case in cases)
+    settings = {"on_digits": ON_DIGITS, "on_mnist": ON_MNIST}
+    RESULTS.add(told(runs, len(cases), line), args.quick, **settings)
 
 
 if __name__ == "__main__":

@@ -24,12 +24,13 @@ from scipy.stats import multivariate_normal
 from sklearn.linear_model import RidgeCV
 from sklearn.preprocessing import StandardScaler
 
-from benchmarks.report.results import arguments, write_result
+from benchmarks.report.results import ResultFile, arguments
 from skvae import VAEDensity
 
 BEFORE, AFTER = 24, 6
 WEATHER = ["DEWP", "TEMP", "PRES", "Iws"]
 N_DRAWS = 100
+RESULTS = ResultFile("forecasting", ("method",))
 
 #: Log-densities of test rows (n,), and draws of log(1 + x), (N_DRAWS, n, AFTER).
 Forecast = tuple[NDArray[np.float64], NDArray[np.float64]]
@@ -144,7 +145,7 @@ def main() -> None:
         one["ours_ahead_by"] = [float(gain.mean()), float(gain.std() / np.sqrt(len(gain)))]
         print(name, one, flush=True)
     shape = {"training_rows": len(train), "test_rows": len(test)}
-    write_result("forecasting", {**shape, "methods": found}, args.quick)
+    RESULTS.add([{"method": name, **one} for name, one in found.items()], args.quick, **shape)
 
 
 if __name__ == "__main__":

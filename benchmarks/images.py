@@ -9,11 +9,13 @@ convolutional one the rate was chosen by eight epochs of 5,000 training images.
 
 from __future__ import annotations
 
+import argparse
 import json
 import multiprocessing
 import pickle
 import time
 import warnings
+from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -25,7 +27,7 @@ from joblib import Parallel, delayed
 
 from benchmarks.data.mnist import decoder, encoder, images
 from benchmarks.measures.memory import peak
-from benchmarks.report.results import arguments, read_result, write_result
+from benchmarks.report.results import Record, ResultFile, arguments
 from skvae import VAEDensity
 from skvae.core import Batch
 from skvae.likelihoods import Bernoulli
@@ -177,10 +179,33 @@ def memory(shape: tuple[int, int, int], n_latent: int, working_memory: int) -> d
     return {"shape": shape, "latents": n_latent, **found}
 
 
-def earlier() -> dict[str, Any]:
-    """Return what was written before, so that parts can be measured one at a time."""
-    known = read_result("images")
-    return {key: known[key] for key in ("mnist", "epoch", "memory") if key in known}
+RESULTS = ResultFile("images", ("part",))
+
+
+def runs(options: argparse.Namespace) -> Iterator[Record]:
+    """Yield the parts that are asked for, and print each."""
+    measured: dict[str, Callable[[argparse.Namespace], dict[str, Any]]] = {
+        "score": lambda options: {"minutes": options.minutes, **scores(options)},
+        "epoch": lambda options: epoch_ratio(images(options.data, "train")[::5], 5),
+        "memory": lambda options: {"cases": [memory(*case) for case in SCORED]},
+    }
+    for part in [name for name in measured if name in options.what]:
+        found = {"part": part, **measured[part](options)}
+        print(json.dumps(found, indent=1), flush=True)
+        yield found
+
+
+def scores(options: argparse.Namespace) -> dict[str, Any]:
+    """Return how both models score some test images."""
+    test = images(options.data, "test")
+    some = np.random.default_rng(0).permutation(len(test))[: options.images]
+    return compare(test[some], options.jobs)
+
+
+def quick() -> Record:
+    """Measure one epoch, too short to be a figure."""
+    X = (np.random.default_rng(0).random((300, 784)) < 0.2).astype(np.float32)
+    return {"part": "epoch", **epoch_ratio(X, 1)}
 
 
 def main() -> None:
@@ -193,27 +218,13 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=500, help="test images, at random")
     options = parser.parse_args()
     if options.quick:
-        X = (np.random.default_rng(0).random((300, 784)) < 0.2).astype(np.float32)
-        print(
-            len(epoch_ratio(X, 1)["ratios"]), "epoch beside a bare loop, too short to be a figure"
-        )
-        print("--quick: nothing written")
+        RESULTS.add([quick()], quick=True)
         return
-    result = earlier()
     if "train" in options.what:
         X = images(options.data, "train")
         names = options.models
         Parallel(options.jobs)(delayed(train)(name, X, options.minutes) for name in names)
-    if "score" in options.what:
-        test = images(options.data, "test")
-        some = np.random.default_rng(0).permutation(len(test))[: options.images]
-        result["mnist"] = {"minutes": options.minutes, **compare(test[some], options.jobs)}
-    if "epoch" in options.what:
-        result["epoch"] = epoch_ratio(images(options.data, "train")[::5], 5)
-    if "memory" in options.what:
-        result["memory"] = [memory(*case) for case in SCORED]
-    write_result("images", result)
-    print(json.dumps(result, indent=1))
+    RESULTS.add(runs(options))
 
 
 if __name__ == "__main__":

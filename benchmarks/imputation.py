@@ -24,7 +24,7 @@ from __future__ import annotations
 
 import time
 import warnings
-from itertools import product
+from itertools import chain, product
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +40,7 @@ from benchmarks.data.arrays import load
 from benchmarks.data.frames import small
 from benchmarks.measures.holes import MECHANISMS, codes, is_category
 from benchmarks.peers.imputers import filled, fit_peer
-from benchmarks.report.results import arguments, read_result, write_result
+from benchmarks.report.results import Record, ResultFile, arguments, told
 from skvae import VAEImputer
 
 TABLES = ("breast_cancer", "wine_quality", "banknote", "letter", "concrete", "adult", "vote")
@@ -181,17 +181,6 @@ def run(
     return rows
 
 
-def merged(runs: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return the runs in the result file, with these added or in the place of the same ones."""
-    before = read_result("imputation").get("runs", [])
-    found = {tuple(row[k] for k in KEY): row for row in [*before, *runs]}
-    orders = (TABLES, list(MECHANISMS), range(1_000), METHODS)
-    return sorted(
-        found.values(),
-        key=lambda row: [order.index(row[k]) for k, order in zip(KEY, orders, strict=True)],
-    )
-
-
 def summary(runs: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
     """Return means and standard errors over masks, and how methods compare, for each table.
 
@@ -213,6 +202,9 @@ def summary(runs: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
             method: comparison(rows, method) for method in rows["method"].unique()
         }
     return tables
+
+
+RESULTS = ResultFile("imputation", KEY, summary)
 
 
 def measured(rows: pd.DataFrame) -> dict[str, Any]:
@@ -280,6 +272,12 @@ def verdict(row: dict[str, Any]) -> str:
     return f"{row['error']:7.3f}  {difference} from {row['best_other']}, {row['pairs']} pairs{best}"
 
 
+def line(row: Record) -> str:
+    """Return a run in one line."""
+    found = row.get("refused") or format(row["error"], ".3f")
+    return f"{row['table']}, {row['mechanism']}, mask {row['seed']}, {row['method']}: {found}"
+
+
 def main() -> None:
     """Run everything and write the result."""
     parser = arguments(__doc__.splitlines()[0])
@@ -294,22 +292,11 @@ def main() -> None:
     cases = list(product(options.tables, options.mechanisms, range(options.first, options.masks)))
     if options.quick:
         cases = [(name, "MCAR 30 %", 0) for name in QUICK_TABLES]
-    runs: list[dict[str, Any]] = []
     finished = Parallel(1 if options.quick else options.jobs, return_as="generator")(
         delayed(run)(options.data, *case, options.methods, options.quick) for case in cases
     )
-    for i, rows in enumerate(finished, 1):
-        runs += rows
-        found = ", ".join(
-            f"{row['method']} {row.get('refused') or format(row['error'], '.3f')}" for row in rows
-        )
-        print(f"{i}/{len(cases)} {rows[0]['table']}, {rows[0]['mechanism']}, "
-              f"mask {rows[0]['seed']}: {found}", flush=True)  # fmt: skip
-    runs = runs if options.quick else merged(runs)
-    tables = summary(runs)
-    show(tables)
-    result = {"parameters": VAEImputer().get_params(), "tables": tables, "runs": runs}
-    write_result("imputation", result, options.quick)
+    runs = told(chain.from_iterable(finished), len(cases) * len({BASE, *options.methods}), line)
+    show(RESULTS.add(runs, options.quick, parameters=VAEImputer().get_params()))
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ from joblib import Parallel, delayed
 from benchmarks.data.arrays import load
 from benchmarks.data.arrays import standardised_split as split
 from benchmarks.peers.densities import PEERS, quietly
-from benchmarks.report.results import arguments, write_result
+from benchmarks.report.results import Record, ResultFile, arguments, told
 from skvae import VAEDensity
 
 TABLES = {"breast_cancer": (False, True), "wine": (False, True), "digits": (False,)}
@@ -91,6 +91,16 @@ def show(tables: dict[str, Any]) -> None:
             )
 
 
+RESULTS = ResultFile("likelihood", ("table", "noise", "seed"), summary)
+
+
+def line(run: Record) -> str:
+    """Return a run in one line."""
+    scores = run["scores"]
+    best = max(score for model, score in scores.items() if model in PEERS)
+    return f"{run['table']} split {run['seed']}: {scores[OURS]:.2f}, best peer {best:.2f}"
+
+
 def main() -> None:
     """Run everything and write the result."""
     parser = arguments(__doc__.splitlines()[0])
@@ -100,27 +110,11 @@ def main() -> None:
     parameters = {"max_epochs": 5} if options.quick else {}
     tables = {"wine": (False,)} if options.quick else TABLES
     cases = [(name, noise, s) for name, noises in tables.items() for noise in noises for s in seeds]
-    runs = []
-    for result in Parallel(options.jobs, return_as="generator")(
+    runs = Parallel(options.jobs, return_as="generator")(
         delayed(run)(*case, parameters) for case in cases
-    ):
-        runs.append(result)
-        found = result["scores"]
-        print(f"{len(runs)}/{len(cases)} {result['table']} split {result['seed']}: "
-              f"{found[OURS]:.2f}, best peer {max(v for k, v in found.items() if k in PEERS):.2f}",
-              flush=True)  # fmt: skip
-    tables = summary(runs)
-    show(tables)
-    write_result(
-        "likelihood",
-        {
-            "seeds": list(seeds),
-            "parameters": VAEDensity().get_params(),
-            "tables": tables,
-            "runs": runs,
-        },
-        options.quick,
     )
+    settings = {"parameters": VAEDensity().get_params()}
+    show(RESULTS.add(told(runs, len(cases), line), options.quick, **settings))
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +32,7 @@ from threadpoolctl import threadpool_limits
 from benchmarks.data.arrays import CHOOSING, FIRST_SPLIT, SHIPPED, TABLES, split, validation_split
 from benchmarks.peers.densities import PEERS, quietly
 from benchmarks.peers.flows import FlowDensity
-from benchmarks.report.results import Record, Runs, arguments
+from benchmarks.report.results import Record, ResultFile, arguments, told
 from skvae import VAEDensity
 from skvae.fit.training import default_batch_size, default_max_epochs
 from skvae.objectives import IWAE
@@ -86,8 +86,8 @@ Fit = Callable[[np.ndarray], Any]
 #: A table, a split and a model.
 Case = tuple[str, int, str]
 
-KINDS = ("table", "peers", "choose", "search")
-LIKELIHOOD = Runs("likelihood_table", KINDS, ("table", "split", "model"))
+PARTS = ("table", "peers", "choose", "search")
+RESULTS = ResultFile("likelihood_table", ("part", "table", "split", "model"))
 
 
 class Standardised:
@@ -223,7 +223,7 @@ def run(
                 found = {"peers": peer, "search": search}[kind](name, seed, seconds, *rows)
         except Exception as error:
             found = {"error": f"{type(error).__name__}: {error}"}
-    return {"table": table, "split": seed, "model": name, **found}
+    return {"part": kind, "table": table, "split": seed, "model": name, **found}
 
 
 def models(kind: str, options: argparse.Namespace) -> list[str]:
@@ -243,9 +243,9 @@ def cases(kind: str, options: argparse.Namespace) -> list[Case]:
     choose = kind == "choose"
     tables = [table for table in options.tables if table in CHOOSING or not choose]
     seeds = range(FIRST_SPLIT, FIRST_SPLIT + (1 if choose else options.splits))
-    done = LIKELIHOOD.done(kind) if options.missing else set()
+    done = RESULTS.done() if options.missing else set()
     every = [(t, s, m) for s in seeds for t in tables for m in models(kind, options)]
-    return [case for case in every if case not in done]
+    return [case for case in every if (kind, *case) not in done]
 
 
 def budget(kind: str, case: Case, otherwise: float) -> float:
@@ -260,20 +260,17 @@ def do(kind: str, some: list[Case], options: argparse.Namespace) -> None:
     jobs = (
         delayed(run)(kind, case, options.data, budget(kind, case, options.budget)) for case in some
     )
-    for n, record in enumerate(Parallel(options.jobs, return_as="generator_unordered")(jobs), 1):
-        LIKELIHOOD.append(kind, record)
-        show(f"{kind} {n}/{len(some)}", record)
+    runs = Parallel(options.jobs, return_as="generator_unordered")(jobs)
+    RESULTS.add(told(runs, len(some), line))
 
 
-def show(label: str, record: dict[str, Any]) -> None:
-    """Print a run."""
-    found = record.get("error") or f"{record['mean']:.2f} nats, {record['seconds']:.1f} s"
-    print(
-        f"{label} {record['table']} split {record['split']}, {record['model']}: {found}", flush=True
-    )
+def line(run: Record) -> str:
+    """Return a run in one line."""
+    found = run.get("error") or f"{run['mean']:.2f} nats, {run['seconds']:.1f} s"
+    return f"{run['part']} {run['table']} split {run['split']}, {run['model']}: {found}"
 
 
-def quick() -> None:
+def quick() -> Iterator[Record]:
     """Run two variants and a peer on a table that ships with scikit-learn."""
     few = {"parameters": {"max_epochs": 3}}
     for kind, name, extra in (
@@ -284,14 +281,13 @@ def quick() -> None:
         record = run(kind, ("wine", FIRST_SPLIT, name), None, **extra)
         if "error" in record:
             raise RuntimeError(record["error"])
-        show(kind, record)
-    print("--quick: nothing written")
+        yield record
 
 
 def parsed() -> argparse.Namespace:
     """Return the command line's options."""
     parser = arguments(__doc__.splitlines()[0])
-    parser.add_argument("--what", nargs="+", choices=KINDS, default=["table", "peers"])
+    parser.add_argument("--what", nargs="+", choices=PARTS, default=["table", "peers"])
     parser.add_argument("--tables", nargs="+", choices=TABLES, default=TABLES)
     parser.add_argument("--splits", type=int, default=1, help="how many, from split 10 on")
     parser.add_argument("--variants", default="", help="run only models with this in their name")
@@ -312,20 +308,19 @@ def seconds_of(kind: str, table: str, split: int, model: str) -> float | None:
     """Return the seconds a model took on a split, else in the mean on other splits of the table."""
     took = {
         r["split"]: r["seconds"]
-        for r in LIKELIHOOD.load()[kind]
-        if (r["table"], r["model"]) == (table, model) and "seconds" in r
+        for r in RESULTS.runs(part=kind, table=table, model=model)
+        if "seconds" in r
     }
     return took.get(split, float(np.mean([*took.values()])) if took else None)
 
 
-def summary(kinds: Iterable[str] = KINDS) -> str:
-    """Return Markdown tables, one for each kind of run and table."""
-    result = LIKELIHOOD.load()
+def summary() -> str:
+    """Return Markdown tables of what is written, one for each part and table."""
+    every = sorted(RESULTS.runs(), key=lambda run: PARTS.index(run["part"]))
     parts = []
-    for kind in kinds:
-        for table in dict.fromkeys(r["table"] for r in result[kind]):
-            runs = [r for r in result[kind] if r["table"] == table]
-            parts.append("\n".join([f"### {kind}: {table}", "", *lines(runs)]))
+    for part, table in dict.fromkeys((r["part"], r["table"]) for r in every):
+        runs = [r for r in every if (r["part"], r["table"]) == (part, table)]
+        parts.append("\n".join([f"### {part}: {table}", "", *lines(runs)]))
     return "\n\n".join(parts)
 
 
@@ -363,7 +358,7 @@ def main() -> None:
         print(summary())
         return
     if options.quick:
-        quick()
+        RESULTS.add(told(quick(), 3, line), quick=True)
         return
     for kind in options.what:
         for flows in (False, True):

@@ -17,11 +17,12 @@ from typing import Any
 import numpy as np
 
 from benchmarks.data.mnist import decoder, encoder, images
-from benchmarks.report.results import arguments, write_result
+from benchmarks.report.results import ResultFile, arguments
 from skvae import VAEDensity
 from skvae.objectives import IWAE
 
 MODEL = Path("output/mnist.pkl")
+RESULTS = ResultFile("mnist", ("n_images",))
 WAYS = {
     "defensive, 64": ("defensive", 64),
     "defensive, 1024": ("defensive", 1024),
@@ -120,7 +121,7 @@ def main() -> None:
     trained["epochs"] = model.n_iter_
     trained["best_validation_score"] = model.best_validation_score_
     trained["active_units"] = int(model.active_units_.sum())
-    write_result("mnist", {"training": trained, **result}, options.quick)
+    RESULTS.add([{"training": trained, **result}], options.quick)
 
 
 if __name__ == "__main__":

@@ -8,22 +8,24 @@ setting was chosen on other rows (seed 100): with 142 epochs, the default, they 
 standard normal prior and -0.67 with a flow, for -1.31 and -0.99 with 60.
 
 The oracle is the density the rows were drawn from, which no model exceeds but by chance. With
-``--defaults`` all parameters but the prior are the library's, on fewer seeds, and the result is
-``moons_defaults.json``. ``--seeds`` names seeds to run, whose entries replace those of the file.
-``--quick`` makes a small run.
+``--defaults`` all parameters but the prior are the library's, on fewer seeds: the
+part "defaults" of the result, in place of "plain". ``--seeds`` names seeds to run. ``--quick``
+makes a small run.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator
+from functools import cache
+from itertools import product
 from typing import Any
 
 import numpy as np
 from scipy.special import logsumexp
 from sklearn.datasets import make_moons
 
-from benchmarks.report.results import arguments, read_result, write_result
+from benchmarks.report.results import Record, ResultFile, arguments
 from skvae import VAEDensity
 from skvae.likelihoods import Gaussian
 
@@ -78,6 +80,12 @@ def log_density(X: np.ndarray, n_angles: int = 2000) -> np.ndarray:
     return np.concatenate(found) - np.log(len(centers)) - np.log(2 * np.pi * NOISE**2)
 
 
+@cache
+def oracle(seed: int, n: int) -> float:
+    """Return the mean log-density of test rows where they were drawn from."""
+    return float(log_density(rows(seed, n)[1]).mean())
+
+
 def run(seed: int, prior: str, defaults: bool, quick: bool) -> dict[str, Any]:
     """Fit one model and score its test rows."""
     train, test = rows(seed, n_rows(quick))
@@ -88,53 +96,74 @@ def run(seed: int, prior: str, defaults: bool, quick: bool) -> dict[str, Any]:
     nats = float(density.score_samples(test).mean())
     scored = time.process_time()
     return {
+        "part": "defaults" if defaults else "plain",
         "seed": seed,
         "prior": prior,
         "nats": nats,
+        "oracle": oracle(seed, n_rows(quick)),
         "seconds": fitted - start,
         "scoring_seconds": scored - fitted,
     }
 
 
-def kept(name: str, seeds: Sequence[int]) -> list[dict[str, Any]]:
-    """Return the runs of a result file that are of other seeds."""
-    runs = read_result(name).get("runs", [])
-    return [run for run in runs if run["seed"] not in seeds]
+def summarise(runs: list[Record]) -> dict[str, dict[str, Any]]:
+    """Return the oracle's mean and a row for each prior, by part."""
+    parts = dict.fromkeys(run["part"] for run in runs)
+    return {part: of_part([run for run in runs if run["part"] == part]) for part in parts}
 
 
-def summarise(runs: list[dict[str, Any]], oracle: dict[int, float]) -> dict[str, dict[str, Any]]:
+def of_part(runs: list[Record]) -> dict[str, Any]:
     """Return means, and paired differences from the reference and the oracle, by prior."""
-    nats = {(r["prior"], r["seed"]): r["nats"] for r in runs}
-    found = {}
-    for prior in dict.fromkeys(r["prior"] for r in runs):
-        mine = [r for r in runs if r["prior"] == prior]
-        gain = np.array([r["nats"] - nats[REFERENCE, r["seed"]] for r in mine])
-        below = np.array([oracle[r["seed"]] - r["nats"] for r in mine])
-        found[prior] = {
-            "nats": float(np.mean([r["nats"] for r in mine])),
-            "gain": paired(gain),
-            "wins": int((gain > 0).sum()),
-            "below_the_oracle": paired(below),
-            "seconds": float(np.mean([r["seconds"] for r in mine])),
-        }
-    return found
+    oracles = {r["seed"]: r["oracle"] for r in runs}
+    reference = {r["seed"]: r["nats"] for r in runs if r["prior"] == REFERENCE}
+    priors = {
+        prior: row([r for r in runs if r["prior"] == prior], reference)
+        for prior in dict.fromkeys(r["prior"] for r in runs)
+    }
+    return {"oracle": float(np.mean([*oracles.values()])), "priors": priors}
+
+
+def row(runs: list[Record], reference: dict[int, float]) -> dict[str, Any]:
+    """Return what there is to say about a prior."""
+    gain = np.array([r["nats"] - reference[r["seed"]] for r in runs])
+    below = np.array([r["oracle"] - r["nats"] for r in runs])
+    return {
+        "nats": float(np.mean([r["nats"] for r in runs])),
+        "gain": paired(gain),
+        "wins": int((gain > 0).sum()),
+        "below_the_oracle": paired(below),
+        "seconds": float(np.mean([r["seconds"] for r in runs])),
+    }
 
 
 def paired(difference: np.ndarray) -> dict[str, float]:
     """Return the mean of differences with its standard error over seeds."""
-    error = difference.std(ddof=1) / np.sqrt(len(difference))
+    n = len(difference)
+    error = difference.std(ddof=1) / np.sqrt(n) if n > 1 else np.nan
     return {"mean": float(difference.mean()), "standard_error": float(error)}
 
 
-def show(summary: dict[str, dict[str, Any]], n_seeds: int) -> None:
-    """Print a line a prior."""
-    for prior, row in summary.items():
+RESULTS = ResultFile("moons", ("part", "seed", "prior"), summarise)
+
+
+def show(found: dict[str, Any]) -> None:
+    """Print a part: the oracle and a line for each prior."""
+    print(f"oracle {found['oracle']:.3f}")
+    for prior, row in found["priors"].items():
         gain, below = row["gain"], row["below_the_oracle"]
         print(
             f"{prior:18}{row['nats']:8.3f}   gain {gain['mean']:6.3f} +- "
-            f"{gain['standard_error']:.3f}   wins {row['wins']} of {n_seeds}   below the oracle "
+            f"{gain['standard_error']:.3f}   wins {row['wins']}   below the oracle "
             f"{below['mean']:.3f} +- {below['standard_error']:.3f}   {row['seconds']:.1f} s"
         )
+
+
+def runs(seeds: Iterable[int], defaults: bool, quick: bool) -> Iterator[Record]:
+    """Yield a run for each seed and prior, and print it."""
+    for seed, prior in product(seeds, OF_DEFAULTS if defaults else PRIORS):
+        found = run(seed, prior, defaults, quick)
+        print(found, flush=True)
+        yield found
 
 
 def main() -> None:
@@ -144,29 +173,11 @@ def main() -> None:
     parser.add_argument("--seeds", nargs="+", type=int, help="seeds to run; all by default")
     options = parser.parse_args()
     quick, defaults = options.quick, options.defaults
-    priors = OF_DEFAULTS if defaults else tuple(PRIORS)
     n_seeds = 2 if quick else N_SEEDS_OF_DEFAULTS if defaults else N_SEEDS
-    name = "moons_defaults" if defaults else "moons"
-    seeds = range(n_seeds) if options.seeds is None else options.seeds
-    runs = [] if options.seeds is None else kept(name, seeds)
-    for seed in seeds:
-        for prior in priors:
-            runs.append(run(seed, prior, defaults, quick))
-            print(runs[-1], flush=True)
-    every = sorted({r["seed"] for r in runs})
-    oracle = {s: float(log_density(rows(s, n_rows(quick))[1]).mean()) for s in every}
-    print(f"oracle {np.mean(list(oracle.values())):.3f}")
-    summary = summarise(runs, oracle)
-    show(summary, len(oracle))
-    result = {
-        "n_rows": N_ROWS,
-        "noise": NOISE,
-        "parameters": {} if defaults else {k: repr(v) for k, v in PLAIN.items()},
-        "oracle": float(np.mean(list(oracle.values()))),
-        "summary": summary,
-        "runs": runs,
-    }
-    write_result(name, result, quick)
+    every = runs(options.seeds or range(n_seeds), defaults, quick)
+    settings = {"n_rows": N_ROWS, "noise": NOISE, "parameters": PLAIN}
+    for found in RESULTS.add(every, quick, **settings).values():
+        show(found)
 
 
 if __name__ == "__main__":

@@ -25,6 +25,7 @@ import argparse
 import itertools
 import time
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -48,9 +49,10 @@ from benchmarks.peers.detectors import (
     Rows,
     plain,
 )
-from benchmarks.report.results import Record, Runs, arguments
+from benchmarks.report.results import Record, ResultFile, arguments, told
 
-RUNS = Runs("outliers", ("runs", "choose"), ("set", "protocol", "seed", "model"))
+PARTS = ("runs", "choose")
+RESULTS = ResultFile("outliers", ("part", "set", "protocol", "seed", "model"))
 PROTOCOLS = ("outlier", "novelty")
 SHIPPED = "breast_cancer"
 #: Rows on which options were chosen, at most.
@@ -150,7 +152,7 @@ def run(case: Case, folder: Path | None, most: int) -> Record:
             found = {"error": str(error)}
         except Exception as error:
             found = {"error": f"{type(error).__name__}: {error}"}
-    of = dict(zip(RUNS.of, case, strict=True))
+    of = {"set": name, "protocol": protocol, "seed": seed, "model": model}
     return {**of, "rows": len(X), "columns": X.shape[1], **found}
 
 
@@ -176,7 +178,7 @@ def sets(kind: str, options: argparse.Namespace) -> dict[str, int]:
 def cases(kind: str, options: argparse.Namespace) -> list[Case]:
     """Return a part's runs: seed after seed, all sets in each."""
     models = [*PEERS, *(CANDIDATES if kind == "choose" else OURS)]
-    done = RUNS.done(kind) if options.missing else set()
+    done = RESULTS.done() if options.missing else set()
     wanted = sets(kind, options)
     every = [
         (name, protocol, seed, model)
@@ -189,7 +191,7 @@ def cases(kind: str, options: argparse.Namespace) -> list[Case]:
         # The rows are the same for every seed there, and so is the result.
         if not (seed and protocol == "outlier" and model in SEEDLESS)
     ]
-    return [case for case in every if case not in done]
+    return [case for case in every if (kind, *case) not in done]
 
 
 def do(kind: str, options: argparse.Namespace) -> None:
@@ -197,16 +199,16 @@ def do(kind: str, options: argparse.Namespace) -> None:
     some = cases(kind, options)
     most = min(options.rows, SCREENED) if kind == "choose" else options.rows
     jobs = (delayed(run)(case, options.data, most) for case in some)
-    for n, record in enumerate(Parallel(options.jobs, return_as="generator_unordered")(jobs), 1):
-        RUNS.append(kind, record)
-        show(f"{kind} {n}/{len(some)}", record)
+    found = Parallel(options.jobs, return_as="generator_unordered")(jobs)
+    runs = ({"part": kind, **record} for record in found)
+    RESULTS.add(told(runs, len(some), line))
 
 
-def show(label: str, record: Record) -> None:
-    """Print a run."""
-    found = record.get("error") or f"AUROC {record['auroc']:.3f}, {record['seconds']:.1f} s"
-    of = f"{record['set']}, {record['protocol']}, seed {record['seed']}, {record['model']}"
-    print(f"{label} {of}: {found}", flush=True)
+def line(run: Record) -> str:
+    """Return a run in one line."""
+    found = run.get("error") or f"AUROC {run['auroc']:.3f}, {run['seconds']:.1f} s"
+    of = f"{run['set']}, {run['protocol']}, seed {run['seed']}, {run['model']}"
+    return f"{run['part']} {of}: {found}"
 
 
 # ------------------------------------------------------------------ summary
@@ -214,7 +216,7 @@ def show(label: str, record: Record) -> None:
 
 def summary(kind: str) -> str:
     """Return Markdown tables of means over sets, for odd-numbered and even-numbered sets."""
-    good = [record for record in RUNS.load()[kind] if "auroc" in record]
+    good = [record for record in RESULTS.runs(part=kind) if "auroc" in record]
     parts = []
     for which in ("odd", "even"):
         some = common([record for record in good if parity(record["set"]) == which])
@@ -278,22 +280,21 @@ def first(records: list[Record], model: str) -> int:
     return sum(value == max(of[m][name] for m in models) for name, value in of[model].items())
 
 
-def quick() -> None:
+def quick() -> Iterator[Record]:
     """Run ours and two peers on a set that ships with scikit-learn."""
     few = plain(CLUSTERS | {"max_epochs": 2, "prior": "standard_normal"})
     fits = {**OURS, "skvae, clusters": few, **PEERS}
     for protocol in PROTOCOLS:
         data = parts(protocol, *shipped(), 0)
         for model in (*OURS, "IsolationForest", "LocalOutlierFactor"):
-            of = {"set": SHIPPED, "protocol": protocol, "seed": 0, "model": model}
-            show("quick", of | measured(fits[model], data, 0))
-    print("--quick: nothing written")
+            of = {"part": "quick", "set": SHIPPED, "protocol": protocol, "seed": 0, "model": model}
+            yield of | measured(fits[model], data, 0)
 
 
 def parsed() -> argparse.Namespace:
     """Return the command line's options."""
     parser = arguments(__doc__.splitlines()[0])
-    parser.add_argument("--what", nargs="+", choices=RUNS.kinds, default=["runs"])
+    parser.add_argument("--what", nargs="+", choices=PARTS, default=["runs"])
     parser.add_argument("--sets", choices=("all", "odd", "even"), default="all")
     parser.add_argument("--seeds", type=int, default=5, help="at most; large sets have fewer")
     parser.add_argument("--rows", type=int, default=10_000, help="rows of a set, at most")
@@ -311,7 +312,8 @@ def main() -> None:
     """Run the parts that are asked for."""
     options = parsed()
     if options.quick:
-        quick()
+        runs = [*quick()]
+        RESULTS.add(told(runs, len(runs), line), quick=True)
         return
     for kind in options.what:
         if options.summary:

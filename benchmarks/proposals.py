@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from sklearn.preprocessing import StandardScaler
 
 from benchmarks.data.arrays import rows_to_choose_on
 from benchmarks.measures.draws import Weights
-from benchmarks.report.results import arguments, write_result
+from benchmarks.report.results import Record, ResultFile, arguments
 from skvae import VAEDensity
 from skvae.core import Proposal, effective_sample_size, log_marginal
 from skvae.proposals import DefensiveProposal, EncoderProposal, LaplaceProposal, PriorProposal
@@ -41,6 +42,9 @@ PROPOSALS: dict[str, tuple[Proposal, int]] = {
 }
 SEEDS = range(5)
 N_SCORED = 256
+
+
+RESULTS = ResultFile("proposals", ("table",))
 
 
 def run(folder: Path, case: tuple[str, int], parameters: dict[str, Any]) -> dict[str, Any]:
@@ -96,13 +100,9 @@ def measure(
     }
 
 
-def main() -> None:
-    """Run everything and write the result."""
-    options = arguments(__doc__.splitlines()[0]).parse_args()
-    cases = CASES[:1] if options.quick else CASES
-    parameters = {"max_epochs": 5} if options.quick else {}
-    results = Parallel(options.jobs)(delayed(run)(options.data, c, parameters) for c in cases)
-    for result in results:
+def shown(runs: Iterable[Record]) -> Iterator[Record]:
+    """Yield runs, and print the errors of each."""
+    for result in runs:
         print(f"\n{result['table']}: error in nats per row, against {result['reference']}")
         for name, row in result["proposals"].items():
             print(
@@ -110,8 +110,19 @@ def main() -> None:
                 f"rms {row['rms_error']:.3f}  bias {row['bias']:6.3f}  "
                 f"median {row['median_absolute_error']:.3f}  largest {row['largest_error']:.2f}"
             )
+        yield result
+
+
+def main() -> None:
+    """Run everything and write the result."""
+    options = arguments(__doc__.splitlines()[0]).parse_args()
+    cases = CASES[:1] if options.quick else CASES
+    parameters = {"max_epochs": 5} if options.quick else {}
+    runs = Parallel(options.jobs, return_as="generator")(
+        delayed(run)(options.data, case, parameters) for case in cases
+    )
     proposals = {name: dataclasses.asdict(p) for name, (p, _) in PROPOSALS.items()}
-    write_result("proposals", {"proposals": proposals, "runs": results}, options.quick)
+    RESULTS.add(shown(runs), options.quick, proposals=proposals)
 
 
 if __name__ == "__main__":

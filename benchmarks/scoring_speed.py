@@ -10,6 +10,7 @@ from __future__ import annotations
 import multiprocessing
 import pickle
 import time
+from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from typing import Any
 
@@ -20,7 +21,7 @@ from threadpoolctl import threadpool_limits
 from benchmarks.data.arrays import load
 from benchmarks.data.arrays import standardised_split as split
 from benchmarks.measures.memory import peak
-from benchmarks.report.results import arguments, write_result
+from benchmarks.report.results import Record, ResultFile, arguments
 from skvae import VAEDensity
 
 WAYS = {
@@ -29,6 +30,7 @@ WAYS = {
     "encoder, 500 draws": ("encoder", 500),
 }
 WIDTHS = (20, 64, 784)
+RESULTS = ResultFile("scoring_speed", ("model",))
 
 
 def clusters(n_rows: int, n_columns: int) -> np.ndarray:
@@ -76,19 +78,23 @@ def models(quick: bool) -> dict[str, tuple[VAEDensity, np.ndarray]]:
     return found
 
 
+def run(quick: bool) -> Iterator[Record]:
+    """Yield what scoring takes of every model."""
+    context = multiprocessing.get_context("spawn")
+    with threadpool_limits(1):
+        fitted = models(quick)
+    with ProcessPoolExecutor(1, context, max_tasks_per_child=1) as pool:
+        for name, (density, X) in fitted.items():
+            task = pool.submit(measure, pickle.dumps(density), X, 2 if quick else 3)
+            found = {"model": name, **task.result()}
+            print(found, flush=True)
+            yield found
+
+
 def main() -> None:
     """Run everything and write the result."""
     options = arguments(__doc__.splitlines()[0]).parse_args()
-    results = {}
-    context = multiprocessing.get_context("spawn")
-    with threadpool_limits(1):
-        fitted = models(options.quick)
-    with ProcessPoolExecutor(1, context, max_tasks_per_child=1) as pool:
-        for name, (density, X) in fitted.items():
-            task = pool.submit(measure, pickle.dumps(density), X, 2 if options.quick else 3)
-            results[name] = task.result()
-            print(name, results[name], flush=True)
-    write_result("scoring_speed", {"models": results}, options.quick)
+    RESULTS.add(run(options.quick), options.quick)
 
 
 if __name__ == "__main__":

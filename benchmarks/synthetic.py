@@ -1,18 +1,23 @@
 """Synthetic tables from models at defaults, beside controls, by how well they pass for real.
 
 Five tables of mixed columns in their published splits, targets included as columns. Each model is
-fitted to the training rows and draws as many; ``benchmarks.fidelity`` measures them against the
-test rows. Controls bound the measures: a random half of the real training rows from one side,
-columns shuffled independently from the other. One thread a process, so that seconds compare.
+fitted to the training rows and draws as many; ``benchmarks.measures.fidelity`` measures them
+against the test rows. Controls bound the measures: a random half of the real training rows from
+one side, columns shuffled independently from the other. One thread a process, so that seconds
+compare.
+
+``--what`` names the parts: tables, which is all of that, and continuous, the held-out likelihood of
+the numeric columns of magic.
 """
 
 from __future__ import annotations
 
+import argparse
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from importlib.util import find_spec
-from itertools import product
+from itertools import chain, product
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +32,7 @@ from threadpoolctl import threadpool_limits
 from benchmarks.data.frames import TARGETS, read, small
 from benchmarks.measures.fidelity import fidelity, is_discrete
 from benchmarks.peers.densities import mixture_by_validation, quietly
-from benchmarks.report.results import arguments, write_result
+from benchmarks.report.results import Record, ResultFile, arguments, told
 from skvae import VAEDensity
 from skvae.fit.likelihoods import marginal_log_prob
 
@@ -164,7 +169,7 @@ def applies(model: str, train: pd.DataFrame) -> bool:
 def run(folder: Path | None, name: str, model: str, seed: int, quick: bool) -> dict[str, Any]:
     """Fit, draw and measure one model on one table. What a model refuses is said, not raised."""
     train, test = small() if quick else read(folder, name)
-    case = {"table": name, "model": model, "seed": seed}
+    case = {"part": "tables", "table": name, "model": model, "seed": seed}
     if not applies(model, train):
         return {**case, "refused": "does not apply, or is not installed"}
     torch.set_num_threads(1)
@@ -200,7 +205,10 @@ def run_continuous(folder: Path | None, model: str) -> dict[str, Any]:
         fitted = VAEDensity(random_state=0, **CONTINUOUS[model], **quick).fit(train)
         scores = fitted.score_samples(test) + np.log(train.std(ddof=0)).sum()
     return {
+        "part": "continuous",
+        "table": "magic, numbers",
         "model": model,
+        "seed": 0,
         "mean": round(float(scores.mean()), 3),
         "median": round(float(np.median(scores)), 3),
         "standard_error": round(float(scores.std(ddof=1) / len(scores) ** 0.5), 3),
@@ -211,7 +219,7 @@ def run_continuous(folder: Path | None, model: str) -> dict[str, Any]:
 def summary(runs: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
     """Return the means over seeds, by table and model; the worst column is the first seed's."""
     tables: dict[str, dict[str, Any]] = {}
-    measured = [r for r in runs if "refused" not in r]
+    measured = [r for r in runs if r["part"] == "tables" and "refused" not in r]
     for name, model in dict.fromkeys((r["table"], r["model"]) for r in measured):
         some = [r for r in measured if (r["table"], r["model"]) == (name, model)]
         means = {m: mean([r[m] for r in some]) for m in MEASURES}
@@ -234,39 +242,55 @@ def show(tables: dict[str, dict[str, Any]]) -> None:
             print(f"  {model:25}" + "".join(f"{c:>9}" for c in cells) + f"  {row['worst_column']}")
 
 
-def continuous(folder: Path | None, quick: bool) -> list[dict[str, Any]]:
-    """Return what densities of the continuous columns of magic score."""
-    found = [run_continuous(None if quick else folder, model) for model in (PEER, *CONTINUOUS)]
-    for run_ in found:
-        print(*run_.values())
-    return found
+RESULTS = ResultFile("synthetic", ("part", "table", "model", "seed"), summary)
+
+
+def line(run: Record) -> str:
+    """Return a run in one line."""
+    found = run.get("refused") or f"two-sample AUC {run['two_sample_auc']:.3f}"
+    return f"{run['table']}, {run['model']}, seed {run['seed']}: {found}"
+
+
+def line_of_continuous(run: Record) -> str:
+    """Return a likelihood in one line."""
+    return (
+        f"{run['table']}, {run['model']}: {run['mean']:.3f} +- {run['standard_error']:.3f} nats, "
+        f"{run['seconds']:.0f} s"
+    )
+
+
+def tables(options: argparse.Namespace) -> Iterator[Record]:
+    """Yield runs of models on whole tables."""
+    names = ["small"] if options.quick else options.tables
+    cases = [*product(names, options.models, range(1 if options.quick else options.seeds))]
+    runs = Parallel(1 if options.quick else options.jobs, return_as="generator")(
+        delayed(run)(options.data, *case, options.quick) for case in cases
+    )
+    return told(runs, len(cases), line)
+
+
+def continuous(options: argparse.Namespace) -> Iterator[Record]:
+    """Yield runs of densities on the continuous columns of magic."""
+    folder = None if options.quick else options.data
+    runs = (run_continuous(folder, model) for model in (PEER, *CONTINUOUS))
+    return told(runs, 1 + len(CONTINUOUS), line_of_continuous)
+
+
+PARTS = {"tables": tables, "continuous": continuous}
 
 
 def main() -> None:
     """Run everything and write the result."""
     parser = arguments(__doc__.splitlines()[0])
+    parser.add_argument("--what", nargs="+", choices=PARTS, default=list(PARTS))
     parser.add_argument("--tables", nargs="+", choices=TARGETS, default=list(TARGETS))
     parser.add_argument("--models", nargs="+", choices=models(), default=list(models()))
     parser.add_argument("--seeds", type=int, default=3)
     options = parser.parse_args()
     if options.data is None and not options.quick:
         parser.error("--data: the folder of the tables is needed, unless --quick")
-    tables = ["small"] if options.quick else options.tables
-    seeds = range(1 if options.quick else options.seeds)
-    cases = list(product(tables, options.models, seeds))
-    runs = []
-    for result in Parallel(1 if options.quick else options.jobs, return_as="generator")(
-        delayed(run)(options.data, *case, options.quick) for case in cases
-    ):
-        runs.append(result)
-        found = result.get("refused") or f"two-sample AUC {result['two_sample_auc']:.3f}"
-        print(f"{len(runs)}/{len(cases)} {result['table']}, {result['model']}, "
-              f"seed {result['seed']}: {found}", flush=True)  # fmt: skip
-    found = summary(runs)
-    show(found)
-    result = {"seeds": list(seeds), "parameters": VAEDensity().get_params()}
-    result["continuous"] = continuous(options.data, options.quick)
-    write_result("synthetic", {**result, "tables": found, "runs": runs}, options.quick)
+    runs = chain.from_iterable(PARTS[part](options) for part in options.what)
+    show(RESULTS.add(runs, options.quick, parameters=VAEDensity().get_params()))
 
 
 if __name__ == "__main__":

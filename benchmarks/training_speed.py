@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from benchmarks.report.results import arguments, write_result
+from benchmarks.report.results import ResultFile, arguments
 from skvae.core import Batch, Columns, build_vae
 from skvae.fit.settings import Settings
 from skvae.fit.training import AVERAGE_DECAY, CLIP_NORM, Plan, VAENet
@@ -24,6 +24,7 @@ from skvae.priors import StandardNormal
 from skvae.proposals import DefensiveProposal
 
 COLUMNS, HIDDEN, LATENT, BATCH, RATE = 20, 128, 8, 256, 2e-3
+RESULTS = ResultFile("training_speed", ("threads",))
 OURS, FULL, PLAIN = "skvae", "bare, with clipping and averaging", "bare, plain"
 
 
@@ -121,10 +122,9 @@ def main() -> None:
     """Measure with one and two threads."""
     options = arguments(__doc__.splitlines()[0]).parse_args()
     n_rows, epochs = (2_000, 2) if options.quick else (50_000, 15)
-    result = {f"{t} threads": measure(t, n_rows, epochs) for t in (1, 2)}
-    for name, found in result.items():
-        print(name, found)
-    write_result("training_speed", {"rows": n_rows, "epochs": epochs, **result}, options.quick)
+    runs = [{"threads": n, **measure(n, n_rows, epochs)} for n in (1, 2)]
+    print(*runs, sep="\n")
+    RESULTS.add(runs, options.quick, rows=n_rows, epochs=epochs)
 
 
 if __name__ == "__main__":

@@ -30,7 +30,7 @@ SYNTHETIC = (
 
 def likelihood(result: dict[str, Any]) -> str:
     """Return a Markdown table of mean held-out log-likelihoods."""
-    rows = result["tables"]
+    rows = result["summary"]
     lines = [
         "| | " + " | ".join(name.replace("_", " ") for name in TABLES) + " |",
         "|---|" + "---|" * 3,
@@ -43,7 +43,7 @@ def likelihood(result: dict[str, Any]) -> str:
 
 def synthetic(result: dict[str, Any]) -> str:
     """Return a Markdown table of two-sample AUCs, and of training on drawn rows."""
-    tables = result["tables"]
+    tables = result["summary"]
     lines = ["| | " + " | ".join(tables) + " |", "|---|" + "---|" * len(tables)]
 
     def line(label: str, model: str, measure: str) -> None:
@@ -61,7 +61,7 @@ def synthetic(result: dict[str, Any]) -> str:
 
 def imputation(result: dict[str, Any]) -> str:
     """Return a Markdown table of errors in hidden cells, means over masks and mechanisms."""
-    tables = result["tables"]
+    tables = result["summary"]
     names = [name.replace("_", " ") for name in tables]
     lines = ["| | " + " | ".join(names) + " |", "|---|" + "---|" * len(tables)]
     for method, label in IMPUTERS.items():

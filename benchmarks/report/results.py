@@ -10,7 +10,7 @@ import os
 import platform
 import shlex
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
@@ -50,26 +50,11 @@ def header() -> dict[str, Any]:
     }
 
 
-def write_result(name: str, result: dict[str, Any], quick: bool = False) -> None:
-    """Write a result under its header."""
-    if quick:
-        print("--quick: nothing written")
-        return
-    with locked():
-        _replace(name, result)
-    print(f"wrote benchmarks/results/{name}.json")
-
-
 def read_result(name: str) -> dict[str, Any]:
-    """Return what a result file has, nothing where there is none."""
+    """Return what a result file has; settings, summary and runs are empty where there is none."""
     file = RESULTS / f"{name}.json"
-    return json.loads(file.read_text()) if file.exists() else {}
-
-
-def _replace(name: str, result: dict[str, Any]) -> None:
-    temporary = RESULTS / f"{name}.partial"
-    temporary.write_text(json.dumps({**header(), **result}, indent=1, default=repr) + "\n")
-    temporary.replace(RESULTS / f"{name}.json")
+    found = json.loads(file.read_text()) if file.exists() else {}
+    return {"earlier": [], "settings": {}, "summary": {}, "runs": []} | found
 
 
 def options() -> list[str]:
@@ -80,42 +65,84 @@ def options() -> list[str]:
     return shown
 
 
+def told(runs: Iterable[Record], n: int, line: Callable[[Record], str]) -> Iterator[Record]:
+    """Yield runs, of which there will be ``n``, and print a line on each when it is done."""
+    for i, run in enumerate(runs, 1):
+        print(f"{i}/{n} {line(run)}", flush=True)
+        yield run
+
+
+def nothing(runs: list[Record]) -> dict[str, Any]:
+    """Return an empty summary."""
+    return {}
+
+
 @dataclasses.dataclass(frozen=True)
-class Runs:
-    """A result file that grows run by run, also under several processes at a time.
+class ResultFile:
+    """A file of runs that grows run by run, also under several processes at a time.
+
+    It holds how it was made (``command``, ``versions``, ``processor``, ``date``), the same of runs
+    made before otherwise (``earlier``), ``settings``, a ``summary``, and the ``runs`` themselves.
+    Where a question has parts, a run says by ``part`` which it belongs to.
 
     Parameters
     ----------
     name : str
         Of the file, without ``.json``.
-    kinds : tuple of str
-        Of runs: one list each.
     of : tuple of str
-        The entries of a record that say what was run.
+        The entries of a run that say what was run.
+    summarise : callable
+        What there is to say about all runs.
     """
 
     name: str
-    kinds: tuple[str, ...]
     of: tuple[str, ...]
+    summarise: Callable[[list[Record]], Any] = nothing
 
-    def load(self) -> dict[str, Any]:
-        """Return the result file, or empty lists."""
-        return {kind: [] for kind in self.kinds} | read_result(self.name)
+    def add(self, runs: Iterable[Record], quick: bool = False, **settings: Any) -> Any:
+        """Write each run when it is done, in the place of an earlier one of the same.
 
-    def append(self, kind: str, record: Record) -> None:
-        """Add a run to the file; it replaces an earlier one of the same."""
-        with locked():
-            result = self.load()
-            others = [other for other in result[kind] if self.key(other) != self.key(record)]
-            _replace(self.name, {k: result[k] for k in self.kinds} | {kind: [*others, record]})
+        Return the summary: of all that is written or, of a quick run, of what was not.
+        """
+        if quick:
+            found = self.summarise([*runs])
+            print("--quick: nothing written")
+            return found
+        for run in runs:
+            self._write(run, settings)
+        return self.summarise(self.runs())
 
-    def key(self, record: Record) -> tuple[Any, ...]:
+    def runs(self, **which: Any) -> list[Record]:
+        """Return the written runs whose entries are these."""
+        every = read_result(self.name)["runs"]
+        return [run for run in every if all(run[name] == of for name, of in which.items())]
+
+    def key(self, run: Record) -> tuple[Any, ...]:
         """Return what a run is of."""
-        return tuple(record[name] for name in self.of)
+        return tuple(run[name] for name in self.of)
 
-    def done(self, kind: str) -> set[tuple[Any, ...]]:
-        """Return what the written runs of a kind are of."""
-        return {self.key(record) for record in self.load()[kind]}
+    def done(self) -> set[tuple[Any, ...]]:
+        """Return what the written runs are of."""
+        return {self.key(run) for run in self.runs()}
+
+    def _write(self, run: Record, settings: dict[str, Any]) -> None:
+        with locked():
+            before = read_result(self.name)
+            runs = [*{self.key(r): r for r in [*before["runs"], run]}.values()]
+            parts = {"settings": settings, "summary": self.summarise(runs), "runs": runs}
+            self._replace({**made(before), **parts})
+
+    def _replace(self, result: dict[str, Any]) -> None:
+        temporary = RESULTS / f"{self.name}.partial"
+        temporary.write_text(json.dumps(result, indent=1, default=repr) + "\n")
+        temporary.replace(RESULTS / f"{self.name}.json")
+
+
+def made(before: dict[str, Any]) -> dict[str, Any]:
+    """Return the header of now and, as ``earlier``, the different ones of a file as it is."""
+    now = header()
+    known = [*before["earlier"], {name: before[name] for name in now if name in before}]
+    return {**now, "earlier": [one for one in known if one and one != now]}
 
 
 @contextmanager

@@ -1,7 +1,9 @@
 """The benchmarks run, their peers are densities, and README quotes the result files."""
 
 import ast
+import importlib
 import itertools
+import json
 import sys
 from pathlib import Path
 
@@ -23,7 +25,7 @@ from benchmarks.peers.densities import PEERS, HistogramDensity, quietly  # noqa:
 from benchmarks.peers.detectors import LINEAR, NotInstalled, OneGaussian, robust  # noqa: E402
 from benchmarks.report import results  # noqa: E402
 from benchmarks.report.readme import QUOTED  # noqa: E402
-from benchmarks.report.results import read_result  # noqa: E402
+from benchmarks.report.results import ResultFile, read_result  # noqa: E402
 from skvae.table.table import resolution  # noqa: E402
 
 
@@ -71,9 +73,15 @@ def test_a_question_imports_from_rooms_and_no_other_question(path):
     assert not (others | {"benchmarks"}) & imports_of(path)
 
 
-def test_every_result_file_says_how_it_was_made():
-    for file in (ROOT / "benchmarks" / "results").glob("*.json"):
-        assert {"command", "versions", "processor", "date"} <= set(read_result(file.stem)), file
+FILES = sorted((ROOT / "benchmarks" / "results").glob("*.json"))
+
+
+def test_every_result_file_says_how_it_was_made_and_has_the_one_shape():
+    for file in FILES:
+        assert list(json.loads(file.read_text())) == [
+            *("command", "versions", "processor", "date", "earlier"),
+            *("settings", "summary", "runs"),
+        ], file
 
 
 def test_the_histogram_integrates_to_one_with_tails():
@@ -119,18 +127,61 @@ def test_patches_are_those_of_the_two_sample_images():
 
 def test_a_record_replaces_that_of_the_same_run_alone(tmp_path, monkeypatch):
     monkeypatch.setattr(results, "RESULTS", tmp_path)
-    run = {"table": "wine", "split": 10, "model": "a", "median": 0.0, "standard_error": 1.0}
-    run |= {"mean": 1.0, "seconds": 2.0, "scoring_seconds": 0.1}
-    for record in (run, {**run, "split": 11}, {**run, "mean": 3.0}):
-        likelihood_table.LIKELIHOOD.append("table", record)
-    likelihood_table.LIKELIHOOD.append(
-        "table", {"table": "wine", "split": 10, "model": "b", "error": "no"}
-    )
-    assert [r["split"] for r in likelihood_table.LIKELIHOOD.load()["table"]] == [11, 10, 10]
+    of = {"part": "table", "table": "wine", "split": 10, "model": "a"}
+    run = {**of, "median": 0.0, "standard_error": 1.0, "mean": 1.0, "seconds": 2.0}
+    run |= {"scoring_seconds": 0.1}
+    failed = {**of, "model": "b", "error": "no"}
+    file = likelihood_table.RESULTS
+    file.add([run, {**run, "split": 11}, {**run, "mean": 3.0}, failed])
+    assert [r["split"] for r in file.runs(part="table")] == [10, 11, 10]
+    assert file.runs(part="peers") == []
     assert "| a | 2.00 | 1.00 | 0.00 | 2.0 | 0.1 | 2 |" in likelihood_table.summary()
     assert "| b |  |  |  |  |  | 0, 1 failed |" in likelihood_table.summary()
     assert likelihood_table.seconds_of("table", "wine", 12, "a") == 2.0
     assert likelihood_table.seconds_of("peers", "wine", 10, "a") is None
+
+
+def test_a_result_file_keeps_how_earlier_runs_were_made(tmp_path, monkeypatch):
+    monkeypatch.setattr(results, "RESULTS", tmp_path)
+    file = ResultFile("some", ("seed",), summarise=len)
+    for command in ("first", "second", "second", "first"):
+        monkeypatch.setattr(results, "header", lambda command=command: {"command": command})
+        assert file.add([{"seed": command}], n=3) == len(file.runs())
+    found = read_result("some")
+    assert (found["command"], found["earlier"]) == ("first", [{"command": "second"}])
+    assert (found["settings"], found["summary"]) == ({"n": 3}, 2)
+    assert file.done() == {("first",), ("second",)}
+
+
+def test_a_quick_run_is_summarised_and_not_written(tmp_path, monkeypatch):
+    monkeypatch.setattr(results, "RESULTS", tmp_path)
+    file = ResultFile("some", ("seed",), summarise=len)
+    assert file.add([{"seed": 0}, {"seed": 1}], quick=True) == 2
+    assert not [*tmp_path.iterdir()]
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_the_summary_of_a_result_file_is_that_of_its_runs(path):
+    file = importlib.import_module(f"benchmarks.{path.stem}").RESULTS
+    runs = file.runs()
+    assert len(file.done()) == len(runs)
+    expected = json.loads(path.read_text())["summary"]
+    assert_close(json.loads(json.dumps(file.summarise(runs))), expected)
+
+
+def assert_close(found, expected):
+    """Compare nested figures; sums in another order differ in the last digits."""
+    if isinstance(expected, dict):
+        assert list(found) == list(expected)
+        for name, value in expected.items():
+            assert_close(found[name], value)
+    elif isinstance(expected, list):
+        for one, other in zip(found, expected, strict=True):
+            assert_close(one, other)
+    elif isinstance(expected, float):
+        assert found == pytest.approx(expected, rel=1e-9, abs=1e-12)
+    else:
+        assert found == expected
 
 
 def test_standardised_scores_are_in_the_units_of_the_rows():
@@ -199,7 +250,8 @@ def test_means_of_outliers_are_over_sets_and_not_runs(tmp_path, monkeypatch):
     runs = [("5_a", 0, 0.5), ("5_a", 1, 0.7), ("7_b", 0, 1.0), ("8_c", 0, 0.1)]
     for (name, seed, auroc), protocol in itertools.product(runs, outliers.PROTOCOLS):
         record = {"set": name, "protocol": protocol, "seed": seed, "model": "a", "auroc": auroc}
-        outliers.RUNS.append("runs", {**record, "average_precision": auroc, "seconds": 1.0})
+        record |= {"part": "runs", "average_precision": auroc, "seconds": 1.0}
+        outliers.RESULTS.add([record])
     found = outliers.summary("runs")
     assert "odd, 2 sets" in found
     assert "| a | 0.800 | 0.800 | 2 | 1.0 |" in found
