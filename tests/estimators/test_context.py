@@ -135,6 +135,7 @@ def test_the_context_earns_nats():
     assert given.score(test) > alone.score(test[["wage", "hours", "owner"]]) + 1.0
 
 
+@pytest.mark.slow
 def test_draws_come_for_every_row_of_the_context(density):
     context = pd.DataFrame({"age": [30, 50], "city": ["Lima", "Oslo"]})
     drawn = density.sample(3, random_state=0, context=context)

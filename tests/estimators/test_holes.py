@@ -176,6 +176,7 @@ def test_scores_of_known_cells_are_sums_over_unknown_ones(discrete):
 
 
 @pytest.mark.parametrize("known", list("xyz"))
+@pytest.mark.slow
 def test_conditional_frequencies_are_the_models_own(discrete, known):
     density, joint = discrete
     drawn = density.sample_conditional(pd.DataFrame({"a": [known]}), 6_000, random_state=0)

@@ -387,6 +387,7 @@ def test_without_an_encoder_there_are_no_tools():
 # ------------------------------------------------------------------ transfer
 
 
+@pytest.mark.slow
 def test_the_encoder_starts_a_supervised_network():
     model = transformer(max_epochs=40, hidden_layer_sizes=(32,), activation="tanh").fit(X)
     inputs = torch.as_tensor(StandardScaler().fit_transform(X), dtype=torch.float32)

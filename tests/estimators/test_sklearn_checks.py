@@ -6,12 +6,13 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 from skvae import VAEClassifier, VAEDensity, VAEImputer, VAEOutlierDetector, VAETransformer
 
 #: Manners, which hardly any training shows as well.
+SMALL = {"max_epochs": 2, "hidden_layer_sizes": (8,), "n_draws": 8}
 QUICK = [
-    VAEDensity(max_epochs=2),
-    VAETransformer(max_epochs=2),
-    VAEImputer(max_epochs=2),
-    VAEClassifier(max_epochs=2),
-    VAEOutlierDetector(max_epochs=2),
+    VAEDensity(**SMALL),
+    VAETransformer(**SMALL),
+    VAEImputer(**SMALL),
+    VAEClassifier(**SMALL),
+    VAEOutlierDetector(**SMALL),
 ]
 #: The first at defaults; the others, which share its training, with a tenth or a twentieth of the
 #: epochs, with which they pass as they do with all.
