@@ -233,6 +233,17 @@ def frozen(*modules: nn.Module | None) -> Iterator[None]:
             parameter.requires_grad_(True)
 
 
+@contextlib.contextmanager
+def measuring(module: nn.Module) -> Iterator[None]:
+    """Take a module for a block as it is where it does not train: nothing is dropped."""
+    was_training = module.training
+    module.eval()
+    try:
+        yield
+    finally:
+        module.train(was_training)
+
+
 def set_generator(module: nn.Module, generator: torch.Generator | None) -> None:
     """Hand the generator of a fit to every dropout below ``module``."""
     for part in module.modules():

@@ -41,6 +41,7 @@ from ..table.labels import Labels
 from ..table.reading import read, read_context
 from ..table.sets import read_sets
 from ..table.table import Table
+from .as_usual import shield
 from .bases import BaseEstimator
 from .parameters import (
     Activation,
@@ -205,7 +206,8 @@ class BaseVAE(BaseEstimator, ABC):
         ``encoder_.requires_grad_(False)``. A parameter that would build another model is refused.
     random_state : int, RandomState instance or None, default=None
         The source of every random number. With an int, a fit on one machine's CPU is repeated bit
-        for bit. No global random state is read or changed.
+        for bit. No global random state is read or changed, nor do torch's default dtype, device
+        and gradient mode matter.
     verbose : int, default=0
         1 shows a progress bar with the held-out log-likelihood, in nats per row.
 
@@ -356,6 +358,10 @@ class BaseVAE(BaseEstimator, ABC):
         self.random_state = random_state
         self.verbose = verbose
 
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        shield(cls)
+
     if not TYPE_CHECKING:  # or an editor would show these arguments, in place of __init__'s
 
         def __new__(cls, /, *args, **parameters):
@@ -404,8 +410,7 @@ class BaseVAE(BaseEstimator, ABC):
         of_sets = None if sets is None else torch.as_tensor(sets)
         rows = dataclasses.replace(rows.to("cpu", torch.float32), sets=of_sets)
         fit = Fit(settings, table, families, seeds, labels)
-        with torch_as_usual():
-            self._keep(fit, fit.run(rows, log_det, copy.deepcopy(warm)))
+        self._keep(fit, fit.run(rows, log_det, copy.deepcopy(warm)))
         self._has_holes = np.isnan(values).any(0)
         self._range = np.fmin.reduce(values), np.fmax.reduce(values)  # NaN of an empty column
         some = fit.rows[:: -(-len(rows) // MAX_ROWS_OF_USE)].to(settings.device)
@@ -520,18 +525,6 @@ class BaseVAE(BaseEstimator, ABC):
         tags = super().__sklearn_tags__()
         tags.input_tags.allow_nan = True
         return tags
-
-
-@contextlib.contextmanager
-def torch_as_usual() -> Iterator[None]:
-    """Run a block in single precision and with gradients, whatever torch is told elsewhere."""
-    dtype = torch.get_default_dtype()
-    torch.set_default_dtype(torch.float32)
-    try:
-        with torch.inference_mode(False), torch.enable_grad():
-            yield
-    finally:
-        torch.set_default_dtype(dtype)
 
 
 def random_stream(random_state: Any) -> np.random.RandomState:

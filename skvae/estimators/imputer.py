@@ -186,7 +186,8 @@ class VAEImputer(TransformerMixin, Scores, BaseVAE):
         ``encoder_.requires_grad_(False)``. A parameter that would build another model is refused.
     random_state : int, RandomState instance or None, default=None
         The source of every random number. With an int, a fit on one machine's CPU is repeated bit
-        for bit. No global random state is read or changed.
+        for bit. No global random state is read or changed, nor do torch's default dtype, device
+        and gradient mode matter.
     verbose : int, default=0
         1 shows a progress bar with the held-out log-likelihood, in nats per row.
     sample_posterior : bool, default=False

@@ -13,6 +13,7 @@ from torch import Tensor
 from ..core.batch import Batch
 from ..core.latents.priors import MixtureModule
 from ..core.latents.usage import active_units
+from ..core.networks import measuring
 from ..core.vae import VAE
 
 #: Rows that are looked at.
@@ -27,7 +28,9 @@ def start_prior(vae: VAE, rows: Batch, seed: int, of_latents: bool) -> None:
     if vae.encoder is not None:
         prior.start_from_rows(vae.inputs(some).cpu(), generator)
     if of_latents and isinstance(prior, MixtureModule) and len(some) >= prior.n_components:
-        start_mixture(prior, *latents(vae, some, generator), seed)
+        with measuring(vae):
+            found = latents(vae, some, generator)
+        start_mixture(prior, *found, seed)
 
 
 def latents(vae: VAE, rows: Batch, generator: torch.Generator) -> tuple[Tensor, Tensor]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import math
+import warnings
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -14,7 +15,6 @@ from skorch import NeuralNet
 from skorch.callbacks import Callback
 from threadpoolctl import threadpool_limits
 from torch import Tensor, nn
-from tqdm.auto import tqdm
 
 from ..core.batch import Batch
 from ..core.networks import set_generator
@@ -366,7 +366,7 @@ class Progress(Callback):
 
     def on_train_begin(self, net: VAENet, **kwargs: Any) -> None:
         """Open the bar."""
-        self.bar_ = tqdm(total=net.max_epochs, desc="fit", unit="epoch", leave=True)
+        self.bar_ = progress_bar(total=net.max_epochs, desc="fit", unit="epoch", leave=True)
 
     def on_epoch_end(self, net: VAENet, **kwargs: Any) -> None:
         """Move the bar."""
@@ -378,6 +378,14 @@ class Progress(Callback):
     def on_train_end(self, net: VAENet, **kwargs: Any) -> None:
         """Close the bar."""
         self.bar_.close()
+
+
+def progress_bar(**parameters: Any) -> Any:
+    """Open a bar: a widget in a notebook that has them, else, without a word of it, a line."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        from tqdm.auto import tqdm
+    return tqdm(**parameters)
 
 
 @dataclasses.dataclass
@@ -426,7 +434,7 @@ def train(
         n_epochs = 0  # as where a standard normal takes the place of the prior
     net = VAENet(module, settings=settings, plan=plan, generator=generator, held_out=held_out)
     net.initialize()
-    with _threads(module, settings.device):
+    with _threads(module, settings.device), _lent_generators(settings, seed):
         net.partial_fit(rows, epochs=n_epochs)
     set_generator(module, None)
     module.advance(1.0)
@@ -445,6 +453,21 @@ def _threads(module: nn.Module, device: torch.device) -> contextlib.AbstractCont
     if device.type == "cpu" and small:
         return threadpool_limits(1, user_api="openmp")
     return contextlib.nullcontext()
+
+
+@contextlib.contextmanager
+def _lent_generators(settings: Settings, seed: int) -> Iterator[None]:
+    """Lend a user's own networks torch's global generators: their dropout knows of no others."""
+    if settings.built_in:
+        yield
+        return
+    on_gpu = settings.device.type == "cuda"
+    with torch.random.fork_rng(devices=[settings.device] if on_gpu else []):
+        torch.default_generator.manual_seed(seed)
+        if on_gpu:
+            with torch.cuda.device(settings.device):
+                torch.cuda.manual_seed(seed)
+        yield
 
 
 def _finish(net: VAENet) -> Trained:

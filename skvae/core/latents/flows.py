@@ -151,12 +151,17 @@ def check_flow(recipe: Recipe, n_transforms: int, hidden_layer_sizes: Sequence[i
 
 
 class _WithoutInit(TorchFunctionMode):
-    """Leaves new layers unset, so that building them reads no global random state."""
+    """Leaves new layers unset, so that building them reads no global random state.
+
+    Parameters that would be drawn are zero.
+    """
 
     def __torch_function__(
         self, func: Any, types: Any, args: Any = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
         kwargs = kwargs or {}
+        if func in (torch.randn, torch.rand):
+            return torch.zeros(*args, **kwargs)
         if getattr(func, "__module__", None) == "torch.nn.init":
             return kwargs["tensor"] if "tensor" in kwargs else args[0]
         return func(*args, **kwargs)
