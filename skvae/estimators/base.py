@@ -37,8 +37,9 @@ from ..model.model import Model, Seeds
 from ..model.rows import as_rows
 from ..model.scoring import Scoring, latent_use
 from ..table.codecs import Float
+from ..table.known import rows_like
 from ..table.labels import Labels
-from ..table.reading import read, read_context
+from ..table.reading import known_context, read, read_context
 from ..table.sets import read_sets
 from ..table.table import Table
 from .as_usual import shield
@@ -509,9 +510,15 @@ class BaseVAE(BaseEstimator, ABC):
             return np.full((1, len(self.table_.container.fields)), np.nan)
         return read_context(context, self.table_)
 
-    def _rows_of(self, values: Float) -> Any:
-        """Return values (n, c) in the user's container."""
-        return self.table_.container.rows(values)
+    def _rows_of(self, values: Float, given: Any) -> Any:
+        """Return values (n, c) in the user's container.
+
+        What is conditioned on is copied from the rows ``given``, of each of which as many rows were
+        made.
+        """
+        known = known_context(given, self.table_, len(values))
+        container = self.table_.container
+        return container.rows(values) if known is None else rows_like(container, values, known)
 
     def _draw_seed(self, random_state: Any) -> int:
         """Return a seed: of the estimator's own stream, or of the one given."""

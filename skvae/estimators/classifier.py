@@ -514,8 +514,9 @@ class VAEClassifier(ClassifierMixin, BaseVAE):
         stream = random_stream(self._draw_seed(random_state))
         drawn = stream.choice(len(self.classes_), len(given), p=self.class_prior_)
         label = np.eye(len(self.classes_), dtype=np.float32)[np.where(codes < 0, drawn, codes)]
-        context = joined(self.model_.context(given), torch.as_tensor(label, device=self.device_))
-        return self._rows_of(self.model_.sample(given, context, stream.randint(2**31 - 1)))
+        numbers = joined(self.model_.context(given), torch.as_tensor(label, device=self.device_))
+        rows = self.model_.sample(given, numbers, stream.randint(2**31 - 1))
+        return self._rows_of(rows, context)
 
     @property
     def _prior(self) -> Tensor:

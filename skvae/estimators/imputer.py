@@ -12,7 +12,9 @@ from sklearn.utils.validation import _check_feature_names_in, check_is_fitted
 
 from ..fit.settings import Door
 from ..table.codecs import Float
-from ..table.container import as_frame, with_index_of
+from ..table.container import with_index_of
+from ..table.known import Known, rows_like
+from ..table.native import as_frame
 from ..table.reading import positive_integer
 from .base import BaseVAE
 from .bases import TransformerMixin
@@ -197,8 +199,9 @@ class VAEImputer(TransformerMixin, Scores, BaseVAE):
         Whether ``transform`` adds a column ``missingindicator_<name>`` for each that had a missing
         cell in ``fit``.
     keep_empty_features : bool, default=False
-        Whether a column of which ``fit`` saw no value is kept, with zeros where it holds numbers,
-        or left out of what ``transform`` returns.
+        Whether a column of which ``fit`` saw no value is kept, filled with zeros, or left out of
+        what ``transform`` returns. For what is no number, zero is False, the first level, the
+        empty string, 1970-01-01 or no time passed.
 
     Attributes
     ----------
@@ -248,8 +251,10 @@ class VAEImputer(TransformerMixin, Scores, BaseVAE):
     columns with repeated values, draw such columns better, but guess worse.
 
     Rows come back in the container they came in: a DataFrame stays one, with its dtypes and index,
-    unless ``set_output`` asks for another. Imputed numbers are within the range seen in ``fit``.
-    Means of integers may be fractions; drawn integers are whole.
+    unless ``set_output`` asks for another. Observed cells are copied, and never pass through a
+    conversion; a column's dtype is the one that holds both what it held in ``fit`` and what it
+    holds in X. Imputed numbers are within the range seen in ``fit``. Means of integers are whole
+    where the dtype is, and may be fractions where it has room for them; drawn integers are whole.
 
     Values are taken to be missing at random: what is missing may depend on observed cells, but not
     on what it would have been.
@@ -369,8 +374,8 @@ class VAEImputer(TransformerMixin, Scores, BaseVAE):
         Returns
         -------
         X : ndarray or DataFrame of shape (n_samples, n_features_out)
-            With observed cells as they were. In the container of ``fit``, or that of
-            ``set_output``.
+            With observed cells as they were, copied from X. In the container of ``fit``, or that
+            of ``set_output``.
 
         Raises
         ------
@@ -382,7 +387,8 @@ class VAEImputer(TransformerMixin, Scores, BaseVAE):
             filled = self._draw(values, 1, None)
         else:
             filled = self._in_range(self.model_.expect(values, self._scoring), values)
-        return with_index_of(X, self._with_indicator(self._kept_rows(filled), values))
+        known = Known.of(self.table_.container, X, values)
+        return with_index_of(X, self._with_indicator(self._kept_rows(filled, known), values))
 
     def sample_imputations(
         self, X: Any, n_imputations: int = 5, random_state: Any = None
@@ -417,7 +423,8 @@ class VAEImputer(TransformerMixin, Scores, BaseVAE):
         n_imputations = positive_integer(n_imputations, "n_imputations")
         values = self._values(X)
         filled = self._draw(values, n_imputations, random_state)
-        tables = (self._kept_rows(filled[i::n_imputations]) for i in range(n_imputations))
+        known = Known.of(self.table_.container, X, values)
+        tables = (self._kept_rows(filled[i::n_imputations], known) for i in range(n_imputations))
         return [with_index_of(X, table) for table in tables]
 
     def get_feature_names_out(self, input_features: Any = None) -> NDArray[np.object_]:
@@ -466,13 +473,11 @@ class VAEImputer(TransformerMixin, Scores, BaseVAE):
         """Hold filled values within the range of the training rows."""
         return np.where(np.isnan(values), filled.clip(*self._range), values)
 
-    def _kept_rows(self, filled: Float) -> Any:
+    def _kept_rows(self, filled: Float, known: Known) -> Any:
         """Return the kept columns of completed values as rows."""
-        fields = self.table_.container.fields
-        for j in self._kept:
-            if not fields[j].is_category and fields[j].clock is None:
-                filled[np.isnan(filled[:, j]), j] = 0.0  # of an empty column
-        return self.table_.container.subset(self._kept).rows(filled[:, self._kept])
+        filled[np.isnan(filled)] = 0.0  # of an empty column
+        container = self.table_.container.subset(self._kept)
+        return rows_like(container, filled[:, self._kept], known.subset(self._kept))
 
     def _with_indicator(self, rows: Any, values: Float) -> Any:
         """Add a column for each that had a missing cell in ``fit``."""

@@ -12,7 +12,8 @@ from sklearn.utils.validation import check_array, check_consistent_length, check
 
 from ..core.latents.usage import direction as direction_of
 from ..table.codecs import Float
-from ..table.container import as_frame, with_index_of
+from ..table.container import with_index_of
+from ..table.native import as_frame
 from ..table.reading import positive_integer
 from .available import available_if, draws, encodes
 
@@ -117,7 +118,8 @@ class Latents(Base):
             raise ValueError(f"n_steps must be an integer >= 2, both ends. Got {n_steps}.")
         is_row = [self._is_row(end_, latent) for end_ in (start, end)]
         if context is None and is_row[0]:
-            given = self._values(one_row(start, "start"))
+            context = one_row(start, "start")
+            given = self._values(context)
         else:
             given = self._given(context)
         stream = self._stream(random_state)
@@ -127,7 +129,7 @@ class Latents(Base):
         )
         Z = np.linspace(first, last, n_steps)
         given = np.broadcast_to(given[:1], (n_steps, given.shape[1]))
-        return self._rows_of(self.model_.decode(Z, given))
+        return self._rows_of(self.model_.decode(Z, given), context)
 
     @available_if(encodes)
     def traverse(self, x: Any, component: int, values: Any) -> Any:
@@ -151,10 +153,11 @@ class Latents(Base):
         if not isinstance(component, Integral) or component not in range(d):
             raise ValueError(f"component must be an integer from 0 to {d - 1}. Got {component!r}.")
         values = check_array(values, ensure_2d=False, dtype=np.float64).reshape(-1)
-        row = self._values(one_row(x, "x"))
+        x = one_row(x, "x")
+        row = self._values(x)
         Z = np.repeat(self.model_.encode(row), len(values), axis=0)
         Z[:, component] = values
-        return self._rows_of(self.model_.decode(Z, np.repeat(row, len(values), axis=0)))
+        return self._rows_of(self.model_.decode(Z, np.repeat(row, len(values), axis=0)), x)
 
     @available_if(encodes)
     def latent_direction(self, X: Any, y: Any) -> NDArray[np.float64]:
@@ -240,16 +243,17 @@ class Latents(Base):
             raise ValueError(f"amount has {len(by)} numbers, but X has {len(values)} rows.")  # type: ignore[arg-type]
         if n_samples is None:
             moved = self.model_.decode(self.model_.encode(values) + by, values)
-            return with_index_of(X, self._rows_of(moved))
-        return self._drawn(values, by, positive_integer(n_samples, "n_samples"), random_state)
+            return with_index_of(X, self._rows_of(moved, X))
+        n_samples = positive_integer(n_samples, "n_samples")
+        return self._rows_of(self._drawn(values, by, n_samples, random_state), X)
 
-    def _drawn(self, values: Float, by: Float | float, n_samples: int, random_state: Any) -> Any:
-        """Return draws of rows whose latents were drawn and moved."""
+    def _drawn(self, values: Float, by: Float | float, n_samples: int, random_state: Any) -> Float:
+        """Return draws of rows whose latents were drawn and moved, (n * n_samples, c)."""
         of_z, of_x = self._stream(random_state).randint(2**31 - 1, size=2)
         Z = self.model_.draw_latents(values, n_samples, int(of_z))  # (n, K, d)
         Z = Z + (by[:, None] if np.ndim(by) == 2 else by)  # type: ignore[index]
         Z, values = Z.reshape(-1, Z.shape[-1]), np.repeat(values, n_samples, axis=0)
-        return self._rows_of(self.model_.draw_given(Z, values, int(of_x)))
+        return self.model_.draw_given(Z, values, int(of_x))
 
     def _stream(self, random_state: Any) -> np.random.RandomState:
         return np.random.RandomState(self._draw_seed(random_state))

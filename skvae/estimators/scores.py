@@ -12,6 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 from ..core.inference.proposals import Proposal
 from ..model.result import LogLikelihood
 from ..table.container import with_index_of
+from ..table.known import Known, rows_like
 from ..table.reading import positive_integer, read_partial
 from .available import available_if, draws, scores
 
@@ -199,8 +200,9 @@ class Scores(Base):
         check_is_fitted(self)
         n_samples = positive_integer(n_samples, "n_samples")
         given = np.repeat(self._given(context), n_samples, axis=0)
-        context = self.model_.context(given)
-        return self._rows_of(self.model_.sample(given, context, self._draw_seed(random_state)))
+        numbers = self.model_.context(given)
+        drawn = self.model_.sample(given, numbers, self._draw_seed(random_state))
+        return self._rows_of(drawn, context)
 
     @available_if(scores)
     def sample_conditional(
@@ -239,7 +241,8 @@ class Scores(Base):
         -------
         X : ndarray or DataFrame of shape (n_rows * n_samples, n_features)
             Completed rows, ``n_samples`` consecutive ones for each row of X, in its order, in the
-            container, columns and dtypes seen in ``fit``. Observed cells are as they were.
+            container and columns seen in ``fit``. Observed cells are copied; dtypes hold both
+            what there was in ``fit`` and what there is in X.
         quality : CompletionQuality
             Effective sample size, Pareto k and proposals of every row; only with
             ``return_quality``.
@@ -291,7 +294,10 @@ class Scores(Base):
         seed = self._draw_seed(random_state)
         completed, quality = self.model_.complete(values, n_samples, self._scoring, seed, where)
         quality.warn()
-        rows = container.rows(completed)
+        if X is None:
+            rows = container.rows(completed)
+        else:
+            rows = rows_like(container, completed, Known.of(container, X, values, n_samples))
         if n_samples == 1:
             rows = with_index_of(X, rows)
         return (rows, quality) if return_quality else rows

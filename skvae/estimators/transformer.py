@@ -366,4 +366,4 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Scores, 
         if len(given) not in (1, len(Z)):
             raise ValueError(f"context has {len(given)} rows, but Z has {len(Z)}.")
         decoded = self.model_.decode(Z, np.broadcast_to(given, (len(Z), given.shape[1])))
-        return with_index_of(latents, self._rows_of(decoded))
+        return with_index_of(latents, self._rows_of(decoded, context))

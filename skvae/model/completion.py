@@ -147,7 +147,11 @@ class Completing:
         return completed, CompletionQuality(ess, k, n_proposals, n_samples)
 
     def incomplete(self, values: Float) -> Rows:
-        """Return the rows with a missing cell; none may be missing of what is conditioned on."""
+        """Return the rows with a missing cell.
+
+        None may be missing of what is conditioned on, and no row may hold what a column cannot.
+        """
+        self.table.check(values)
         self.table.given(values)
         known = [column.position for column in self.table.columns]
         return np.flatnonzero(np.isnan(values[:, known]).any(1))

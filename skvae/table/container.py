@@ -3,17 +3,32 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Hashable, Iterable, Sequence
+import decimal
+from collections.abc import Hashable, Iterable, Sequence
 from typing import Any
 
 import narwhals as nw
 import numpy as np
 from numpy.typing import NDArray
 
+from .dtypes import EXACT, is_number, within
+from .native import (
+    Series,
+    as_frame,
+    backend_of,
+    cast,
+    columns_of,
+    dtype_of,
+    empty,
+    from_zero,
+    is_object,
+    kind_of,
+    new_column,
+    objects,
+    plain,
+)
 from .times import Clock, Float
 
-#: Up to this size every integer is a float.
-EXACT = 2**53
 #: What a column can hold. Categories are read as their numbers, times as the units passed since
 #: the first of them.
 ROLES = ("number", "integer", "boolean", "category", "ordered", "time")
@@ -58,7 +73,7 @@ class Field:
         try:
             if self.is_category:
                 raise ValueError(f"known are {_some(self.levels)}")
-            return float(value) if self.clock is None else self.clock.tick(value)
+            return float(value if self.clock is None else self.clock.tick(value))
         except (TypeError, ValueError) as error:
             raise ValueError(
                 f"Column {self.name!r} cannot have the value {value!r}: {error}."
@@ -66,7 +81,11 @@ class Field:
 
     def value(self, number: float) -> Any:
         """Return the value that is read as a number."""
-        return _write(self, np.array([number])).tolist()[0]
+        return self.values(np.array([number]))[0]
+
+    def values(self, numbers: Float) -> list[Any]:
+        """Return the values that are read as numbers, as Python objects."""
+        return _write(self, numbers).tolist()
 
 
 class Container:
@@ -79,12 +98,19 @@ class Container:
         The DataFrame library, by the name ``narwhals`` has for it; None for an array.
     dtypes : sequence
         Native dtypes, one a column; one for all of an array.
+    labels : Index or sequence, optional
+        The columns of a DataFrame as it has them: in pandas they may have levels and a name.
     """
 
     def __init__(
-        self, fields: Sequence[Field], backend: str | None = None, dtypes: Sequence[Any] = ()
+        self,
+        fields: Sequence[Field],
+        backend: str | None = None,
+        dtypes: Sequence[Any] = (),
+        labels: Any = None,
     ):
         self.fields, self.backend, self.dtypes = list(fields), backend, list(dtypes)
+        self.labels = labels
 
     @property
     def names(self) -> list[Hashable]:
@@ -94,7 +120,8 @@ class Container:
     def subset(self, positions: Sequence[int]) -> Container:
         """Return the container of some of the columns."""
         dtypes = self.dtypes if self.backend is None else [self.dtypes[j] for j in positions]
-        return Container([self.fields[j] for j in positions], self.backend, dtypes)
+        labels = self.labels[list(positions)] if hasattr(self.labels, "take") else None
+        return Container([self.fields[j] for j in positions], self.backend, dtypes, labels)
 
     @classmethod
     def of(cls, X: Any, categorical: Sequence[bool] | None = None) -> Container:
@@ -114,16 +141,10 @@ class Container:
         frame = as_frame(X)
         if frame is None:
             return cls._of_array(np.asarray(X), categorical)
-        native = frame.to_native()
-        # Only pandas has names that are not strings.
-        names = list(native.columns)
-        marked = categorical or [False] * len(names)
-        fields = [
-            _learn(name, frame.get_column(label), is_category)
-            for name, label, is_category in zip(names, frame.columns, marked, strict=True)
-        ]
-        dtypes = [_native_dtype(frame.get_column(label)) for label in frame.columns]
-        return cls(fields, frame.implementation.name.lower(), dtypes)
+        labels, columns = frame.to_native().columns, columns_of(X)
+        marked = categorical or [False] * len(columns)
+        fields = [_learn(*each) for each in zip(labels, columns, marked, strict=True)]
+        return cls(fields, backend_of(frame), [dtype_of(column) for column in columns], labels)
 
     @classmethod
     def _of_array(cls, X: NDArray[Any], categorical: Sequence[bool] | None) -> Container:
@@ -143,14 +164,8 @@ class Container:
         ValueError, TypeError
             If a column holds something else than it did, or a category not seen in ``fit``.
         """
-        frame = as_frame(X)
-        if frame is None:
-            array = np.asarray(X)
-            columns: list[Any] = [array[:, j] for j in range(array.shape[1])]
-        else:
-            columns = [frame.get_column(label) for label in frame.columns]
         values = np.empty((len(X), len(self.fields)))
-        for j, (field, column) in enumerate(zip(self.fields, columns, strict=True)):
+        for j, (field, column) in enumerate(zip(self.fields, columns_of(X), strict=True)):
             values[:, j] = _read(field, column)
         return values
 
@@ -164,12 +179,11 @@ class Container:
         """
         frame = as_frame(X)
         assert frame is not None
-        native_names = list(frame.to_native().columns)
+        names, columns = list(frame.to_native().columns), columns_of(X)
         values = np.full((len(frame), len(self.fields)), np.nan)
         for j, field in enumerate(self.fields):
-            if field.name in native_names:
-                label = frame.columns[native_names.index(field.name)]
-                values[:, j] = _read(field, frame.get_column(label))
+            if field.name in names:
+                values[:, j] = _read(field, columns[names.index(field.name)])
         return values
 
     def rows(self, values: Float) -> Any:
@@ -178,27 +192,62 @@ class Container:
         Integers come back as such where every value is one; elsewhere a continuous likelihood, or
         a mean, has made fractions, which stay floats.
         """
-        columns = [_write(f, column) for f, column in zip(self.fields, values.T, strict=True)]
         if self.backend is None:
+            columns = [_write(f, of_f) for f, of_f in zip(self.fields, values.T, strict=True)]
             return _array(columns, self.dtypes[0])
-        are_labels = all(isinstance(name, str) for name in self.names)
-        labels: list[Any] = self.names if are_labels else [str(j) for j in range(len(self.names))]
-        if self.backend == "polars":  # which knows what a list holds, but not an array of objects
-            columns = [c.tolist() if c.dtype == object else c for c in columns]
-        backend: Any = self.backend
-        frame = nw.from_dict(dict(zip(labels, columns, strict=True)), backend=backend)
-        native = _typed(frame, self.fields, columns, dict(zip(labels, self.dtypes, strict=True)))
-        if labels != self.names:
-            native.columns = self.names
-        return native
+        return join(self, [self.column(j, column) for j, column in enumerate(values.T)])
+
+    def column(self, j: int, values: Float) -> Series:
+        """Return the values of one column with its dtype, or one that can hold them."""
+        assert self.backend is not None
+        field, dtype, column = self.fields[j], self.dtypes[j], _write(self.fields[j], values)
+        if is_object(dtype):
+            return objects(column.tolist(), dtype, self.backend)
+        kind = kind_of(empty(dtype, self.backend))
+        if column.dtype.kind == "f" and kind.is_float():
+            column = within(column, kind)
+        series = _in_zone(new_column(column, self.backend), field)
+        if field.role == "integer" and column.dtype != object and not _holds(dtype, column):
+            return series
+        return cast(series, dtype)
 
 
-def as_frame(X: Any) -> nw.DataFrame[Any] | None:
-    """Return a DataFrame of any library as one of narwhals, without copying; None for others."""
-    frame = nw.from_native(X, pass_through=True)
-    if isinstance(frame, nw.LazyFrame):
-        raise TypeError("X is a lazy frame: collect its rows first, by X.collect() in polars.")
-    return frame if isinstance(frame, nw.DataFrame) else None
+def join(container: Container, columns: Sequence[Series]) -> Any:
+    """Return a native DataFrame of columns."""
+    frames = [from_zero(c).alias(str(j)).to_frame() for j, c in enumerate(columns)]
+    native = nw.concat(frames, how="horizontal").to_native()
+    native.columns = container.names if container.labels is None else container.labels
+    return native
+
+
+def written(field: Field, values: Float, dtype: Any, backend: str) -> Series:
+    """Return values as a column of a dtype, whatever it takes: whole, and within its ends."""
+    if is_object(dtype):
+        return objects(field.values(values), dtype, backend)
+    kind = kind_of(empty(dtype, backend))
+    if isinstance(kind, nw.Unknown):  # polars has a dtype without values
+        return new_column(values, backend)
+    if field.is_category and (field.levels or not is_number(kind)):
+        return cast(new_column(_write(field, values), backend), dtype)
+    if field.clock is not None:
+        times = field.clock.times(values, getattr(kind, "time_unit", field.clock.unit))
+        return cast(_in_zone(new_column(times, backend), field), dtype)
+    numbers = within((values > 0.5).astype(float) if field.role == "boolean" else values, kind)
+    if isinstance(kind, nw.Decimal):
+        return cast(new_column([_decimal(x, kind.scale) for x in numbers], backend), dtype)
+    whole = kind.is_integer() or kind == nw.Boolean()
+    return cast(new_column(numbers.astype(np.int64) if whole else numbers, backend), dtype)
+
+
+def _decimal(number: float, scale: int) -> decimal.Decimal:
+    return decimal.Decimal(f"{number:.{scale}f}")
+
+
+def _in_zone(series: Series, field: Field) -> Series:
+    """Return times, which are in UTC, with a zone where their column has one."""
+    if field.clock is None or not field.clock.zone or not series.dtype.is_temporal():
+        return series
+    return series.dt.replace_time_zone("UTC")
 
 
 def with_index_of(X: Any, rows: Any) -> Any:
@@ -249,38 +298,33 @@ def column_mask(given: Any, names: list[Hashable], parameter: str) -> list[bool]
 # ---------------------------------------------------------------- one column
 
 
-def _learn(name: Hashable, series: nw.Series[Any], is_category: bool) -> Field:
-    dtype = series.dtype
-    if _is_empty(series):  # polars has a dtype for columns without a value
-        return Field(name)
-    if isinstance(dtype, nw.Enum):
-        return Field(name, "ordered", tuple(dtype.categories))
-    if isinstance(dtype, nw.Categorical | nw.String) or is_category:
+def _learn(name: Hashable, series: Series, is_category: bool) -> Field:
+    kind = kind_of(series)
+    if isinstance(kind, nw.Unknown) and series.null_count() == len(series):
+        return Field(name)  # polars has a dtype for columns without a value
+    if isinstance(kind, nw.Enum):
+        return Field(name, "ordered", tuple(kind.categories))
+    if isinstance(kind, nw.Categorical | nw.String) or is_category:
         return Field(name, "category", _categories(series))
-    if dtype.is_integer():
+    if kind.is_integer():
         return Field(name, "integer")
-    if dtype.is_numeric():
+    if kind.is_numeric():
         return Field(name, "integer" if _hides_integers(series) else "number")
-    if dtype == nw.Boolean:
+    if kind == nw.Boolean:
         return Field(name, "boolean")
-    if dtype.is_temporal() and dtype != nw.Time:
-        return Field(name, "time", clock=Clock.of(series))
-    if dtype == nw.Object:
+    if kind.is_temporal() and kind != nw.Time:
+        return Field(name, "time", clock=Clock.of(plain(series), getattr(kind, "time_zone", None)))
+    if kind == nw.Object:
         return _learn_objects(name, series.to_list())
     raise TypeError(
-        f"Column {name!r} has dtype {_native_dtype(series)}, but columns must hold numbers, "
+        f"Column {name!r} has dtype {dtype_of(series)}, but columns must hold numbers, "
         "booleans, times or categories. Convert it or drop it."
     )
 
 
-def _is_empty(series: nw.Series[Any]) -> bool:
-    """Whether a column of no known dtype has no value."""
-    return isinstance(series.dtype, nw.Unknown) and series.null_count() == len(series)
-
-
-def _hides_integers(series: nw.Series[Any]) -> bool:
+def _hides_integers(series: Series) -> bool:
     """Whether a column of floats holds integers that are floats only because some are missing."""
-    values = series.cast(nw.Float64).to_numpy()
+    values = plain(series).cast(nw.Float64).to_numpy()
     seen = values[~np.isnan(values)]
     if len(seen) in (0, len(values)):
         return False
@@ -292,7 +336,7 @@ def _learn_objects(name: Hashable, values: list[Any]) -> Field:
     kinds = {type(value) for value in values if not is_missing(value)}
     if kinds <= {bool, np.bool_} and kinds:
         return Field(name, "boolean")
-    if all(issubclass(kind, int | float | np.number) for kind in kinds):
+    if all(issubclass(kind, int | float | np.number | decimal.Decimal) for kind in kinds):
         return Field(name, "number")
     if kinds == {str}:
         return Field(name, "category", _distinct(values))
@@ -302,13 +346,9 @@ def _learn_objects(name: Hashable, values: list[Any]) -> Field:
     )
 
 
-def _native_dtype(series: nw.Series[Any]) -> Any:
-    return series.to_native().dtype
-
-
-def _categories(series: nw.Series[Any]) -> tuple[Any, ...]:
+def _categories(series: Series) -> tuple[Any, ...]:
     """Return the categories of a column, in the order of its dtype where that has one."""
-    declared = getattr(_native_dtype(series), "categories", None)
+    declared = getattr(dtype_of(series), "categories", None)
     if declared is not None and hasattr(declared, "tolist"):  # pandas
         return tuple(declared.tolist())
     return _distinct(series.to_list())
@@ -337,27 +377,58 @@ def _read(field: Field, column: Any) -> Any:
         return np.full(len(column), np.nan)  # so may that of a column without a value
     if field.is_category:
         return _codes(field, column.to_list() if isinstance(column, nw.Series) else column.tolist())
+    numbers = _numbers(field, column)
+    if field.role == "boolean":
+        _refuse_beyond_boolean(field, numbers)
+    return numbers
+
+
+def _numbers(field: Field, column: Any) -> Any:
+    """Return the numbers of a column without categories."""
     if not isinstance(column, nw.Series):
         return column.astype(float) if column.dtype.kind in "biuf" else _floats(field, column)
-    dtype = column.dtype
+    kind, column = kind_of(column), plain(column)
     if field.clock is not None:
-        if not (dtype.is_temporal() and isinstance(dtype, nw.Duration) == field.clock.is_duration):
-            raise TypeError(_wrong_dtype(field, "times", dtype))
-        if (getattr(dtype, "time_zone", None) is None) != (field.clock.zone is None):
-            of_fit = f"times of the zone {field.clock.zone}" if field.clock.zone else "no time zone"
-            raise TypeError(_wrong_dtype(field, of_fit, dtype))
-        return field.clock.ticks(column)
-    if not (dtype.is_numeric() or dtype == nw.Boolean or dtype == nw.Object):
-        raise TypeError(_wrong_dtype(field, "numbers", dtype))
-    if dtype == nw.Object or dtype == nw.Boolean:
+        return _ticks(field, field.clock, column, kind)
+    if kind == nw.Object or kind == nw.Boolean:
         return _floats(field, column.to_list())
-    if dtype.is_integer():
+    if not kind.is_numeric():
+        raise TypeError(_wrong_dtype(field, "numbers", kind))
+    if kind.is_integer():
         check_exact(field.name, [column.min(), column.max()])
     return column.cast(nw.Float64).to_numpy()
 
 
+def _ticks(field: Field, clock: Clock, column: Series, kind: Any) -> Any:
+    if not (kind.is_temporal() and isinstance(kind, nw.Duration) == clock.is_duration):
+        raise TypeError(_wrong_dtype(field, "times", kind))
+    if (getattr(kind, "time_zone", None) is None) != (clock.zone is None):
+        of_fit = f"times of the zone {clock.zone}" if clock.zone else "no time zone"
+        raise TypeError(_wrong_dtype(field, of_fit, kind))
+    try:
+        return clock.ticks(column)
+    except OverflowError as error:
+        raise ValueError(f"Column {field.name!r} {error}") from None
+
+
+def _refuse_beyond_boolean(field: Field, numbers: Float) -> None:
+    wrong = np.flatnonzero(~np.isnan(numbers) & ~np.isin(numbers, (0.0, 1.0)))
+    if len(wrong):
+        raise ValueError(
+            f"Column {field.name!r} held booleans in fit, which are 0 and 1. Got "
+            f"{numbers[wrong[0]]:g} in row {wrong[0]}. Correct the row, or fit with integers."
+        )
+
+
 def _floats(field: Field, values: Iterable[Any]) -> Float:
     """Return Python objects as numbers."""
+    values = list(values)
+    if any(isinstance(value, str | bytes) for value in values):
+        row = next(i for i, value in enumerate(values) if isinstance(value, str | bytes))
+        raise ValueError(
+            f"Column {field.name!r} cannot have the value {values[row]!r} of row {row}, a string: "
+            "it held numbers in fit. Convert it."
+        )
     return np.array([np.nan if is_missing(value) else field.number(value) for value in values])
 
 
@@ -407,16 +478,16 @@ def _write(field: Field, values: Float) -> NDArray[Any]:
     if len(values) and np.isnan(values).all():
         return np.full(len(values), None, dtype=object)
     if field.is_category:
-        levels = np.empty(len(field.levels), dtype=object)
-        levels[:] = field.levels
-        return levels[values.astype(int)]
+        levels = np.full(max(len(field.levels), 1) + 1, None, dtype=object)
+        levels[:-1] = field.levels or ("",)
+        return levels[np.where(np.isnan(values), -1, values).astype(int)]
     if field.clock is not None:
         return field.clock.times(values)
     if field.role == "boolean":
         return values > 0.5
     whole = (values == np.round(values)) & (np.abs(values) < 2.0**63)
     if field.role == "integer" and whole.all():
-        return values.astype(np.int64)
+        return values.clip(-EXACT, EXACT).astype(np.int64)
     return values
 
 
@@ -435,28 +506,6 @@ def _fits(values: NDArray[Any], dtype: np.dtype[Any]) -> bool:
     """Whether an integer dtype can hold integer values."""
     limits = np.iinfo(dtype)
     return not len(values) or bool(limits.min <= values.min() and values.max() <= limits.max)
-
-
-def _typed(
-    frame: nw.DataFrame[Any],
-    fields: list[Field],
-    columns: list[NDArray[Any]],
-    dtypes: dict[str, Any],
-) -> Any:
-    """Return a native DataFrame whose columns have the dtypes they can have."""
-    zones = [
-        nw.col(label).dt.replace_time_zone("UTC").dt.convert_time_zone(field.clock.zone)
-        for label, field in zip(dtypes, fields, strict=True)
-        if field.clock is not None and field.clock.zone
-    ]
-    native = frame.with_columns(zones).to_native()
-    cast: Callable[[dict[str, Any]], Any] = getattr(native, "astype", None) or native.cast
-    kept = {
-        label: dtype
-        for (label, dtype), field, column in zip(dtypes.items(), fields, columns, strict=True)
-        if field.role != "integer" or column.dtype == object or _holds(dtype, column)
-    }
-    return cast(kept)
 
 
 def _holds(dtype: Any, values: NDArray[Any]) -> bool:

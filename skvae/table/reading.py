@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 from sklearn.utils.validation import check_array, validate_data
 
 from .codecs import Float
-from .container import Container, as_frame, categorical_mask, check_exact, is_missing
+from .container import Container, Field, categorical_mask, check_exact, is_missing
+from .dtypes import LARGEST
+from .known import Known, matched
+from .native import as_array, as_frame
 from .table import Table
-
-#: Largest number of a table: sums of squares of larger ones are infinite.
-LARGEST = 1e150
 
 
 def read(
@@ -42,7 +42,7 @@ def read(
     name = type(estimator).__name__
     if as_frame(X) is not None or _has_categories(estimator, fitted):
         if as_frame(X) is None:
-            X = _as_array(X)
+            X = as_array(X)
             X = check_array(X, dtype=None, ensure_all_finite=False, ensure_min_samples=n_min)
         validate_data(estimator, X, reset=fitted is None, skip_check_array=True)
         check_rows(len(X), n_min, name)
@@ -128,6 +128,45 @@ def read_context(given: Any, table: Table) -> Float:
     return values
 
 
+def known_context(given: Any, table: Table, n: int) -> Known | None:
+    """Return the cells of n rows that are conditioned on, which ``given`` has; None for none.
+
+    It was read before: as many of the rows were made of each of its rows.
+    """
+    if table.context is None:
+        return None
+    part, positions = table.container.subset(table.context.positions), table.context.positions
+    if isinstance(given, dict):
+        found = {j: _column_of(given[f.name], f) for j, f in enumerate(part.fields)}
+    else:
+        array = given if as_frame(given) is not None else as_array(given)
+        of_all = array.shape[1] == len(table.container.fields) and as_frame(given) is None
+        whole = table.container if of_all else part
+        found = matched(whole, array)
+        found = {k: found[j] for k, j in enumerate(positions)} if of_all else found
+    n_given = max(map(len, found.values()))
+    columns = {j: _to_length(found[k], n_given) for k, j in enumerate(positions)}
+    cells = np.isin(np.arange(len(table.container.fields)), positions)
+    rows = np.arange(n) // max(n // n_given, 1)
+    return Known(columns, np.broadcast_to(cells, (n, len(cells))), rows)
+
+
+def _to_length(column: Any, n: int) -> Any:
+    """Return a column of n cells: its own, or its only one as often."""
+    if len(column) == n:
+        return column
+    return column * n if isinstance(column, list) else np.resize(column, n)
+
+
+def _column_of(given: Any, field: Field) -> Any:
+    """Return what a dict has of a column: an array where it has a dtype, else a list."""
+    values = _scalars(given)
+    if field.clock is not None:
+        ticks = np.array([field.clock.tick(value) for value in values])
+        return field.clock.times(ticks)
+    return given if hasattr(given, "dtype") and np.ndim(given) else values
+
+
 def _of_dict(given: dict[Hashable, Any], container: Container) -> Float:
     _refuse_absent([name for name in container.names if name not in given])
     columns = [
@@ -157,13 +196,6 @@ def _scalars(given: Any) -> list[Any]:
 def _refuse_absent(names: list[Hashable]) -> None:
     if names:
         raise ValueError(f"context lacks columns {names}, which the model is conditioned on.")
-
-
-def _as_array(rows: Any) -> Any:
-    """Return rows of Python objects as an array that keeps what they are."""
-    array = np.asarray(rows)
-    # Of numbers and strings NumPy makes strings.
-    return np.asarray(rows, dtype=object) if array.dtype.kind in "SU" else array
 
 
 def _numbers(X: Any) -> Any:

@@ -14,6 +14,7 @@ from .bins import Bins
 from .codecs import Affine, Codec, Float, Grid, Levels, step_of
 from .container import Container, Field
 from .context import Context
+from .dtypes import LARGEST
 
 
 @dataclasses.dataclass(frozen=True)
@@ -131,6 +132,13 @@ class Table:
             log_det[rows] += of_cells
         return cells, log_det
 
+    def check(self, values: Float) -> None:
+        """Raise ValueError naming the first value (n, c) that its likelihood cannot have."""
+        for column in self.columns:
+            rows = np.flatnonzero(~np.isnan(values[:, column.position]))
+            of_column = values[rows, column.position]
+            check_support(column.field, column.model, column.codec, of_column, rows)
+
     def given(self, values: Float) -> Float | None:
         """Return what is conditioned on as numbers (n, m), None where nothing is.
 
@@ -160,7 +168,7 @@ class Table:
 
     def _values(self, columns: Iterable[Float]) -> Float:
         """Join the values of the columns that have cells with NaN for the others."""
-        known = np.stack(list(columns), axis=1)
+        known = np.stack(list(columns), axis=1).clip(-LARGEST, LARGEST)  # as far as any is read
         values = np.full((len(known), len(self.container.fields)), np.nan)
         values[:, [column.position for column in self.columns]] = known
         return values

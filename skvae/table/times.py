@@ -14,6 +14,13 @@ from numpy.typing import NDArray
 Float = NDArray[np.float64]
 
 
+#: Units in a second, and in a day.
+PER_SECOND = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
+PER_DAY = {"D": 1, **{unit: 86_400 * n for unit, n in PER_SECOND.items()}}
+#: Most units that are counted, by a float too.
+MOST = 2**63 - 4096
+
+
 @dataclasses.dataclass(frozen=True)
 class Clock:
     """How a column of times is read: as whole units since its first time.
@@ -34,20 +41,25 @@ class Clock:
     is_duration: bool
 
     @classmethod
-    def of(cls, series: nw.Series[Any]) -> Clock:
-        """Learn from a column of times."""
+    def of(cls, series: nw.Series[Any], zone: str | None = None) -> Clock:
+        """Learn from a column of times, and the zone they are in."""
         dtype = series.dtype
-        clock = cls(
-            getattr(dtype, "time_unit", "D"),
-            0,
-            getattr(dtype, "time_zone", None),
-            isinstance(dtype, nw.Duration),
-        )
+        unit = getattr(dtype, "time_unit", "D")
+        clock = cls(unit, 0, zone, isinstance(dtype, nw.Duration))
         ticks = clock.ticks(series.drop_nulls())
         return dataclasses.replace(clock, origin=int(ticks.min()) if len(ticks) else 0)
 
     def ticks(self, series: nw.Series[Any]) -> NDArray[Any]:
-        """Return times as units since the origin."""
+        """Return times as units since the origin.
+
+        Raises
+        ------
+        OverflowError
+            If a time is farther away than this unit can count.
+        """
+        own = getattr(series.dtype, "time_unit", "D")
+        if (times := ratio(self.unit, own)) > 1:
+            self._refuse_beyond(MOST // times, series, own)
         seen = ~series.is_null().to_numpy()
         ticks = self._ticks_of_seen(series.drop_nulls())
         if seen.all():
@@ -56,6 +68,14 @@ class Clock:
         whole = np.full(len(series), np.nan)
         whole[seen] = ticks
         return whole
+
+    def _refuse_beyond(self, most: int, series: nw.Series[Any], unit: str) -> None:
+        coarse = dataclasses.replace(self, unit=unit, origin=0)
+        if (np.abs(coarse.ticks(series)) > most).any():
+            raise OverflowError(
+                f"holds a time beyond what its unit in fit, {self.unit}, can count. Correct the "
+                f"row, or fit with the unit {unit}."
+            )
 
     def _ticks_of_seen(self, series: nw.Series[Any]) -> NDArray[np.int64]:
         # Neither seconds nor days can be asked for: milliseconds can.
@@ -67,16 +87,25 @@ class Clock:
             ticks = series.dt.timestamp(unit).to_numpy()  # type: ignore[arg-type]
         return ticks // {"s": 1_000, "D": 86_400_000}.get(self.unit, 1) - self.origin
 
-    def tick(self, time: Any) -> float:
+    def tick(self, time: Any) -> int:
         """Return one time, a ``datetime``, ``timedelta`` or what NumPy reads as one, in units."""
         if getattr(time, "tzinfo", None) is not None:
             time = time.astimezone(datetime.UTC).replace(tzinfo=None)
         elif self.zone is not None:
             raise ValueError(f"the column's times are in the zone {self.zone}: give it one")
+        if hasattr(time, "to_numpy"):  # or the nanoseconds of pandas would be lost
+            time = time.to_numpy()
         kind: Callable[..., Any] = np.timedelta64 if self.is_duration else np.datetime64
-        return float(kind(time, self.unit).astype(np.int64) - self.origin)
+        return int(kind(time, self.unit).astype(np.int64)) - self.origin
 
-    def times(self, values: Float) -> NDArray[Any]:
-        """Return the times of values."""
+    def times(self, values: NDArray[Any], finest: str | None = None) -> NDArray[Any]:
+        """Return the times of values, none beyond what the finest unit can count."""
         kind = "timedelta64" if self.is_duration else "datetime64"
-        return (np.round(values).astype(np.int64) + self.origin).astype(f"{kind}[{self.unit}]")
+        most = MOST // max(ratio(finest or self.unit, self.unit), 1)
+        ticks = np.round(values).clip(-most - self.origin, most - self.origin)
+        return (ticks.astype(np.int64) + self.origin).astype(f"{kind}[{self.unit}]")
+
+
+def ratio(fine: str, coarse: str) -> int:
+    """Return how many of one unit are in another; 0 where it is the coarser one."""
+    return PER_DAY[fine] // PER_DAY[coarse]

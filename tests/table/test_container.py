@@ -338,3 +338,57 @@ def test_integers_marked_as_categories_come_back_as_integers(container):
     assert type(back) is type(X)
     assert (np.asarray(back) == np.asarray(X)).all()
     assert np.asarray(back).dtype == np.asarray(X).dtype
+
+
+@pytest.mark.parametrize(
+    ("values", "role"),
+    [([1.5, 2.5], "number"), ([True, False], "boolean"), (["a", "b"], "category")],
+)
+@pytest.mark.parametrize("n_empty", [0, 99, 100, 250])
+def test_objects_are_what_their_values_are(values, role, n_empty):
+    column = pd.Series([None] * n_empty + values * 20, dtype=object)
+    for objects in (column, column[::-1].reset_index(drop=True)):
+        frame = pd.DataFrame({"c": objects})
+        container = Container.of(frame)
+        assert container.fields[0].role == role
+        assert np.isnan(container.values(frame)).sum() == n_empty
+        assert np.isnan(container.values(frame[frame["c"].isna()])).all()
+
+
+@pytest.mark.parametrize(
+    "zone",
+    [
+        *("America/New_York", "Asia/Ho_Chi_Minh", "Etc/GMT+5", "EST5EDT", "UTC", "GMT0"),
+        *("America/Argentina/Buenos_Aires", "America/Port-au-Prince"),
+        dt.timezone(dt.timedelta(hours=5, minutes=30)),
+        dt.UTC,
+    ],
+)
+@pytest.mark.parametrize("unit", ["s", "ms", "us", "ns"])
+def test_every_time_zone_is_read(zone, unit):
+    frame = pd.DataFrame({"t": pd.date_range("2021-03-01", periods=30, tz=zone).as_unit(unit)})
+    container = Container.of(frame)
+    values = container.values(frame)
+    assert (np.diff(values[:, 0]) > 0).all()
+    pd.testing.assert_frame_equal(container.rows(values), frame)
+    with pytest.raises(TypeError, match="Column 't' has dtype Datetime"):
+        container.values(frame.assign(t=frame["t"].dt.tz_localize(None)))
+
+
+@pytest.mark.parametrize("dtype", [">f4", ">f8", ">i2", ">i8", ">u4", ">f2"])
+def test_numbers_in_another_order_of_bytes_are_read(dtype):
+    frame = pd.DataFrame({"n": np.array([1, 2, 3], dtype=dtype)})
+    container = Container.of(frame)
+    assert container.fields[0].role == ("number" if "f" in dtype else "integer")
+    values = container.values(frame)
+    assert values[:, 0].tolist() == [1, 2, 3]
+    assert container.rows(values)["n"].dtype == frame["n"].dtype
+    array = frame.to_numpy().astype(dtype)
+    assert Container.of(array).values(array)[:, 0].tolist() == [1, 2, 3]
+
+
+def test_strings_among_numbers_are_refused():
+    container = Container.of(pd.DataFrame({"n": [1.5, 2.5]}))
+    for strings in (["1.5", "x"], [None] * 120 + ["1.5"]):
+        with pytest.raises(ValueError, match=r"Column 'n' cannot have the value '1\.5' of row"):
+            container.values(pd.DataFrame({"n": pd.Series(strings, dtype=object)}))

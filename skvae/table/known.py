@@ -1,0 +1,216 @@
+"""Known: cells that were given, copied from where they came and never rebuilt from numbers."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import narwhals as nw
+import numpy as np
+from numpy.typing import NDArray
+
+from .container import Container, Field, join, written
+from .dtypes import Float, holding_both, within
+from .native import (
+    KINDS,
+    Series,
+    as_frame,
+    as_numpy,
+    backend_of,
+    cast,
+    columns_of,
+    dtype_of,
+    empty,
+    from_zero,
+    is_object,
+    kind_of,
+    new_column,
+    objects,
+    plain,
+)
+
+Rows = NDArray[np.intp]
+Mask = NDArray[np.bool_]
+
+
+@dataclasses.dataclass(frozen=True)
+class Known:
+    """Which cells of completed rows are given, and where they are.
+
+    Attributes
+    ----------
+    columns : mapping of int
+        Native columns by their position in ``fit``, (n,); None for one that is to be completed
+        in the dtype that it had there.
+    cells : ndarray of bool, shape (m, c)
+        Cells of the completed rows that are copied.
+    rows : ndarray of int, shape (m,)
+        The row of the columns that each of them is.
+    """
+
+    columns: Mapping[int, Any]
+    cells: Mask
+    rows: Rows
+
+    @classmethod
+    def of(cls, container: Container, X: Any, values: Float, n_samples: int = 1) -> Known:
+        """Return what is known of rows that become ``n_samples`` each; X was read as values."""
+        rows = np.repeat(np.arange(len(values)), n_samples)
+        return cls(matched(container, X), ~np.isnan(values)[rows], rows)
+
+    def subset(self, positions: Sequence[int]) -> Known:
+        """Return what is known of some of the columns."""
+        columns = {k: self.columns[j] for k, j in enumerate(positions) if j in self.columns}
+        return Known(columns, self.cells[:, list(positions)], self.rows)
+
+
+def matched(container: Container, X: Any) -> dict[int, Any]:
+    """Return the columns of X by position in ``fit``: by name where both are DataFrames."""
+    columns, frame = columns_of(X), as_frame(X)
+    names = [] if frame is None else list(frame.to_native().columns)
+    if not set(names) & set(container.names):
+        return dict(enumerate(columns))
+    return {
+        j: columns[names.index(name)] if name in names else None
+        for j, name in enumerate(container.names)
+    }
+
+
+def rows_like(container: Container, values: Float, known: Known) -> Any:
+    """Put values (m, c) into the container, but for what is known: that is copied.
+
+    The dtype of a column holds what it did in ``fit`` and what it does where it is given, by the
+    table of :mod:`skvae.table.dtypes`.
+    """
+    if container.backend is None:
+        return _array(container, values, known)
+    columns = [
+        _column(container, j, column, known) if j in known.columns else container.column(j, column)
+        for j, column in enumerate(values.T)
+    ]
+    return join(container, columns)
+
+
+def _column(container: Container, j: int, values: Float, known: Known) -> Series:
+    """Return a column of which cells are known."""
+    field, fitted, backend = container.fields[j], container.dtypes[j], container.backend
+    assert backend is not None
+    given = known.columns[j]
+    if isinstance(given, list):
+        given = as_fitted(given, fitted, backend)
+    given = empty(fitted, backend) if given is None else imported(given, backend)
+    dtype, is_known = holding_both(fitted, given, backend), known.cells[:, j]
+    if field.is_category and dtype != dtype_of(given):
+        return written(field, values, dtype, backend)
+    copied = plain(given)[known.rows[is_known]] if is_known.any() else empty(fitted, backend)
+    return _merged(copied, field, values, is_known, dtype, backend)
+
+
+def _merged(
+    copied: Series, field: Field, values: Float, is_known: Mask, dtype: Any, backend: str
+) -> Series:
+    """Return copied cells (k,) where they belong among values (m,), all of one dtype."""
+    drawn = ~is_known & ~np.isnan(values)
+    left = ~is_known & ~drawn
+    if is_object(dtype):
+        cells = np.full(len(values), None, dtype=object)
+        cells[is_known] = np.fromiter(copied.to_list(), dtype=object, count=len(copied))
+        new = written(field, values[drawn], dtype, backend).to_list()
+        cells[drawn] = np.fromiter(new, dtype=object, count=len(new))
+        return objects(cells.tolist(), dtype, backend)
+    if isinstance(kind_of(empty(dtype, backend)), nw.Unknown) and drawn.any():
+        dtype = dtype_of(new_column(values[:0], backend))
+    inner = dtype_of(plain(empty(dtype, backend)))
+    parts = [_converted(copied, inner, backend)] if is_known.any() else []
+    if drawn.any() or not len(values):
+        parts.append(written(field, values[drawn], inner, backend))
+    if left.any():
+        parts.append(cast(new_column(np.full(left.sum(), None, dtype=object), backend), dtype))
+    order = np.argsort(np.concatenate([np.flatnonzero(m) for m in (is_known, drawn, left)]))
+    return cast(parts[0] if len(parts) == 1 else _joined(parts)[order], dtype)
+
+
+def _joined(parts: list[Series]) -> Series:
+    """Return columns of one dtype one below the other."""
+    frames = [part.alias("column").to_frame() for part in parts]
+    return nw.concat(frames).get_column("column")
+
+
+def _converted(copied: Series, dtype: Any, backend: str) -> Series:
+    """Return known cells in a dtype that holds them."""
+    wanted = getattr(kind_of(empty(dtype, backend)), "time_zone", None)
+    if wanted and getattr(kind_of(copied), "time_zone", None) is None:
+        copied = plain(copied).dt.replace_time_zone("UTC")
+    return cast(copied, dtype)
+
+
+def as_fitted(values: list[Any], dtype: Any, backend: str) -> Series:
+    """Return Python objects, which have no dtype, with that of ``fit`` if it holds them."""
+    column = new_column(values, backend)
+    try:
+        held = cast(column, dtype)
+    except Exception:  # every library has errors of its own
+        return column
+    return held if held.to_list() == values else column
+
+
+def imported(column: Any, backend: str) -> Series:
+    """Return a column, or an array, as one of another library."""
+    if isinstance(column, nw.Series):
+        if backend_of(column) == backend:
+            return from_zero(column)
+        kind = kind_of(column)
+        listed = not (kind.is_numeric() or kind.is_temporal()) or isinstance(kind, nw.Decimal)
+        column = column.to_list() if listed else as_numpy(column)
+    return new_column(column, backend)
+
+
+def _array(container: Container, values: Float, known: Known) -> Any:
+    """Return an array of which cells are known."""
+    fitted = container.dtypes[0]
+    columns = {j: column for j, column in known.columns.items() if column is not None}
+    given = {j: _as_array(column, fitted) for j, column in columns.items()}
+    every = len(given) == values.shape[1]
+    rows = container.rows(values) if not every else None
+    of_both = [fitted if rows is None else rows.dtype, *(c.dtype for c in given.values())]
+    dtype = fitted if all(d == fitted for d in of_both) else _result_type(of_both)
+    if rows is None:
+        rows = _drawn_array(container.fields, values, dtype)
+    rows = rows.astype(dtype)
+    for j, column in given.items():
+        where = known.cells[:, j]
+        rows[where, j] = column[known.rows[where]]
+    return rows
+
+
+def _result_type(dtypes: list[np.dtype[Any]]) -> np.dtype[Any]:
+    numbers = all(dtype.kind in "biuf" for dtype in dtypes)
+    return np.result_type(*dtypes) if numbers else np.dtype(object)
+
+
+def _as_array(column: Any, fitted: np.dtype[Any]) -> NDArray[Any]:
+    """Return a column as an array; of Python objects one as in ``fit``, if that holds them."""
+    if isinstance(column, list):
+        own = np.asarray(column)
+        held = own.astype(fitted) if own.dtype.kind in "biuf" and fitted.kind in "biuf" else own
+        return held if (held == own).all() else own
+    if not isinstance(column, nw.Series):
+        return np.asarray(column)
+    return as_numpy(column)
+
+
+def _drawn_array(fields: list[Field], values: Float, dtype: np.dtype[Any]) -> NDArray[Any]:
+    """Return completed values as an array of a dtype."""
+    columns = [_drawn(field, column, dtype) for field, column in zip(fields, values.T, strict=True)]
+    return np.stack(columns, axis=1)
+
+
+def _drawn(field: Field, column: Float, dtype: np.dtype[Any]) -> NDArray[Any]:
+    cells, seen = np.full(len(column), np.nan, dtype=object), ~np.isnan(column)
+    nothing = field.is_category and not field.levels
+    cells[seen] = 0.0 if nothing else field.values(column[seen])
+    kind = KINDS.get(dtype.newbyteorder("=").name)
+    if kind is None or dtype.kind == "b" or not seen.any():
+        return cells.astype(dtype)
+    return within(cells.astype(float), kind()).astype(dtype)
