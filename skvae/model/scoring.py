@@ -168,6 +168,8 @@ class Scoring:
         direct = self.proposal if isinstance(self.proposal, DirectProposal) else DefensiveProposal()
         shape, cell = self.tile(vae), one_hot(column, rows.x.shape[1]).bool()
         for some in (~lone).nonzero().squeeze(-1).split(shape.rows):
+            if not len(some):
+                break  # every row has but one cell
             tile = rows[shape.padded(some)]
             batch = place(tile, self.device)
             noises = self._noises(tile, batch.x.dtype, shape.draws)

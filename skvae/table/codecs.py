@@ -24,6 +24,8 @@ Bool = NDArray[np.bool_]
 #: spread.
 EXPLAINED = 0.95
 FINEST = 1e-9
+#: No step is finer, as 10 to the power of its digits is to be a number: what is smaller is zero.
+LEAST_EXPONENT = -300
 #: Relative error of a decimal in single precision: 20.1 is 20.1000004 there.
 SINGLE = 2.0**-24
 
@@ -46,7 +48,8 @@ def step_of(values: Float, role: str = "number") -> tuple[float, bool]:
     coarsest += spread > 0.0
     distinct, counts = np.unique(values, return_counts=True)
     rounding = SINGLE if _are_single(values) else 0.0
-    for exponent in range(coarsest, coarsest + int(np.log10(FINEST)) - 1, -1):
+    finest = max(coarsest + int(np.log10(FINEST)), LEAST_EXPONENT)
+    for exponent in range(max(coarsest, LEAST_EXPONENT), finest - 1, -1):
         # Written so, 0.1 is the nearest float to a tenth.
         step = 10.0**exponent if exponent >= 0 else 1.0 / 10.0**-exponent
         steps = distinct / step

@@ -510,7 +510,7 @@ def _fits(values: NDArray[Any], dtype: np.dtype[Any]) -> bool:
 
 def _holds(dtype: Any, values: NDArray[Any]) -> bool:
     """Whether the native dtype of a column of integers can hold values."""
-    name = str(dtype).lower()
+    name = str(getattr(dtype, "name", dtype)).lower()
     if "float" in name or "double" in name:  # because some integers were missing
         return True
     if values.dtype.kind != "i":

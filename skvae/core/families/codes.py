@@ -222,15 +222,16 @@ class Ordinal(Codes):
         return ("cell", "column")
 
     def sizes(self, n_levels: int) -> tuple[int, ...]:
-        return (1, n_levels - 1)
+        return (1, max(n_levels - 1, 1))
 
     def constrain(self, raw: list[Tensor], limits: Limits) -> list[Tensor]:
         location, steps = raw
         # The first number is a threshold, the others are logarithms of steps to the next ones.
         first, more = steps[..., :1], steps[..., 1:].exp()
         threshold = torch.cat([first, first + more.cumsum(-1)], -1)
+        threshold = threshold[..., : limits.valid.shape[-1] - 1]  # of a single level there is none
         upper = torch.where(limits.valid[:, 1:], threshold - location, -NEVER)
-        last = torch.full_like(upper[..., :1], -NEVER)
+        last = torch.full_like(location[..., :1], -NEVER)
         log_prob = _log_difference(
             torch.cat([upper, last], -1), torch.cat([-last, threshold - location], -1)
         )
@@ -238,11 +239,14 @@ class Ordinal(Codes):
 
     def start(self, linear: LinearStart) -> list[Start]:
         below = linear.of.frequency.cumsum(-1)[:, :-1]
+        if not below.shape[-1]:  # a single level
+            below = below.new_full((len(below), 1), 0.5)
         threshold = torch.logit(below, 1e-6)
         steps = threshold.diff(dim=-1).clamp_min(1e-3).log()
         # First order in z: d mean code = sum of the logistic densities at the thresholds.
         codes = torch.arange(linear.weight.shape[1]).to(linear.weight)
-        by_location = (below * (1.0 - below)).sum(-1)[:, None, None]
+        # Where only one level occurs there is no slope: not 0 / 0.
+        by_location = (below * (1.0 - below)).sum(-1).clamp_min(1e-12)[:, None, None]
         slope = torch.einsum("k,ckd->cd", codes, linear.weight).unsqueeze(1) / by_location
         zero = slope.new_zeros(slope.shape[:2])
         return [(slope, zero), flat(linear, torch.cat([threshold[:, :1], steps], -1))]
