@@ -8,12 +8,13 @@ from typing import Any, ClassVar, Literal
 import narwhals as nw
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from sklearn.utils._set_output import _get_output_config
 from sklearn.utils.validation import _check_feature_names_in, check_is_fitted
 
 from ..fit.settings import Door
 from ..table.codecs import Float
 from ..table.container import with_index_of
-from ..table.known import Known, rows_like
+from ..table.known import Known, in_pandas, rows_like
 from ..table.native import as_frame
 from ..table.reading import positive_integer
 from .base import BaseVAE
@@ -388,7 +389,11 @@ class VAEImputer(TransformerMixin, Scores, BaseVAE):
         else:
             filled = self._in_range(self.model_.expect(values, self._scoring), values)
         known = Known.of(self.table_.container, X, values)
-        return with_index_of(X, self._with_indicator(self._kept_rows(filled, known), values))
+        rows = self._with_indicator(self._kept_rows(filled, known), values)
+        wanted = _get_output_config("transform", self)["dense"]
+        if wanted == "pandas" and self.table_.container.backend == "polars":
+            rows = in_pandas(rows)
+        return with_index_of(X, rows)
 
     def sample_imputations(
         self, X: Any, n_imputations: int = 5, random_state: Any = None

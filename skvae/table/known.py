@@ -145,6 +145,25 @@ def _converted(copied: Series, dtype: Any, backend: str) -> Series:
     return cast(copied, dtype)
 
 
+def in_pandas(rows: Any) -> Any:
+    """Return the rows of a DataFrame of another library in one of pandas, with dtypes like its own.
+
+    Without pyarrow, which polars asks for and scikit-learn does without, by making objects of all.
+    """
+    frame = as_frame(rows)
+    assert frame is not None
+    columns = [_in_pandas(column) for column in columns_of(rows)]
+    return join(Container([Field(name) for name in frame.columns], "pandas"), columns)
+
+
+def _in_pandas(column: Series) -> Series:
+    kind, imported_ = kind_of(column), imported(column, "pandas")
+    if zone := getattr(kind, "time_zone", None):
+        return imported_.dt.replace_time_zone("UTC").dt.convert_time_zone(zone)
+    text = isinstance(kind, nw.Categorical | nw.Enum)
+    return imported_.cast(nw.Categorical()) if text else imported_
+
+
 def as_fitted(values: list[Any], dtype: Any, backend: str) -> Series:
     """Return Python objects, which have no dtype, with that of ``fit`` if it holds them."""
     column = new_column(values, backend)

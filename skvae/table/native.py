@@ -56,9 +56,20 @@ def as_frame(X: Any) -> nw.DataFrame[Any] | None:
 
 def as_array(rows: Any) -> NDArray[Any]:
     """Return rows as an array that keeps what they are."""
+    if isinstance(rows, np.ma.MaskedArray):
+        return _unmasked(rows)
     array = np.asarray(rows)
     # Of numbers and strings NumPy makes strings.
     return np.asarray(rows, dtype=object) if array.dtype.kind in "SU" else array
+
+
+def _unmasked(rows: np.ma.MaskedArray[Any, Any]) -> NDArray[Any]:
+    """Return a masked array as one in which what is masked is NaN."""
+    kind = rows.dtype.kind
+    values = (
+        rows.data if kind in "fO" else rows.data.astype(np.float64 if kind in "biu" else object)
+    )
+    return np.where(np.ma.getmaskarray(rows), np.nan, values)
 
 
 def backend_of(frame: nw.DataFrame[Any] | Series) -> str:

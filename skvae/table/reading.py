@@ -40,6 +40,7 @@ def read(
         If X is not what is wanted; the message names the column.
     """
     name = type(estimator).__name__
+    X = _plain_array(X)
     if as_frame(X) is not None or _has_categories(estimator, fitted):
         if as_frame(X) is None:
             X = as_array(X)
@@ -198,6 +199,16 @@ def _refuse_absent(names: list[Hashable]) -> None:
         raise ValueError(f"context lacks columns {names}, which the model is conditioned on.")
 
 
+def _plain_array(X: Any) -> Any:
+    """Return a masked array with NaN for what is masked; anything else as it is."""
+    if not isinstance(X, np.ma.MaskedArray):
+        return X
+    if X.dtype.kind in "iu":
+        for j, column in enumerate(X.T):
+            check_exact(j, column.compressed())
+    return as_array(X)
+
+
 def _numbers(X: Any) -> Any:
     """Return an array without categories with NaN where a value is missing.
 
@@ -206,8 +217,15 @@ def _numbers(X: Any) -> Any:
     TypeError, ValueError
         If it holds times, strings, or integers that no float is equal to.
     """
+    if isinstance(X, list | tuple) and _holds_strings(X):
+        X = np.asarray(X)
     if not isinstance(X, np.ndarray) or X.ndim != 2 or not X.size:
         return X
+    if X.dtype.kind in "SUT":
+        raise TypeError(
+            "X holds strings: give a DataFrame, whose columns have dtypes of their own, name the "
+            "columns of categories (categorical_features=[...]), or convert X to numbers."
+        )
     if X.dtype.kind in "mM":
         raise TypeError(
             f"X is an array of {X.dtype}: give times as columns of a DataFrame, which have a unit "
@@ -216,11 +234,16 @@ def _numbers(X: Any) -> Any:
     if X.dtype.kind in "iu":
         for j, ends in enumerate(zip(X.min(0), X.max(0), strict=True)):
             check_exact(j, ends)
-    if X.dtype.kind not in "OSU":
+    if X.dtype.kind != "O":
         return X
     refuse_strings(X)
     missing = [is_missing(value) for value in X.flat]
     return np.where(np.reshape(missing, X.shape), np.nan, X)
+
+
+def _holds_strings(rows: Any) -> bool:
+    """Whether rows in a list hold a string."""
+    return any(isinstance(cell, str | bytes) for row in rows for cell in np.atleast_1d(row))
 
 
 def _has_categories(estimator: Any, container: Container | None) -> bool:
