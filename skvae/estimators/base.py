@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 import numpy as np
 import torch
 from numpy.typing import ArrayLike
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
@@ -42,6 +43,7 @@ from ..table.labels import Labels
 from ..table.reading import known_context, read, read_context
 from ..table.sets import read_sets
 from ..table.table import Table
+from ..table.telling import warn
 from .as_usual import shield
 from .bases import BaseEstimator
 from .parameters import (
@@ -159,7 +161,9 @@ class BaseVAE(BaseEstimator, ABC):
     batch_size : int or "auto", default="auto"
         Rows a step; ``"auto"`` is a power of two from 32 to 512, by the number of rows.
     lr : float, default=0.005
-        Largest learning rate, reached after a short warm-up and left along a cosine.
+        Largest learning rate, reached after a short warm-up and left along a cosine. A step whose
+        loss or gradient is not finite is skipped and the rate lowered; where that is repeated, or
+        training ends far below its start, a ``ConvergenceWarning`` says so.
     weight_decay : float, default=0.01
         Decay of weight matrices (not of biases), decoupled from the gradient.
     optimizer : {"adamw", "adam", "sgd"} or torch optimizer class, default="adamw"
@@ -222,9 +226,10 @@ class BaseVAE(BaseEstimator, ABC):
         q(z | x): standardised rows to a distribution of z, None with ``objective="monte_carlo"``;
         p(x | z): z to the parameters of the cells.
     n_iter_ : int
-        Epochs run.
+        Epochs behind the weights that are kept: 0 where no epoch improved on the start.
     loss_curve_, reconstruction_curve_, kl_curve_ : list of float
-        Mean over the rows of each epoch of the last fit, to all rows below 2,000: the negative of
+        Mean over the rows of each epoch of the last fit, to all rows below 2,000 (of the one that
+        held rows out, where it improved on the start in no epoch): the negative of
         what is maximised, in nats of standardised columns, and the two terms of the ELBO,
         E log p(x | z) and KL(q(z | x) || p(z)), before they are weighed and without penalties. An
         importance-weighted bound is above their difference.
@@ -389,13 +394,18 @@ class BaseVAE(BaseEstimator, ABC):
 
     @contextlib.contextmanager
     def _all_or_nothing(self) -> Iterator[None]:
-        """Keep what was fitted before if a block raises."""
+        """Keep what was fitted before if a block raises.
+
+        An interrupt from the keyboard that left a better model is raised when all of it is kept.
+        """
         before = dict(vars(self))
         try:
             yield
         except BaseException:
             self.__dict__ = before
             raise
+        if vars(self).pop("_was_interrupted", False):
+            raise KeyboardInterrupt
 
     def _fit(self, X: Any, labels: Labels | None = None, y: Any = None) -> Fit:
         settings = self._settings()
@@ -411,7 +421,10 @@ class BaseVAE(BaseEstimator, ABC):
         of_sets = None if sets is None else torch.as_tensor(sets)
         rows = dataclasses.replace(rows.to("cpu", torch.float32), sets=of_sets)
         fit = Fit(settings, table, families, seeds, labels)
-        self._keep(fit, fit.run(rows, log_det, copy.deepcopy(warm)))
+        stages = fit.run(rows, log_det, copy.deepcopy(warm))
+        if fit.interrupted:
+            self._take_interrupt(fit)
+        self._keep(fit, stages)
         self._has_holes = np.isnan(values).any(0)
         self._range = np.fmin.reduce(values), np.fmax.reduce(values)  # NaN of an empty column
         some = fit.rows[:: -(-len(rows) // MAX_ROWS_OF_USE)].to(settings.device)
@@ -419,6 +432,18 @@ class BaseVAE(BaseEstimator, ABC):
             use.cpu().numpy() for use in latent_use(self.vae_, some)
         )
         return fit
+
+    def _take_interrupt(self, fit: Fit) -> None:
+        """Raise an interrupt where the model of before is as good; else note it, and say so."""
+        if hasattr(self, "model_") and not fit.is_ahead_of(self.best_validation_score_):
+            raise KeyboardInterrupt
+        self._was_interrupted = True
+        warn(
+            f"fit was interrupted after {sum(stage.n_epochs for stage in fit.kept)} epochs: the "
+            "best weights so far are kept. Fit again for the rest, with warm_start=True to go on "
+            "from them.",
+            ConvergenceWarning,
+        )
 
     def _settings(self) -> Settings:
         """Return what the parameters come down to; what cannot work is refused before training."""
@@ -459,9 +484,9 @@ class BaseVAE(BaseEstimator, ABC):
         self.likelihoods_ = Likelihoods.of(fit.table, fit.families)
         self.init_ = fit.init
         self.n_iter_ = sum(stage.n_epochs for stage in stages)
-        self.loss_curve_ = curve(stages, "train_loss")
-        self.reconstruction_curve_ = curve(stages, "reconstruction")
-        self.kl_curve_ = curve(stages, "kl")
+        self.loss_curve_ = curve(fit.curves, "train_loss")
+        self.reconstruction_curve_ = curve(fit.curves, "reconstruction")
+        self.kl_curve_ = curve(fit.curves, "kl")
         self.validation_scores_ = fit.validation_scores
         self.best_validation_score_ = fit.best_validation_score
         self._built_by = settings.built_by

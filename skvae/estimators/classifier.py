@@ -141,7 +141,9 @@ class VAEClassifier(ClassifierMixin, BaseVAE):
     batch_size : int or "auto", default="auto"
         Rows a step; ``"auto"`` is a power of two from 32 to 512, by the number of rows.
     lr : float, default=0.005
-        Largest learning rate, reached after a short warm-up and left along a cosine.
+        Largest learning rate, reached after a short warm-up and left along a cosine. A step whose
+        loss or gradient is not finite is skipped and the rate lowered; where that is repeated, or
+        training ends far below its start, a ``ConvergenceWarning`` says so.
     weight_decay : float, default=0.01
         Decay of weight matrices (not of biases), decoupled from the gradient.
     optimizer : {"adamw", "adam", "sgd"} or torch optimizer class, default="adamw"
@@ -211,9 +213,10 @@ class VAEClassifier(ClassifierMixin, BaseVAE):
         q(z | x): standardised rows to a distribution of z, None with ``objective="monte_carlo"``;
         p(x | z): z to the parameters of the cells.
     n_iter_ : int
-        Epochs run.
+        Epochs behind the weights that are kept: 0 where no epoch improved on the start.
     loss_curve_, reconstruction_curve_, kl_curve_ : list of float
-        Mean over the rows of each epoch of the last fit, to all rows below 2,000: the negative of
+        Mean over the rows of each epoch of the last fit, to all rows below 2,000 (of the one that
+        held rows out, where it improved on the start in no epoch): the negative of
         what is maximised, in nats of standardised columns, and the two terms of the ELBO,
         E log p(x | z) and KL(q(z | x) || p(z)), before they are weighed and without penalties. An
         importance-weighted bound is above their difference.

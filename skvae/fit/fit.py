@@ -34,7 +34,8 @@ from .choosing import is_ahead
 from .prior_start import start_prior
 from .settings import Network, Settings
 from .spreading import spread
-from .training import HeldOut, Plan, Trained, train
+from .training import HeldOut, Interrupted, Plan, Trained, train
+from .trouble import tell
 
 #: Below this many rows training ends with a second fit to all rows, held-out ones included.
 REFIT_ROWS = 2_000
@@ -75,6 +76,8 @@ class Fit:
         Positions of the held-out rows that the model was not fitted to in the end.
     watched : ndarray of int
         Positions of all held-out rows.
+    interrupted : bool
+        Whether training was ended from the keyboard.
     rows : Batch
         What was trained on; rows with an unknown label have the likeliest by those around them.
     """
@@ -97,14 +100,34 @@ class Fit:
         self.validation_scores: list[float] | None = None
         self.best_validation_score: float | None = None
         self.init = ""
+        self.interrupted = False
+        self.tried: list[Trained] = []
+        self.kept: list[Trained] = []
         self.latent_dim = settings.latent_dim or min(self._n_numbers, LATENTS)
         self.watched = self.unseen = np.empty(0, dtype=np.intp)
 
     def run(self, rows: Batch, log_det: Float, warm: VAE | None = None) -> list[Trained]:
         """Train on rows with log-Jacobians (n,), from a model of before or anew.
 
-        Returns the stages of what was kept.
+        Returns the stages of what was kept, and tells of trouble they had.
         """
+        self.kept = self._run(rows, log_det, warm)
+        tell(stage.trouble for stage in [*self.tried, *self.kept])
+        return self.kept
+
+    def is_ahead_of(self, score: float | None) -> bool:
+        """Whether what was kept improved on its start, and on a model with another best score."""
+        if not any(stage.best_epoch for stage in self.kept):
+            return False
+        own = self.best_validation_score
+        return own is None or score is None or own > score
+
+    @property
+    def curves(self) -> list[Trained]:
+        """The stages whose curves are kept: the last that had an epoch."""
+        return self.kept if any(stage.n_epochs for stage in self.kept) else self.tried
+
+    def _run(self, rows: Batch, log_det: Float, warm: VAE | None) -> list[Trained]:
         inits = self._inits(warm, len(rows))
         self.rows = rows
         if self.labels is not None:
@@ -114,18 +137,47 @@ class Fit:
         if held_out is None:
             # Without rows to decide on, the start with a closed form is the safe one.
             self.init = inits[0]
-            return self._train(rows, self.init, warm)
+            return self._alone(rows, warm)
         if self.settings.latent_dim is None and "linear" in inits:
             self.latent_dim = self._latents_to_start_with(training, held_out)
-        self.init, stages = choose(
-            {init: self._train(training, init, warm, held_out) for init in inits}
-        )
+        self.init, stages = choose(self._candidates(training, inits, warm, held_out))
         self.validation_scores = curve(stages, "valid_score")
         self.best_validation_score = stages[-1].best_score
-        if warm is not None or len(rows) >= REFIT_ROWS:
+        self.tried = stages
+        if self.interrupted or warm is not None or len(rows) >= REFIT_ROWS:
             self.unseen = self.watched
             return stages
-        return self._train(rows, self.init, n_epochs=[stage.best_epoch for stage in stages])
+        return self._fitted_again(rows, stages)
+
+    def _alone(self, rows: Batch, warm: VAE | None) -> list[Trained]:
+        """Train without held-out rows, from one start."""
+        try:
+            self.tried = self._train(rows, self.init, warm)
+        except Interrupted as interrupt:
+            self.interrupted, self.tried = True, interrupt.stages
+        return self.tried
+
+    def _candidates(
+        self, rows: Batch, inits: list[str], warm: VAE | None, held_out: HeldOut
+    ) -> dict[str, list[Trained]]:
+        """Train from every start; an interrupted one counts where there is no other."""
+        found: dict[str, list[Trained]] = {}
+        try:
+            for init in inits:
+                found[init] = self._train(rows, init, warm, held_out)
+        except Interrupted as interrupt:
+            self.interrupted = True
+            found = found or {init: interrupt.stages}
+        return found
+
+    def _fitted_again(self, rows: Batch, stages: list[Trained]) -> list[Trained]:
+        """Fit to all rows for as long as was best; if that is interrupted, keep what was found."""
+        try:
+            return self._train(rows, self.init, n_epochs=[stage.best_epoch for stage in stages])
+        except Interrupted:
+            self.interrupted = True
+            self.unseen = self.watched
+            return stages
 
     @property
     def _n_numbers(self) -> int:
@@ -221,20 +273,21 @@ class Fit:
         objective = self.objective.build(vae.to(self.settings.device), len(rows))
         stages = self._stages(warm is not None)
         epochs = iter(n_epochs)
-        trained = [
-            train(
-                objective,
-                stage(rows).to(self.settings.device),
-                self.settings,
-                Plan.of(self.settings, len(rows), i, len(stages)),
-                self.seeds.training,
-                None if held_out is None else held_out.map(stage),
-                next(epochs),
-            )
-            for i, stage in enumerate(stages)
-        ]
-        if self.settings.refit_prior is not None:
-            trained.append(self._refit(vae, rows, held_out, next(epochs)))
+        trained: list[Trained] = []
+        try:
+            for i, stage in enumerate(stages):
+                plan = Plan.of(self.settings, len(rows), i, len(stages))
+                watched = None if held_out is None else held_out.map(stage)
+                of_stage = stage(rows).to(self.settings.device)
+                seed = self.seeds.training
+                trained.append(
+                    train(objective, of_stage, self.settings, plan, seed, watched, next(epochs))
+                )
+            if self.settings.refit_prior is not None:
+                trained.append(self._refit(vae, rows, held_out, next(epochs)))
+        except Interrupted as interrupt:
+            interrupt.stages = [*trained, *interrupt.stages]
+            raise
         return trained
 
     def _refit(

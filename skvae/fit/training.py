@@ -20,10 +20,14 @@ from ..core.batch import Batch
 from ..core.networks import set_generator
 from ..core.objectives.bounds import ObjectiveModule
 from .settings import Settings
+from .trouble import Brake, told_of_fall
 
 WARM_UP_STEPS = 100
 CLIP_NORM = 10.0
 AVERAGE_DECAY = 0.999
+
+#: Rows that training is held against where it did not improve on the start.
+FEW_ROWS = 256
 
 #: Networks up to this many parameters train on one thread of a CPU.
 ONE_THREAD_PARAMETERS = 200_000
@@ -104,6 +108,11 @@ class WeightAverage:
         decay = min(self.decay, (1 + self.n_updates) / (10 + self.n_updates))
         torch._foreach_lerp_(self.average, self.parameters, 1.0 - decay)
 
+    def restart(self, values: list[Tensor]) -> None:
+        """Set both the parameters and their average."""
+        torch._foreach_copy_(self.average, values)
+        self.write(values)
+
     @contextlib.contextmanager
     def applied(self) -> Iterator[None]:
         """Run a block with the averages in the place of the parameters."""
@@ -126,6 +135,14 @@ class WeightAverage:
 
 class _Ended(Exception):
     """A callback ended training."""
+
+
+class Interrupted(KeyboardInterrupt):
+    """Training was interrupted from the keyboard; it has what was best until then."""
+
+    def __init__(self, trained: Trained):
+        super().__init__()
+        self.stages = [trained]
 
 
 class VAENet(NeuralNet):
@@ -178,7 +195,7 @@ class VAENet(NeuralNet):
             {"params": matrices, "weight_decay": self.settings_.weight_decay},
             {"params": others, "weight_decay": 0.0},
         ]
-        fused = {"fused": True} if self.optimizer in OPTIMIZERS.values() else {}
+        fused = {"fused": True} if self._is_fused else {}
         groups = [group for group in groups if group["params"]]
         nothing: dict[str, object] = {
             "params": [nn.Parameter(torch.zeros(0))]
@@ -187,6 +204,8 @@ class VAENet(NeuralNet):
         self.parameters_ = parameters
         self.average_ = WeightAverage(self.module_, AVERAGE_DECAY)
         self.n_steps_ = 0
+        self.brake_ = Brake(self.device)
+        self.safe_ = WeightAverage.snapshot(self.average_.average)
         if self.held_out_ is not None:
             module: ObjectiveModule = self.module_
             self.noise_: Tensor | None = self.held_out_.noise_for(module)
@@ -209,6 +228,12 @@ class VAENet(NeuralNet):
             super().notify(method_name, **params)
         except KeyboardInterrupt as interrupt:
             raise _Ended from interrupt
+
+    def on_epoch_end(self, net: VAENet, **kwargs: Any) -> None:
+        """End training where there was too much trouble."""
+        super().on_epoch_end(net, **kwargs)
+        if self.brake_.ends:
+            raise KeyboardInterrupt  # skorch's way to end training
 
     def get_split_datasets(self, X: Batch, y: Any = None, **params: Any) -> tuple[Batch, Any]:
         """Return the training rows and the held-out rows."""
@@ -236,10 +261,12 @@ class VAENet(NeuralNet):
         for batch in iterator:
             self._notify_batch("on_batch_begin", batch=batch, training=True)
             step = step_fn(batch)
-            total += torch.stack([term.sum() for term in step["terms"]])
+            of_batch = torch.stack([term.sum() for term in step["terms"]])
+            total += of_batch.masked_fill(step.pop("skipped"), 0.0)
             n_rows += len(step["terms"][0])
             self._notify_batch("on_batch_end", batch=batch, training=True, **step)
-        value, log_px, kl = (total / n_rows).tolist()
+        n_skipped = self._look_for_trouble()
+        value, log_px, kl = (total / (n_rows - n_skipped)).tolist()
         self.history.record("train_loss", -value)
         self.history.record("reconstruction", log_px)
         self.history.record("kl", kl)
@@ -260,12 +287,38 @@ class VAENet(NeuralNet):
         if bound.penalty is not None:
             loss = loss + bound.penalty
         loss.backward()
-        nn.utils.clip_grad_norm_(self.parameters_, CLIP_NORM)
-        self.optimizer_.step()
+        norm = nn.utils.clip_grad_norm_(self.parameters_, CLIP_NORM)
+        skipped = self.brake_.judge(loss, norm, len(bound.value[counted]))
+        self._step_unless(skipped)
         self.average_.update()
         value = bound.value if bound.penalty is None else bound.value - bound.penalty
         terms = [term.detach()[counted] for term in (value, bound.log_px, bound.kl)]
-        return {"loss": loss.detach(), "terms": terms, "y_pred": None}
+        return {"loss": loss.detach(), "terms": terms, "y_pred": None, "skipped": skipped}
+
+    def _step_unless(self, skipped: Tensor) -> None:
+        """Move the parameters, unless a step is to be skipped: decided on the device."""
+        if self._is_fused:
+            self.optimizer_.found_inf = skipped.float()  # as a gradient scaler has it
+        else:
+            for parameter in self.parameters_:
+                if parameter.grad is not None:
+                    parameter.grad.masked_fill_(skipped, 0.0)
+        self.optimizer_.step()
+
+    @property
+    def _is_fused(self) -> bool:
+        return self.optimizer in OPTIMIZERS.values()
+
+    def _look_for_trouble(self) -> int:
+        """Go back to good weights, at a lower rate, where an epoch lost them; count its rows."""
+        trouble, n_skipped = self.brake_.read(self.average_.average)
+        if trouble:
+            self.brake_.lower()
+            self.average_.restart(self.safe_)
+            self.optimizer_.state.clear()
+        elif self.held_out_ is None:
+            torch._foreach_copy_(self.safe_, self.average_.average)
+        return n_skipped
 
     @torch.no_grad()
     def evaluate(self) -> float:
@@ -290,7 +343,7 @@ class VAENet(NeuralNet):
         warm_up = min(WARM_UP_STEPS, max(total // 10, 1))
         factor = 0.5 * (1.0 + math.cos(math.pi * step / total)) * min(1.0, (step + 1) / warm_up)
         for group in self.optimizer_.param_groups:
-            group["lr"] = self.lr * factor
+            group["lr"] = self.lr * self.brake_.rate * factor
         self.n_steps_ += 1
 
     def _notify_batch(self, event: str, **kwargs: Any) -> None:
@@ -339,7 +392,7 @@ class KeepBest(Callback):
     def on_train_begin(self, net: VAENet, **kwargs: Any) -> None:
         """Take the start as the first candidate."""
         self.best_epoch_, self.best_score_ = 0, net.evaluate()
-        self.best_weights_ = WeightAverage.snapshot(net.average_.average)
+        self.best_weights_ = net.safe_ = WeightAverage.snapshot(net.average_.average)
         self.mark_ = self.best_score_
         self.waited_ = 0
 
@@ -352,12 +405,12 @@ class KeepBest(Callback):
         # Small gains are kept but do not extend patience, as in MLPRegressor.
         if score > self.best_score_:
             self.best_epoch_, self.best_score_ = len(net.history), score
-            self.best_weights_ = WeightAverage.snapshot(net.average_.average)
+            self.best_weights_ = net.safe_ = WeightAverage.snapshot(net.average_.average)
         if score > self.mark_ + net.settings_.tol:
             self.mark_, self.waited_ = score, 0
         else:
             self.waited_ += 1
-        if self.waited_ >= net.plan_.patience or not math.isfinite(score):
+        if self.waited_ >= net.plan_.patience:
             raise KeyboardInterrupt  # skorch's way to end training
 
 
@@ -397,6 +450,7 @@ class Trained:
     best_epoch: int
     best_score: float | None
     held_out_rows: Tensor | None  # bound of every held-out row under the chosen weights, (n,)
+    trouble: str = ""  # what is to be said of it, if it is kept
 
     def curve(self, name: str) -> list[float]:
         """Return one recorded number an epoch."""
@@ -434,12 +488,18 @@ def train(
         n_epochs = 0  # as where a standard normal takes the place of the prior
     net = VAENet(module, settings=settings, plan=plan, generator=generator, held_out=held_out)
     net.initialize()
+    interrupted = False
     with _threads(module, settings.device), _lent_generators(settings, seed):
-        net.partial_fit(rows, epochs=n_epochs)
+        try:
+            net.partial_fit(rows, epochs=n_epochs)
+        except KeyboardInterrupt:
+            interrupted = True
     set_generator(module, None)
     module.advance(1.0)
-    result = _finish(net)
+    result = _finish(net, rows)
     module.eval()
+    if interrupted:
+        raise Interrupted(result)
     return result
 
 
@@ -470,23 +530,39 @@ def _lent_generators(settings: Settings, seed: int) -> Iterator[None]:
         yield
 
 
-def _finish(net: VAENet) -> Trained:
-    n_epochs = len(net.history)
+def _finish(net: VAENet, rows: Batch) -> Trained:
+    n_epochs = sum("train_loss" in row for row in net.history)  # an interrupted one has none
+    net.optimizer_.found_inf = None
+    trouble = net.brake_.told(net.lr, n_epochs)
     if net.held_out_ is None:
-        if n_epochs and not math.isfinite(net.history[-1, "train_loss"]):
-            raise FloatingPointError(
-                f"Training diverged: the loss is {net.history[-1, 'train_loss']} after {n_epochs} "
-                f"epochs. Lower lr={net.lr}, or hold out rows with early_stopping=True."
-            )
         net.average_.write(net.average_.average)
-        return Trained(net, n_epochs, n_epochs, None, None)
+        return Trained(net, n_epochs, n_epochs, None, None, trouble)
     keep = dict(net.callbacks_)["keep_best"]
-    net.average_.average = keep.best_weights_
-    net.average_.write(keep.best_weights_)
-    rows = net.evaluate_rows()
+    if n_epochs and not keep.best_epoch_:
+        trouble = trouble or _compared_with_start(net, rows, keep.best_weights_)
+    net.average_.restart(keep.best_weights_)
+    held_out_rows = net.evaluate_rows()
     # Or every saved estimator would carry rows of its training table.
     net.held_out_, net.noise_ = None, None
-    return Trained(net, n_epochs, keep.best_epoch_, keep.best_score_, rows)
+    return Trained(net, n_epochs, keep.best_epoch_, keep.best_score_, held_out_rows, trouble)
+
+
+def _compared_with_start(net: VAENet, rows: Batch, start: list[Tensor]) -> str:
+    """Return what to say where training did not even serve the rows it had."""
+    some = rows[:: -(-len(rows) // FEW_ROWS)]
+    end = _mean_bound(net, some)
+    net.average_.restart(start)
+    return told_of_fall(_mean_bound(net, some), end, rows.x.shape[1], net.lr)
+
+
+@torch.no_grad()
+def _mean_bound(net: VAENet, rows: Batch) -> float:
+    """Return what early stopping would watch of some rows, with the averaged weights."""
+    module: ObjectiveModule = net.module_.eval()
+    generator = torch.Generator(rows.x.device).manual_seed(0)
+    with net.average_.applied():
+        bound = module.monitor(rows, module.noise(rows, module.n_monitored, generator))
+    return float(bound[module.counted(bound)].mean())
 
 
 def default_batch_size(n_rows: int) -> int:

@@ -38,7 +38,8 @@ def test_writing_signatures_again_changes_nothing(path):
         "        tol: float = 1e-3,\n",
         "            tol=tol,\n",
         "    tol : float, default=0.001\n        The gain in held-out nats per row that counts.\n",
-        "    n_iter_ : int\n        Epochs run.\n",
+        "    n_iter_ : int\n        Epochs behind the weights that are kept: 0 where no epoch "
+        "improved on the start.\n",
     ],
     ids=["signature", "super", "parameter", "attribute"],
 )

@@ -10,10 +10,12 @@ import pytest
 import torch
 from numpy.testing import assert_array_equal
 from sklearn.datasets import load_breast_cancer, load_iris
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.model_selection import GridSearchCV
 from skorch.callbacks import Callback, EarlyStopping
 from threadpoolctl import threadpool_limits
 
-from skvae import VAEDensity
+from skvae import VAEClassifier, VAEDensity, VAEImputer, VAEOutlierDetector
 from skvae.core import Batch
 from skvae.fit import fit as fitting
 from skvae.fit import training
@@ -61,7 +63,8 @@ def test_the_best_weights_are_restored(monkeypatch):
 
 def test_the_start_is_a_candidate(monkeypatch):
     monkeypatch.setattr(fitting, "REFIT_ROWS", 0)
-    density = quick(lr=100.0, optimizer="sgd", init="linear").fit(IRIS)
+    with pytest.warns(ConvergenceWarning, match="best weights so far are kept"):
+        density = quick(lr=100.0, optimizer="sgd", init="linear").fit(IRIS)
     start = quick(max_epochs=0, init="linear").fit(IRIS)
     assert_array_equal(density.score_samples(IRIS), start.score_samples(IRIS))
 
@@ -318,9 +321,116 @@ def test_optimizers(optimizer):
     assert np.isfinite(density.score(IRIS))
 
 
-def test_divergence_is_an_error_that_says_what_to_do():
-    with pytest.raises(FloatingPointError, match=r"Training diverged.*Lower lr=1e\+30"):
-        quick(optimizer="sgd", lr=1e30, early_stopping=False).fit(IRIS)
+@pytest.mark.parametrize("early_stopping", [True, False])
+def test_divergence_is_told_and_the_best_weights_stay(early_stopping):
+    parameters = {"init": "linear", "early_stopping": early_stopping}
+    with pytest.warns(ConvergenceWarning, match=r"not finite; training ended early.*Lower lr=1e"):
+        density = quick(optimizer="sgd", lr=1e30, **parameters).fit(IRIS)
+    start = quick(max_epochs=0, **parameters).fit(IRIS)
+    assert_array_equal(density.score_samples(IRIS), start.score_samples(IRIS))
+    assert density.loss_curve_
+
+
+@pytest.mark.parametrize("lr", [1.0, 10.0, 1000.0])
+@pytest.mark.parametrize("init", ["auto", "linear", "random"])
+def test_a_rate_that_is_too_high_is_told(lr, init):
+    with pytest.warns(ConvergenceWarning, match=f"Lower lr={lr:g}"):
+        density = quick(lr=lr, init=init, objective=ELBO(), hidden_layer_sizes=(64,)).fit(IRIS)
+    assert np.isfinite(density.score_samples(IRIS)).all()
+    assert density.loss_curve_
+
+
+def test_a_start_that_cannot_be_improved_is_no_trouble():
+    X = np.random.default_rng(0).normal(size=(60, 3))
+    density = quick(max_epochs=30).fit(X)  # warnings are errors
+    assert density.loss_curve_
+    assert quick(max_epochs=0).fit(X).loss_curve_ == []
+
+
+class Poisoned(ELBO):
+    """A bound that is not a number in some steps."""
+
+    def build(self, vae, n_train):
+        module = super().build(vae, n_train)
+        take, calls = module.forward, iter(range(10**6))
+
+        def forward(batch, generator=None):
+            bound = take(batch, generator)
+            wrong = next(calls) in self.wrong
+            return bound._replace(value=bound.value * np.nan) if wrong else bound
+
+        module.forward = forward
+        return module
+
+
+@pytest.mark.parametrize("optimizer", ["adamw", "adam", "sgd", torch.optim.RMSprop])
+def test_a_step_that_is_not_finite_is_skipped_and_the_rate_lowered(optimizer):
+    rates = []
+
+    class Watch(Callback):
+        def on_epoch_end(self, net, **kwargs):
+            rates.append(net.brake_.rate)
+
+    objective = Poisoned()
+    objective.wrong = {7}
+    parameters = {"optimizer": optimizer, "early_stopping": False, "init": "linear"}
+    density = quick(objective=objective, callbacks=[Watch], **parameters).fit(IRIS)
+    assert rates[0] == 1.0
+    assert rates[-1] == 0.3
+    assert np.isfinite(density.loss_curve_).all()
+    assert np.isfinite(density.score_samples(IRIS)).all()
+
+
+def interrupt_after(monkeypatch, n_steps):
+    """Interrupt a training, from the keyboard as it were, after some of its steps."""
+    take = VAENet.train_step
+
+    def interrupted(net, batch, **params):
+        if net.n_steps_ == n_steps:
+            raise KeyboardInterrupt
+        return take(net, batch, **params)
+
+    monkeypatch.setattr(VAENet, "train_step", interrupted)
+
+
+@pytest.mark.parametrize("early_stopping", [True, False])
+def test_an_interrupt_keeps_the_best_weights_so_far_and_is_raised(monkeypatch, early_stopping):
+    interrupt_after(monkeypatch, 33)
+    density = quick(early_stopping=early_stopping, init="random")
+    with (
+        pytest.warns(ConvergenceWarning, match="fit was interrupted after 6 epochs"),
+        pytest.raises(KeyboardInterrupt),
+    ):
+        density.fit(IRIS)
+    assert len(density.loss_curve_) == 6
+    start = quick(early_stopping=early_stopping, init="random", max_epochs=0).fit(IRIS)
+    assert density.score(IRIS) > start.score(IRIS)
+
+
+@pytest.mark.parametrize("kind", [VAEOutlierDetector, VAEClassifier, VAEImputer])
+def test_an_interrupted_estimator_is_whole(monkeypatch, kind):
+    interrupt_after(monkeypatch, 33)
+    estimator = kind(2, hidden_layer_sizes=(16,), max_epochs=12, random_state=0)
+    with pytest.warns(ConvergenceWarning), pytest.raises(KeyboardInterrupt):
+        estimator.fit(IRIS, load_iris().target)
+    found = estimator.transform(IRIS) if kind is VAEImputer else estimator.predict(IRIS)
+    assert len(found) == 150
+
+
+def test_an_interrupt_keeps_a_model_of_before_that_is_better(monkeypatch):
+    density = quick(max_epochs=60).fit(IRIS)
+    before = density.score_samples(IRIS)
+    interrupt_after(monkeypatch, 33)
+    with pytest.raises(KeyboardInterrupt):
+        density.set_params(init="random", max_epochs=12).fit(IRIS)
+    assert_array_equal(density.score_samples(IRIS), before)
+
+
+def test_an_interrupt_ends_a_grid_search(monkeypatch):
+    interrupt_after(monkeypatch, 33)
+    search = GridSearchCV(quick(init="random"), {"latent_dim": [1, 2]}, cv=2)
+    with pytest.warns(ConvergenceWarning), pytest.raises(KeyboardInterrupt):
+        search.fit(IRIS)
 
 
 def test_small_networks_train_on_one_thread_and_give_the_others_back(monkeypatch):

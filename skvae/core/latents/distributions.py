@@ -19,6 +19,8 @@ from torch.func import grad, vjp, vmap
 
 from ..noise import HALF_LOG_2PI, normal_points
 
+#: Rounding error of what made a draw, in standard deviations, from which on a normal is flat.
+ROUNDED = 0.1
 #: Draws for a mean or a variance that has no closed form.
 MOMENT_DRAWS = 64
 
@@ -222,6 +224,29 @@ class TriangularNormal(PriorDistribution):
     def log_prob(self, value: Tensor) -> Tensor:
         noise = solved(self.scale_tril, value - self.loc)
         return standard_normal_log_prob(noise) - self.log_diagonal.sum(-1)
+
+    def log_prob_apart(self, value: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the density of values that may be far away, and which of the batch are flat.
+
+        Of a normal so nearly flat that rounding moves a draw out of it, it is -inf: the numbers
+        that made the value would overflow, and the gradient be 0 times infinity.
+        """
+        unit = torch.eye(self.event_shape[0]).to(self.loc)
+        flat = self._steepest(unit) > ROUNDED / torch.finfo(self.loc.dtype).eps
+        # The shape alone is replaced, so that for all others the operations are those of log_prob.
+        scale = torch.where(flat[..., None, None], unit, self.scale_tril)
+        log_prob = standard_normal_log_prob(solved(scale, value - self.loc))
+        log_prob = log_prob - self.log_diagonal.sum(-1)
+        return torch.where(flat, -torch.inf, log_prob), flat
+
+    @torch.no_grad()
+    def _steepest(self, unit: Tensor) -> Tensor:
+        """Return the largest number by which a step of one is divided, (...)."""
+        inverse = torch.linalg.solve_triangular(
+            self.scale_tril, unit.expand_as(self.scale_tril), upper=False
+        )
+        steepest: Tensor = inverse.abs().amax((-2, -1)).nan_to_num(torch.inf)
+        return steepest
 
     def curvature(self, z: Tensor) -> Tensor:
         return torch.cholesky_inverse(self.scale_tril).to(z).expand(*z.shape, z.shape[-1])

@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.distributions import Normal
 
 from ..batch import Batch
-from ..latents.distributions import LatentDistribution
+from ..latents.distributions import LatentDistribution, TriangularNormal
 from ..latents.usage import kl_per_unit
 from ..vae import VAE
 from .bounds import ELBO, Bound, Objective, ObjectiveModule, closed_divergence
@@ -248,11 +248,23 @@ def split_divergence(
     n, n_train = len(z), max(n_train, len(z))
     others = torch.as_tensor((1.0 - 1.0 / n_train) / max(n - 1, 1)).log()
     log_share = others.to(z).repeat(n, n).fill_diagonal_(-math.log(n_train))
-    log_of_each = log_share + q.log_prob(z.unsqueeze(1))  # (n draws, n rows)
+    log_of_each = log_share + log_of_pairs(q, z, log_qz)
     margins = Normal(q.mean, q.variance.sqrt(), validate_args=False).log_prob(z.unsqueeze(1))
     log_q = torch.logsumexp(log_of_each, 1)
     log_margins = torch.logsumexp(log_share.unsqueeze(-1) + margins, 1).sum(-1)
     return Divergence(log_qz - log_q, log_q - log_margins, log_margins - log_pz)
+
+
+def log_of_pairs(q: LatentDistribution, z: Tensor, log_qz: Tensor) -> Tensor:
+    """Return log q(z_i | x_j) of a draw for each row, (n draws, n rows).
+
+    A normal that is nearly flat, as an odd row may have, has no density at the draws of others.
+    """
+    if not isinstance(q, TriangularNormal):
+        return q.log_prob(z.unsqueeze(1))
+    log_prob, flat = q.log_prob_apart(z.unsqueeze(1))
+    own = torch.eye(len(z), dtype=torch.bool, device=z.device)
+    return torch.where(own & flat, log_qz, log_prob)
 
 
 @dataclasses.dataclass

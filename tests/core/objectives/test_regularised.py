@@ -189,6 +189,23 @@ def test_beta_tc_is_the_elbo_with_a_weight_on_the_total_correlation():
     torch.testing.assert_close(bound.value, plain.value - 2.0 * parts.total_correlation)
 
 
+def test_a_nearly_flat_posterior_leaves_the_gradient_of_beta_tc_finite():
+    """Draws of others would be moved by (1e6)^8 standard deviations of it: beyond float32."""
+    generator = torch.Generator().manual_seed(0)
+    log_diagonal = torch.zeros(5, 8)
+    log_diagonal[2] = -13.0
+    below = 9.0 * torch.randn(5, 8, 8, generator=generator).tril(-1) * (log_diagonal[..., None] < 0)
+    leaves = [torch.randn(5, 8, generator=generator), log_diagonal, below]
+    q = TriangularNormal(*(leaf.requires_grad_() for leaf in leaves))
+    z, log_qz = q.draw(torch.randn(5, 8, generator=generator))
+    parts = split_divergence(q, z, log_qz, log_qz, 20)
+    assert all(part.isfinite().all() for part in parts)
+    # No other row has anything like its draw, which has the share 1 / 20 of q(z).
+    np.testing.assert_allclose(parts.index_code[2].item(), np.log(20), rtol=1e-5)
+    parts.total_correlation.sum().backward()
+    assert all(leaf.grad.isfinite().all() for leaf in leaves)
+
+
 def test_early_stopping_watches_the_final_weighting_of_beta_tc_a_few_rows_at_a_time():
     vae, batch = model(n=300)
     noise = torch.randn(4, 300, 2, generator=torch.Generator().manual_seed(0)).double()
