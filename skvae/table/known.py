@@ -97,6 +97,8 @@ def _column(container: Container, j: int, values: Float, known: Known) -> Series
     field, fitted, backend = container.fields[j], container.dtypes[j], container.backend
     assert backend is not None
     given = known.columns[j]
+    if isinstance(given, np.ndarray) and given.dtype == object:
+        given = given.tolist()
     if isinstance(given, list):
         given = as_fitted(given, fitted, backend)
     given = empty(fitted, backend) if given is None else imported(given, backend)

@@ -45,8 +45,8 @@ def as_frame(X: Any) -> nw.DataFrame[Any] | None:
     """
     if type(X).__module__.partition(".")[0] == "pyarrow":
         raise TypeError(
-            f"X is a pyarrow.{type(X).__name__}, which has no rows of its own dtype to come back "
-            "in. Give a DataFrame: X.to_pandas(), or polars.from_arrow(X)."
+            f"X is a pyarrow.{type(X).__name__}, but expected a DataFrame or an array. Give "
+            "X.to_pandas(), or polars.from_arrow(X)."
         )
     frame = nw.from_native(X, pass_through=True)
     if isinstance(frame, nw.LazyFrame):

@@ -37,7 +37,8 @@ def test_levels_and_names_of_columns_come_back(columns):
         *imputer.sample_imputations(frame, 1),
     ]
     for rows in found:
-        pd.testing.assert_index_equal(rows.columns, columns)
+        assert rows.columns.equals(columns)
+        assert rows.columns.names == columns.names
     empty = frame.copy()
     empty.iloc[:, 1] = np.nan
     with pytest.warns(UserWarning, match="no observed value"):
