@@ -16,7 +16,7 @@ from skorch.callbacks import Callback
 from threadpoolctl import threadpool_limits
 from torch import Tensor, nn
 
-from ..core.batch import Batch
+from ..core.batch import Batch, in_chunks
 from ..core.networks import set_generator
 from ..core.objectives.bounds import ObjectiveModule
 from .settings import Settings
@@ -79,9 +79,7 @@ class TensorBatches:
         order = torch.randperm(len(self.rows), generator=self.generator, device=device)
         if self.rows.sets is not None:
             order = self._set_by_set(self.rows.sets[:, 0], order)
-        shuffled = self.rows[order]
-        for start in range(0, len(order), self.batch_size):
-            yield shuffled[start : start + self.batch_size]
+        yield from in_chunks(self.rows[order], self.batch_size)
 
     def _set_by_set(self, member: Tensor, order: Tensor) -> Tensor:
         """Return rows in an order in which those of a set come together, sets at random."""
