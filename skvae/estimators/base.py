@@ -32,7 +32,7 @@ from ..fit.columns import learn_columns
 from ..fit.combinations import refuse
 from ..fit.fit import Fit, curve
 from ..fit.settings import RECIPES, Door, Settings, changed, read_settings
-from ..fit.training import OPTIMIZERS, Trained
+from ..fit.training import OPTIMIZERS, Trained, check_callbacks
 from ..model.measures import Likelihoods
 from ..model.model import Model, Seeds
 from ..model.rows import as_rows
@@ -448,6 +448,7 @@ class BaseVAE(BaseEstimator, ABC):
     def _settings(self) -> Settings:
         """Return what the parameters come down to; what cannot work is refused before training."""
         settings = read_settings(vars(self), self._door)
+        check_callbacks(settings.callbacks)
         refuse(settings)
         return settings
 

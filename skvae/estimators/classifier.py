@@ -14,8 +14,9 @@ from torch import Tensor
 from ..core.objectives.labelled import given_class, joined, log_marginal_over_classes, log_posterior
 from ..fit.settings import Door
 from ..model.rows import as_rows
-from ..table.labels import codes_of, read_labels
+from ..table.labels import codes_of, has_label, read_labels
 from ..table.reading import positive_integer
+from ..table.telling import warn
 from .base import BaseVAE, random_stream
 from .bases import ClassifierMixin
 from .parameters import (
@@ -249,7 +250,8 @@ class VAEClassifier(ClassifierMixin, BaseVAE):
 
     Notes
     -----
-    ``-1`` means unlabelled where at least two other classes remain; else it is a class. Rows held
+    ``-1`` means unlabelled where at least two other classes remain; else it is a class, and where
+    it is all there is, an error. Rows held
     out to stop early are unlabelled ones where there are enough: what is watched is the bound of
     log p(x), not the accuracy. With unlabelled rows each of the two stages has half of
     ``max_epochs``; curves have both, one after the other.
@@ -434,6 +436,8 @@ class VAEClassifier(ClassifierMixin, BaseVAE):
     def predict(self, X: Any) -> NDArray[Any]:
         """Return the likeliest class of each row, (n_samples,).
 
+        Every row has one of ``classes_``, whether it had a label in ``fit`` or not.
+
         Parameters
         ----------
         X : array-like or DataFrame of shape (n_samples, n_features)
@@ -443,21 +447,42 @@ class VAEClassifier(ClassifierMixin, BaseVAE):
         return labels
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
-        """Return the accuracy of :meth:`predict`.
+        """Return the accuracy of :meth:`predict` on the rows that have a label.
 
         Parameters
         ----------
         X : array-like or DataFrame of shape (n_samples, n_features)
         y : array-like of shape (n_samples,)
-            True labels.
+            True labels. Rows without one (``-1``, None or NaN) are not counted, with a warning.
         sample_weight : array-like of shape (n_samples,), default=None
 
         Returns
         -------
         score : float
-            The share of rows whose class is right.
+            The share of labelled rows whose class is right.
+
+        Raises
+        ------
+        ValueError
+            If no row has a label.
         """
-        return float(super().score(X, y, sample_weight))
+        check_is_fitted(self)
+        known = has_label(y, self.classes_)
+        if known.all():
+            return float(super().score(X, y, sample_weight))
+        if not known.any():
+            raise ValueError(
+                f"y has no label to count: all {len(known)} rows are unlabelled (-1, None or NaN). "
+                "Give the true labels of some rows."
+            )
+        check_consistent_length(X, y, sample_weight)
+        warn(
+            f"{len(known) - known.sum()} of {len(known)} rows of y are unlabelled: the accuracy is "
+            f"that of the other {known.sum()}."
+        )
+        right = self.predict(X)[known] == np.array(np.asarray(y, dtype=object)[known].tolist())
+        weight = None if sample_weight is None else np.asarray(sample_weight)[known]
+        return float(np.average(right, weights=weight))
 
     def score_samples(self, X: Any, y: Any = None) -> NDArray[np.float64]:
         """Return the log-likelihood of each row, of its class or of any.

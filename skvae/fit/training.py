@@ -6,7 +6,7 @@ import contextlib
 import dataclasses
 import math
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -170,7 +170,7 @@ class VAENet(NeuralNet):
             lr=settings.lr,
             max_epochs=plan.max_epochs,
             batch_size=plan.batch_size,
-            callbacks=settings.callbacks,
+            callbacks=None if settings.callbacks is None else list(settings.callbacks),
             train_split=None,
             verbose=0,
             device=str(settings.device),
@@ -410,6 +410,18 @@ class KeepBest(Callback):
             self.waited_ += 1
         if self.waited_ >= net.plan_.patience:
             raise KeyboardInterrupt  # skorch's way to end training
+
+
+def check_callbacks(callbacks: Sequence[Any] | None) -> None:
+    """Raise TypeError unless all are skorch callbacks, classes of them, or pairs with a name."""
+    for given in () if callbacks is None else callbacks:
+        is_pair = isinstance(given, list | tuple) and len(given) == 2
+        callback = given[1] if is_pair else given
+        if not (hasattr(callback, "on_epoch_end") and hasattr(callback, "initialize")):
+            raise TypeError(
+                f"callbacks: expected skorch callbacks, such as skorch.callbacks.EarlyStopping(), "
+                f"or pairs (name, callback). Got {given!r}."
+            )
 
 
 class Progress(Callback):

@@ -67,10 +67,10 @@ def read_labels(y: Any, class_prior: Any = None) -> Labels:
     y = column_or_1d(y, warn=True)
     unknown = np.array([is_missing(value) for value in y], dtype=bool)
     unknown |= _marked(y, unknown)
-    if unknown.all():
+    if all(gone or _is_mark(value) for value, gone in zip(y, unknown, strict=True)):
         raise ValueError(
-            "y has no label: every row is unlabelled. Label some rows of each class, or fit a "
-            "VAEDensity."
+            "y has no label: every row is unlabelled (-1, None or NaN). Label some rows of each "
+            "class, or fit a VAEDensity."
         )
     known = _of_one_kind(y[~unknown])
     assert_all_finite(known, input_name="y")
@@ -124,6 +124,13 @@ def codes_of(y: Any, labels: NDArray[Any], n_rows: int) -> NDArray[np.intp]:
     if wrong:
         raise ValueError(f"y has the label {wrong[0]!r}. Known classes are {labels.tolist()}.")
     return np.array([-1 if is_missing(v) else position.get(v, -1) for v in y.tolist()])
+
+
+def has_label(y: Any, classes: NDArray[Any]) -> NDArray[np.bool_]:
+    """Return which rows of a user's y have a label, (n,): -1 is one where it is a class."""
+    marks = UNLABELLED not in classes.tolist()
+    values = np.asarray(y, dtype=object).ravel()
+    return np.array([not (is_missing(v) or (marks and _is_mark(v))) for v in values], dtype=bool)
 
 
 def _prior(given: Any, classes: NDArray[Any]) -> Float:

@@ -412,3 +412,32 @@ def test_warm_start_goes_on_with_the_labels_there_are():
     assert classifier.init_ == "warm"
     with pytest.raises(ValueError, match="goes on with the classes"):
         classifier.fit(X, np.arange(400) % 3)
+
+
+@pytest.mark.parametrize("unlabelled", [-1, None, np.nan])
+def test_without_any_label_there_is_nothing_to_learn(unlabelled):
+    y = np.full(20, unlabelled, dtype=object)
+    y[0] = -1
+    with pytest.raises(ValueError, match=r"y has no label: every row is unlabelled \(-1, None or"):
+        VAEClassifier(1).fit(np.random.default_rng(0).normal(size=(20, 1)), y)
+
+
+@pytest.mark.parametrize("unlabelled", [-1, None, np.nan])
+def test_a_score_counts_the_labelled_rows_and_says_so(unlabelled):
+    X, y = gaussian_classes(200)
+    classifier = VAEClassifier(1, **LINEAR).fit(X, y)
+    some = y.astype(object)
+    some[:150] = unlabelled
+    weight = np.arange(200.0)
+    with pytest.warns(UserWarning, match="150 of 200 rows of y are unlabelled.*other 50"):
+        found = classifier.score(X, some, weight)
+    assert found == pytest.approx(classifier.score(X[150:], y[150:], weight[150:]))
+    assert set(classifier.predict(X)) <= set(classifier.classes_)
+    with pytest.raises(ValueError, match="no label to count: all 150 rows"):
+        classifier.score(X[:150], some[:150])
+
+
+def test_minus_one_counts_where_it_is_a_class():
+    X, y = gaussian_classes(100)
+    y = np.where(y == 0, -1, 1)
+    assert VAEClassifier(1, **LINEAR).fit(X, y).score(X, y) > 0.6  # a warning is an error

@@ -192,6 +192,17 @@ def test_callbacks_hear_every_event():
     assert counter.heard == {"train": 1, "epoch": 12, "batch": 36}
 
 
+@pytest.mark.parametrize("callbacks", [[1], ["EarlyStopping"], [("name", 1)], (Counter(), 2)])
+def test_what_is_no_callback_is_refused(callbacks):
+    with pytest.raises(TypeError, match=r"callbacks: expected skorch callbacks.*Got"):
+        quick(callbacks=callbacks).fit(IRIS)
+
+
+@pytest.mark.parametrize("callbacks", [(Counter(),), [Counter], [("count", Counter())]])
+def test_callbacks_may_be_classes_or_have_names(callbacks):
+    assert quick(callbacks=callbacks, max_epochs=1).fit(IRIS).net_.callbacks_
+
+
 def test_a_callback_can_end_training():
     patience = EarlyStopping(monitor="train_loss", patience=2, threshold=1e9)
     assert quick(callbacks=[patience], early_stopping=False).fit(IRIS).n_iter_ == 3
