@@ -82,7 +82,8 @@ class VAEDensity(Scores, Latents, DensityMixin, BaseVAE):
     prior : {"standard_normal", "mixture", "vamp", "flow"} or Prior, default="mixture"
         p(z). All others are learned with the
         networks: a mixture of normals, ``Mixture(n_components=20)``; one of the posteriors of
-        pseudo-inputs, ``Vamp()``; an autoregressive flow, ``FlowPrior()``, which needs
+        pseudo-inputs, ``Vamp()``, which start at means of five rows each and are kept in the object
+        and its pickle; an autoregressive flow, ``FlowPrior()``, which needs
         ``pip install skvae[flows]``. Given a context, z is moved and scaled by what a network makes
         of it.
     posterior : {"full_gaussian", "diagonal_gaussian", "isotropic_gaussian", "flow"} or Posterior, \

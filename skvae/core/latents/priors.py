@@ -20,6 +20,8 @@ from .posteriors import Encoder
 
 #: Share of the variance of a mixture that is between its components before anything is known.
 SPREAD = 0.5
+#: Rows, near each other, of which a pseudo-input starts as the mean.
+NEAR_ROWS = 5
 #: Bound on the log-scale by which a context moves a prior: one far from any seen is no reason for
 #: latents beyond all bounds, or without any.
 MOVED_LOG_SCALE = 4.0
@@ -170,7 +172,10 @@ class MixtureModule(PriorModule, Unset):
 class Vamp(Prior):
     """p(z) = sum_k w_k q(z | u_k): a mixture of the posteriors of pseudo-inputs, which are learned.
 
-    The pseudo-inputs start at rows of the table.
+    The pseudo-inputs start at means of five rows that are near each other, and are kept in the
+    model and in its pickle: what few rows have in common may be read from them, and rows that are
+    repeated, or alike in a table of levels, are kept as they are. Where rows are nobody else's
+    business take ``Mixture()``, which keeps moments of latents.
 
     Parameters
     ----------
@@ -210,7 +215,8 @@ class _Vamp(PriorModule, Unset):
     @torch.no_grad()
     def start_from_rows(self, inputs: Tensor, generator: torch.Generator) -> None:
         chosen = torch.randint(len(inputs), (len(self.logits),), generator=generator)
-        self.pseudo_inputs.copy_(inputs[chosen])
+        near = torch.cdist(inputs[chosen], inputs).topk(min(NEAR_ROWS, len(inputs)), largest=False)
+        self.pseudo_inputs.copy_(inputs[near.indices].mean(1))
 
     def forward(self, context: Tensor | None = None) -> PriorDistribution:
         (encoder,) = self.shared

@@ -108,12 +108,20 @@ def test_a_vamp_prior_is_the_mixture_of_its_posteriors():
     torch.testing.assert_close(z.var(0), oracle.variance, rtol=0.1, atol=0)
 
 
-def test_a_vamp_prior_shares_the_encoder_and_starts_at_rows():
-    vae, batch = model(Vamp(4))
-    vae.prior.start_from_rows(vae.inputs(batch), torch.Generator().manual_seed(0))
-    means = vae.posterior(batch).mean
-    found = vae.encoder(vae.prior.pseudo_inputs).mean
-    assert all((means - one).abs().sum(1).min() < 1e-9 for one in found)
+def test_a_vamp_prior_starts_at_means_of_rows_near_each_other_and_at_none_of_them():
+    vae, _ = model(Vamp(20))
+    generator = torch.Generator().manual_seed(0)
+    n_inputs = vae.prior.pseudo_inputs.shape[1]
+    middle = 100.0 * torch.eye(n_inputs)[:2].repeat_interleave(30, 0)
+    rows = (middle + torch.randn(60, n_inputs, generator=generator)).to(vae.prior.pseudo_inputs)
+    vae.prior.start_from_rows(rows, generator)
+    apart = torch.cdist(vae.prior.pseudo_inputs.detach(), rows)
+    assert (apart.min(1).values > 1e-3).all()  # no row is kept
+    assert (apart.topk(5, largest=False).values < 10.0).all()  # and no mean is between clusters
+
+
+def test_a_vamp_prior_shares_the_encoder():
+    vae, _ = model(Vamp(4))
     names = [name for name, _ in vae.named_parameters()]
     assert len(names) == len(set(names))
     assert not any("shared" in name for name in names)
