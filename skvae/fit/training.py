@@ -26,6 +26,8 @@ WARM_UP_STEPS = 100
 CLIP_NORM = 10.0
 AVERAGE_DECAY = 0.999
 
+#: Epochs below which a run is too short to be blamed for a fall: its first steps are rough.
+FEWEST_EPOCHS = 5
 #: Rows that training is held against where it did not improve on the start.
 FEW_ROWS = 256
 
@@ -548,7 +550,7 @@ def _finish(net: VAENet, rows: Batch) -> Trained:
         net.average_.write(net.average_.average)
         return Trained(net, n_epochs, n_epochs, None, None, trouble)
     keep = dict(net.callbacks_)["keep_best"]
-    if n_epochs and not keep.best_epoch_:
+    if n_epochs >= FEWEST_EPOCHS and not keep.best_epoch_:
         trouble = trouble or _compared_with_start(net, rows, keep.best_weights_)
     net.average_.restart(keep.best_weights_)
     held_out_rows = net.evaluate_rows()
