@@ -26,8 +26,9 @@ WARM_UP_STEPS = 100
 CLIP_NORM = 10.0
 AVERAGE_DECAY = 0.999
 
-#: Epochs below which a run is too short to be blamed for a fall: its first steps are rough.
-FEWEST_EPOCHS = 5
+#: Steps below which a run is too short to be blamed for a fall: a good start may be lost in the
+#: first hundred and found again after two hundred.
+FEWEST_STEPS = 300
 #: Rows that training is held against where it did not improve on the start.
 FEW_ROWS = 256
 
@@ -550,13 +551,18 @@ def _finish(net: VAENet, rows: Batch) -> Trained:
         net.average_.write(net.average_.average)
         return Trained(net, n_epochs, n_epochs, None, None, trouble)
     keep = dict(net.callbacks_)["keep_best"]
-    if n_epochs >= FEWEST_EPOCHS and not keep.best_epoch_:
+    if not keep.best_epoch_ and _had_its_chance(net, n_epochs):
         trouble = trouble or _compared_with_start(net, rows, keep.best_weights_)
     net.average_.restart(keep.best_weights_)
     held_out_rows = net.evaluate_rows()
     # Or every saved estimator would carry rows of its training table.
     net.held_out_, net.noise_ = None, None
     return Trained(net, n_epochs, keep.best_epoch_, keep.best_score_, held_out_rows, trouble)
+
+
+def _had_its_chance(net: VAENet, n_epochs: int) -> bool:
+    """Return whether training can be blamed for a fall: it was long, or ran out of patience."""
+    return net.n_steps_ >= FEWEST_STEPS or n_epochs < net.plan_.max_epochs
 
 
 def _compared_with_start(net: VAENet, rows: Batch, start: list[Tensor]) -> str:
