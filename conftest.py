@@ -22,9 +22,9 @@ def pytest_addoption(parser):
 
 
 def pytest_collection_modifyitems(items):
-    """Pages of the guide fit models as a user would: they are slow."""
+    """Pages fit models as a user would: they are slow."""
     for item in items:
-        if item.path.suffix == ".md" and item.path.parent.name == "docs":
+        if item.path.suffix == ".md":
             item.add_marker(pytest.mark.slow)
 
 

@@ -73,6 +73,7 @@ def restored(model, X, pixels):
 
 
 @pytest.mark.parametrize("seed", range(3))
+@pytest.mark.slow
 def test_latents_are_matched_to_factors_and_those_of_an_autoencoder_are_not(seed):
     X, pixels, factors = scene(1_000, 100 + seed)
     vae = fitted(seed, objective=BetaTC(6.0), posterior="diagonal_gaussian")

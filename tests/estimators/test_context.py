@@ -294,6 +294,7 @@ def test_a_missing_context_is_refused(X):
         ({"city": [], "age": []}, "context has no rows"),
     ],
 )
+@pytest.mark.slow
 def test_a_bad_context_to_sample_is_refused(density, context, message):
     with pytest.raises(ValueError, match=message):
         density.sample(2, context=context)

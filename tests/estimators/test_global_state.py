@@ -150,6 +150,7 @@ def told_otherwise():
 
 
 @pytest.mark.parametrize("kind", estimators(), ids=lambda kind: kind.__name__)
+@pytest.mark.slow
 def test_no_public_method_depends_on_what_torch_is_told_elsewhere(kind):
     one, two = kind(**QUICKEST), kind(**QUICKEST)
     for name in ["fit", *public_methods(one)]:

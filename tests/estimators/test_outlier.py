@@ -78,6 +78,7 @@ def test_surprises_are_conditional_densities(linear):
     assert_allclose(found, expected, atol=0.06)
 
 
+@pytest.mark.slow
 def test_rows_with_holes_score_what_is_expected_of_their_completions(linear):
     detector, X, mean, covariance = linear
     X = X[:100]
@@ -167,6 +168,7 @@ def test_the_rate_on_held_out_rows_tells_of_contamination():
 # -------------------------------------------------------- manners
 
 
+@pytest.mark.slow
 def test_a_row_is_judged_by_itself(iris):
     found, why = iris.decision_function(HOLES), iris.explain(HOLES)
     assert_array_equal(iris.decision_function(HOLES), found)
@@ -185,6 +187,7 @@ def test_rows_have_noise_of_their_own(iris):
     assert abs(np.diff(iris.decision_function(few))) > 1e-3
 
 
+@pytest.mark.slow
 def test_a_seed_repeats_everything_and_no_global_state_is_touched(iris):
     states = torch.get_rng_state(), np.random.get_state()[1].copy()  # noqa: NPY002
     again = clone(iris).fit(HOLES)
@@ -196,6 +199,7 @@ def test_a_seed_repeats_everything_and_no_global_state_is_touched(iris):
 
 
 @pytest.mark.parametrize("library", ["pandas", "polars"])
+@pytest.mark.slow
 def test_mixed_frames_with_holes(library):
     frame = mixed() if library == "pandas" else in_polars(mixed())
     detector = quick(n_draws=8, max_epochs=2).fit(frame)
@@ -206,6 +210,7 @@ def test_mixed_frames_with_holes(library):
     assert_allclose(detector.decision_function(frame[:7]), detector.decision_function(frame)[:7])
 
 
+@pytest.mark.slow
 def test_columns_without_a_value_and_columns_that_are_given():
     frame = mixed().assign(empty=np.nan, place=np.where(np.arange(120) % 2, "x", "y"))
     detector = quick(context_features=["place"], n_draws=8, max_epochs=2)
@@ -215,6 +220,7 @@ def test_columns_without_a_value_and_columns_that_are_given():
     assert np.isnan(detector.explain(frame)[:, -2:]).all()
 
 
+@pytest.mark.slow
 def test_a_row_may_be_odd_in_its_context_alone():
     generator = np.random.default_rng(0)
     place = generator.integers(2, size=400)
@@ -225,6 +231,7 @@ def test_a_row_may_be_odd_in_its_context_alone():
     assert detector.predict(new).tolist() == [1, 1, -1]
 
 
+@pytest.mark.slow
 def test_a_wrong_cell_is_found_first():
     X = correlated(400)
     detector = quick(max_epochs=30, n_draws=32).fit(X)

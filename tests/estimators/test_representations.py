@@ -107,6 +107,7 @@ def test_the_opponent_is_not_saved():
 # ------------------------------------------------------------------ refitted priors
 
 
+@pytest.mark.slow
 def test_an_autoencoder_with_a_fitted_prior_is_a_density_that_integrates_to_one():
     generator = np.random.default_rng(0)
     angle = generator.uniform(0, np.pi, 300)
@@ -129,6 +130,7 @@ def test_an_autoencoder_with_a_fitted_prior_is_a_density_that_integrates_to_one(
     assert_allclose(drawn.std(0), arc.std(0), atol=0.1)
 
 
+@pytest.mark.slow
 def test_rows_are_drawn_from_a_matched_prior():
     rows = square(800, 0)
     model = transformer(objective=MMD(300.0), max_epochs=25, hidden_layer_sizes=(32,)).fit(rows)
@@ -137,6 +139,7 @@ def test_rows_are_drawn_from_a_matched_prior():
     assert_allclose(np.cov(drawn.T), np.cov(rows.T), atol=0.25)
 
 
+@pytest.mark.slow
 def test_an_adversarys_latents_are_normal_and_those_of_the_plain_autoencoder_are_not():
     rows, held_out = square(2_000, 0), square(500, 1)
 
@@ -158,6 +161,7 @@ def test_an_adversarys_latents_are_normal_and_those_of_the_plain_autoencoder_are
 # ------------------------------------------------------------------ known answers
 
 
+@pytest.mark.slow
 def test_a_linear_autoencoder_spans_the_subspace_of_principal_components():
     generator = np.random.default_rng(0)
     loadings = generator.normal(size=(3, 6))
@@ -181,6 +185,7 @@ def test_a_linear_autoencoder_spans_the_subspace_of_principal_components():
     assert angle(likelihood=Gaussian(1.0)) < 0.02
 
 
+@pytest.mark.slow
 def test_a_larger_beta_leaves_fewer_latents_and_worse_reconstructions():
     rows = square(300, 0)
     weak, strong = (
@@ -211,6 +216,7 @@ def test_early_stopping_decides_nothing_before_the_warm_up_ends():
     assert model.best_validation_score_ in model.validation_scores_[9:]
 
 
+@pytest.mark.slow
 def test_hidden_cells_make_the_encoder_ready_for_holes():
     rows = square(600, 0)
     holes = np.where(np.random.default_rng(0).random(rows.shape) < 0.4, np.nan, rows)
@@ -246,6 +252,7 @@ def same(model):
     return VAETransformer(**model.get_params()).fit(FRAME)
 
 
+@pytest.mark.slow
 def test_encode_is_transform_with_a_spread(model, same):
     mean, std = model.encode(FRAME, return_std=True)
     assert_array_equal(mean, model.encode(FRAME))

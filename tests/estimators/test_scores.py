@@ -138,6 +138,7 @@ def test_any_scale_and_shift_move_an_untrained_model_by_the_log_jacobian():
     assert_allclose(after, before - np.log(scale).sum(), rtol=0, atol=1e-3)
 
 
+@pytest.mark.slow
 def test_a_score_depends_on_the_row_alone():
     X = load_breast_cancer().data
     density = quick().fit(X)
