@@ -551,18 +551,13 @@ def _finish(net: VAENet, rows: Batch) -> Trained:
         net.average_.write(net.average_.average)
         return Trained(net, n_epochs, n_epochs, None, None, trouble)
     keep = dict(net.callbacks_)["keep_best"]
-    if not keep.best_epoch_ and _had_its_chance(net, n_epochs):
+    if net.n_steps_ >= FEWEST_STEPS and not keep.best_epoch_:
         trouble = trouble or _compared_with_start(net, rows, keep.best_weights_)
     net.average_.restart(keep.best_weights_)
     held_out_rows = net.evaluate_rows()
     # Or every saved estimator would carry rows of its training table.
     net.held_out_, net.noise_ = None, None
     return Trained(net, n_epochs, keep.best_epoch_, keep.best_score_, held_out_rows, trouble)
-
-
-def _had_its_chance(net: VAENet, n_epochs: int) -> bool:
-    """Return whether training can be blamed for a fall: it was long, or ran out of patience."""
-    return net.n_steps_ >= FEWEST_STEPS or n_epochs < net.plan_.max_epochs
 
 
 def _compared_with_start(net: VAENet, rows: Batch, start: list[Tensor]) -> str:

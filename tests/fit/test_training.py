@@ -345,9 +345,8 @@ def test_divergence_is_told_and_the_best_weights_stay(early_stopping):
 @pytest.mark.parametrize("lr", [10.0, 1000.0])
 @pytest.mark.parametrize("init", ["auto", "linear", "random"])
 def test_a_rate_that_is_too_high_is_told(lr, init):
-    parameters = {"objective": ELBO(), "hidden_layer_sizes": (64,), "max_epochs": 60}
     with pytest.warns(ConvergenceWarning, match=f"Lower lr={lr:g}"):
-        density = quick(lr=lr, init=init, **parameters).fit(IRIS)
+        density = quick(lr=lr, init=init, objective=ELBO(), hidden_layer_sizes=(64,)).fit(IRIS)
     assert np.isfinite(density.score_samples(IRIS)).all()
     assert density.loss_curve_
 
