@@ -161,7 +161,7 @@ class VAEOutlierDetector(Scores, OutlierMixin, BaseVAE):
     lr : float, default=0.005
         Largest learning rate, reached after a short warm-up and left along a cosine. A step whose
         loss or gradient is not finite is skipped and the rate lowered; where that is repeated, or
-        training ends far below its start, a ``ConvergenceWarning`` says so.
+        300 steps or more end far below the start, a ``ConvergenceWarning`` says so.
     weight_decay : float, default=0.01
         Decay of weight matrices (not of biases), decoupled from the gradient.
     optimizer : {"adamw", "adam", "sgd"} or torch optimizer class, default="adamw"
