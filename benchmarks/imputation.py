@@ -1,9 +1,9 @@
 """Holes filled by VAEImputer at defaults, beside scikit-learn's imputers.
 
 Seven tables; 10, 30 and 50 % of the cells hidden completely at random, and 30 % at random
-(`benchmarks.holes.mar`); five masks each. A seed makes the mask, and a split of the rows that is
-the same for all mechanisms. Methods are fitted to four fifths of the rows, with their holes, and
-fill the others; hidden test cells are scored. Genuine holes stay, and are never scored.
+(`benchmarks.measures.holes.mar`); five masks each. A seed makes the mask, and a split of the rows
+that is the same for all mechanisms. Methods are fitted to four fifths of the rows, with their
+holes, and fill the others; hidden test cells are scored. Genuine holes stay, and are never scored.
 
 - nrmse: the root mean square, over hidden numbers, of imputed minus true in standard deviations of
   the complete training column.

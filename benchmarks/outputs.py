@@ -1,8 +1,8 @@
 """Whether a change keeps every output, bit for bit: hashes of what all five estimators return.
 
 ``PYTHONPATH=CHECKOUT python benchmarks/outputs.py --out FILE`` for two checkouts in one
-environment, then ``python benchmarks/outputs.py --compare FILE FILE``. Names given as strings are
-used alone, so that the script runs where recipes have other spellings.
+environment, then ``python benchmarks/outputs.py --compare FILE FILE``. Recipes are named by strings
+alone, so that the script also runs on checkouts where their classes have other names.
 """
 
 from __future__ import annotations

@@ -1,10 +1,11 @@
 """Imputers to compare with: scikit-learn's, on tables of numbers and categories.
 
-They see standardised numbers and indicators of categories (`benchmarks.holes.codes`); the indicator
-that comes out largest is the category imputed. Chained regressions start from the means, model only
-columns with holes, keep within the range seen in training, and predict an indicator from the other
-columns alone (`ChainedImputer`). BayesianRidge takes 3 rounds and ExtraTreesRegressor 5, with 50
-trees and at least 3 rows a leaf; both take 1 round where rows times codes exceed 250,000 (adult).
+They see standardised numbers and indicators of categories (`benchmarks.measures.holes.codes`); the
+indicator that comes out largest is the category imputed. Chained regressions start from the means,
+model only columns with holes, keep within the range seen in training, and predict an indicator from
+the other columns alone (`ChainedImputer`). BayesianRidge takes 3 rounds and ExtraTreesRegressor 5,
+with 50 trees and at least 3 rows a leaf; both take 1 round where rows times codes exceed 250,000
+(adult).
 
 Defaults would be a weaker peer. Ten rounds of ridge were worse than 3 on all six tables tried (all
 but banknote), and without bounds, on adult, worse than the mean; there 1 round was best for both.

@@ -60,17 +60,29 @@ def test_benchmark_runs(name, quick_run):
 
 
 def imports_of(path):
-    tree = ast.parse(path.read_text())
-    return {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
+    """Return the modules a file imports, relative ones with their dots."""
+    nodes = [*ast.walk(ast.parse(path.read_text()))]
+    plain = (a.name for node in nodes if isinstance(node, ast.Import) for a in node.names)
+    parts = (node for node in nodes if isinstance(node, ast.ImportFrom))
+    return {*plain, *("." * node.level + (node.module or "") for node in parts)}
 
 
-QUESTIONS = sorted((ROOT / "benchmarks").glob("*.py"))
+ROOMS = [["benchmarks", room] for room in ("report", "data", "peers", "measures")]
 
 
-@pytest.mark.parametrize("path", QUESTIONS, ids=lambda path: path.stem)
-def test_a_question_imports_from_rooms_and_no_other_question(path):
-    others = {f"benchmarks.{question.stem}" for question in QUESTIONS}
-    assert not (others | {"benchmarks"}) & imports_of(path)
+def from_root(path):
+    return str(path.relative_to(ROOT))
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "benchmarks").rglob("*.py")), ids=from_root)
+def test_a_benchmark_imports_from_the_rooms_and_no_question(path):
+    ours = [name for name in imports_of(path) if name.startswith((".", "benchmarks"))]
+    assert not [name for name in ours if name.split(".")[:2] not in ROOMS]
+
+
+def test_the_script_for_two_checkouts_needs_no_room():
+    found = imports_of(ROOT / "benchmarks" / "outputs.py")
+    assert not [name for name in found if name.startswith((".", "benchmarks"))]
 
 
 FILES = sorted((ROOT / "benchmarks" / "results").glob("*.json"))
