@@ -222,6 +222,7 @@ def _numbers(X: Any) -> Any:
     if not isinstance(X, np.ndarray) or X.ndim != 2 or not X.size:
         return X
     if X.dtype.kind in "SUT":
+        refuse_strings(X)  # which names the first that is no number
         raise TypeError(
             "X holds strings: give a DataFrame, whose columns have dtypes of their own, name the "
             "columns of categories (categorical_features=[...]), or convert X to numbers."
