@@ -10,7 +10,16 @@ import torch
 from torch import Tensor, nn
 
 from .batch import Batch
-from .families.base import CellDistribution, Family, Limits, LinearStart, Sharing, Statistics
+from .families.base import (
+    ENDS,
+    OPEN,
+    CellDistribution,
+    Family,
+    Limits,
+    LinearStart,
+    Sharing,
+    Statistics,
+)
 from .images import Maps, PixelLinear
 from .networks import Linear
 
@@ -37,6 +46,8 @@ class Columns:
         Of the cells; those of standardised cells by default.
     floor : Tensor of shape (len(index),), optional
         Smallest scale allowed, in the units of the cells; by default from the statistics.
+    ends : Tensor of shape (2, len(index)), optional
+        Of the columns, in the units of the cells; far beyond any cell by default.
     """
 
     family: Family
@@ -44,6 +55,7 @@ class Columns:
     n_levels: Sequence[int] | None = None
     of: Statistics | None = None
     floor: Tensor | None = None
+    ends: Tensor | None = None
 
     @classmethod
     def measure(
@@ -53,12 +65,13 @@ class Columns:
         x: Tensor,
         resolution: Tensor | None = None,
         n_levels: Sequence[int] | None = None,
+        ends: Tensor | None = None,
     ) -> Columns:
         """Measure cells x (n, len(index)), in float64, whose resolution is 0 by default.
 
         A missing cell is NaN; every column has an observed one.
         """
-        columns = cls(family, index, n_levels)
+        columns = cls(family, index, n_levels, ends=ends)
         columns.of = _statistics(family, x, columns.valid)
         resolution = torch.zeros_like(x[0]) if resolution is None else resolution
         columns.floor = family.floor(columns.of, resolution)
@@ -109,6 +122,7 @@ class Block(nn.Module):
     center: Tensor
     spread: Tensor
     floor: Tensor
+    ends: Tensor
     index: Tensor
     valid: Tensor
 
@@ -123,7 +137,10 @@ class Block(nn.Module):
         self.register_buffer("index", torch.as_tensor(list(columns.index)))
         self.register_buffer("valid", columns.valid)
         seen = of.pooled() if alike else of
-        for name, value in (("center", seen.center), ("spread", seen.spread), ("floor", floor)):
+        buffers = {"center": seen.center, "spread": seen.spread, "floor": floor}
+        if ENDS[0] in self.family.parameters:
+            buffers["ends"] = _open(floor) if columns.ends is None else columns.ends
+        for name, value in buffers.items():
             self.register_buffer(name, value.clone().to(torch.get_default_dtype()))
         self.full = bool(columns.valid.all())
         self.sharings = self.family.parameters
@@ -179,6 +196,9 @@ class Block(nn.Module):
             value: Tensor = self.free[str(i)].unflatten(-1, (-1, self.sizes[i]))
             return value
         constant = self.sharings[i]
+        if constant in ENDS:
+            end: Tensor = self.ends[ENDS.index(str(constant))].unsqueeze(-1)
+            return end
         assert isinstance(constant, float)
         return torch.full((1, 1), constant, dtype=h.dtype, device=h.device)
 
@@ -226,6 +246,11 @@ class Block(nn.Module):
             weights.append((i, rows, weight))
             first = rows.stop
         return weights
+
+
+def _open(like: Tensor) -> Tensor:
+    """Return the ends of columns that have none, (2, c)."""
+    return torch.stack([torch.full_like(like, -OPEN), torch.full_like(like, OPEN)])
 
 
 def _reduce(value: Tensor, n: int) -> Tensor:

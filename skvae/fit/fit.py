@@ -359,7 +359,7 @@ class Fit:
 
         Columns of codes share one only with those of a similar number of levels.
         """
-        resolution = torch.as_tensor(self.table.resolution)
+        resolution, ends = torch.as_tensor(self.table.resolution), torch.as_tensor(self.table.ends)
         n_levels = self.table.n_levels
         groups: dict[tuple[str, int], list[int]] = {}
         for j, family in enumerate(self.families):
@@ -371,6 +371,7 @@ class Fit:
                 cells[:, index],
                 resolution[index],
                 [n_levels[j] for j in index],
+                ends[:, index],
             )
             for index in groups.values()
         ]

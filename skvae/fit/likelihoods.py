@@ -153,7 +153,7 @@ def _choose_number(field: Field, values: Float, some: Float) -> Family:
         return Binned()
     low, far = values.min(), values.mean() >= FAR_FROM_ZERO * values.std()
     near_zero = low >= 0 and not far
-    plain: Family = LogNormal() if near_zero else Gaussian()
+    plain: Family = LogNormal(bounded=True) if near_zero else Gaussian(bounded=True)
     if near_zero and low == 0:
         return Binned()
     if len(some) < MIN_ROWS:

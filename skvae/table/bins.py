@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from .codecs import Codec, Float, step_of
+from .ends import ends_of, with_margin
 
 #: A bin needs so many training rows, and an atom at least this many.
 MIN_BIN_ROWS = 10
@@ -22,9 +23,9 @@ class Bins(Codec):
     Codes 0 .. m - 1 are atoms, in order, the next ones are bins. In a bin values are spread evenly;
     on a column with steps, over the steps in it that are no atoms. What a code may stand for comes
     in pieces: an atom or the inside of a bin and, at either end of the column, an exponential tail.
-    A tail is as probable as a new extreme is, 1 / (rows + 2), where the column is open; at the
-    bound of a column (0 if nothing is below, for an integer its range) the last tail is next to
-    impossible. So every finite number has a density, and these integrate to one.
+    A tail is as probable as a new extreme is, 1 / (rows + 2), where the column goes on; beyond the
+    ends of a column (see :func:`~skvae.table.ends.ends_of`, for an integer its range) the last
+    tail is next to impossible. So every finite number has a density, and these integrate to one.
 
     Parameters
     ----------
@@ -39,7 +40,9 @@ class Bins(Codec):
     on_grid : bool
         Whether values are multiples of ``step``; edges are then half a step from them.
     bounds : tuple of two floats
-        The column's; infinite where it is open.
+        The ends of the column, half a step farther on a grid; infinite where it is open.
+    is_time : bool
+        Whether a mean, too, is a multiple of the step.
     """
 
     def __init__(
@@ -50,13 +53,17 @@ class Bins(Codec):
         step: float,
         on_grid: bool,
         bounds: tuple[float, float],
+        is_time: bool = False,
     ):
+        self.is_time = is_time
         self.atoms, self.edges, self.step, self.on_grid = atoms, edges, step, on_grid
         self.bounds = bounds
         self._n_atoms, self._n_bins = len(atoms), len(counts) - len(atoms)
         widths = np.diff(edges)
         self._tail_scale = np.maximum(0.5 * widths[[0, -1]], step)
-        self._lengths = np.array([edges[0] - bounds[0], bounds[1] - edges[-1]])
+        lengths = np.array([edges[0] - bounds[0], bounds[1] - edges[-1]])
+        # What is less than half a step is rounding.
+        self._lengths = np.where(lengths < (0.5 * step if on_grid else 0.0), 0.0, lengths)
         self._free = self._free_steps(edges)
         self._set_pieces(counts)
         self.means = np.bincount(self._owner, self._share * self._piece_means())
@@ -78,14 +85,14 @@ class Bins(Codec):
         wanted = min(round(n_bins * len(rest) / len(values)), len(rest) // MIN_BIN_ROWS)
         edges = _quantile_edges(rest, low, high, max(wanted, 1), step if on_grid else 0.0)
         in_bins = np.histogram(rest, edges)[0] if len(rest) else np.empty(0, dtype=int)
-        signed = distinct[0] < 0 or role == "time"
         return cls(
             distinct[is_atom],
             edges,
             np.concatenate([counts[is_atom], in_bins]).astype(float),
             step,
             on_grid,
-            (low, high) if role == "integer" else (-np.inf if signed else -half, np.inf),
+            (low, high) if role == "integer" else _bounds(values, role, step if on_grid else 0.0),
+            is_time=role == "time",
         )
 
     @property
@@ -121,7 +128,7 @@ class Bins(Codec):
         """Return the mean of a distribution of codes, in the user's units."""
         probs = np.asarray(distribution.probs.double().cpu())
         mean: Float = probs[..., : self.n_levels] @ self.means
-        return mean
+        return self._snapped(mean) if self.is_time else mean
 
     # ------------------------------------------------------------------ pieces
     #
@@ -279,6 +286,18 @@ class Bins(Codec):
 def multiples(n_steps: Float, step: float) -> Float:
     """Return so many steps; three tenths are 0.3 and not 3 * 0.1."""
     return n_steps * step if step >= 1.0 else n_steps / round(1.0 / step)
+
+
+def _bounds(values: Float, role: str, step: float) -> tuple[float, float]:
+    """Return the ends of a column; on a grid half a step beyond the last multiples within them."""
+    low, high = with_margin(values) if role == "time" else ends_of(values)
+    if not step:
+        return low, high
+    with np.errstate(over="ignore"):
+        # No rounding may leave the outermost value out.
+        n_low = min(np.ceil(low / step - 1e-9), np.round(values.min() / step))
+        n_high = max(np.floor(high / step + 1e-9), np.round(values.max() / step))
+    return step * (n_low - 0.5), step * (n_high + 0.5)
 
 
 def _levels(n_bins: int, n_rows: int) -> Float:

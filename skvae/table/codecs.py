@@ -17,6 +17,8 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from .times import common_step
+
 Float = NDArray[np.float64]
 Bool = NDArray[np.bool_]
 
@@ -33,7 +35,7 @@ SINGLE = 2.0**-24
 def step_of(values: Float, role: str = "number") -> tuple[float, bool]:
     """Return the resolution of a column, and whether its values are multiples of it.
 
-    1 for integers, the greatest common divisor of times, and else the largest power of ten that
+    1 for integers, the step that nearly all times share, and else the largest power of ten that
     explains 95 % of the values and of the distinct ones (a power that explains nothing but one
     value repeated in most rows would round all others away). Where none does, values are
     continuous; the finest power looked at then stands for the resolution of repeated ones.
@@ -41,7 +43,7 @@ def step_of(values: Float, role: str = "number") -> tuple[float, bool]:
     if role == "integer":
         return 1.0, True
     if role == "time":
-        return max(float(np.gcd.reduce(np.round(values).astype(np.int64))), 1.0), True
+        return float(common_step(values)), True
     # The deviation of a constant may round to something other than 0.
     spread = float(np.std(values)) if np.ptp(values) else 0.0
     coarsest = int(np.floor(np.log10(spread or float(np.abs(values).max()) or 1.0)))
@@ -75,6 +77,8 @@ class Codec(ABC):
 
     #: Cells are codes below this many; 1 where they are numbers.
     n_levels: int = 1
+    #: The ends of the column, in its units: infinite where it has none, or cells are codes.
+    ends: tuple[float, float] = (-np.inf, np.inf)
     #: Units of the column in 1 of a cell, where cells are numbers on its line.
     scale: float = 1.0
     #: What is to be done about a value that it refuses, in words.
@@ -119,17 +123,24 @@ SUPPORTS: dict[str, Callable[[Float], Bool]] = {
 
 @dataclasses.dataclass(frozen=True)
 class Affine(Codec):
-    """Numbers moved and scaled: cell = (value - location) / scale."""
+    """Numbers moved and scaled: cell = (value - location) / scale.
+
+    Attributes
+    ----------
+    ends : tuple of two floats
+        Of the column: no draw is beyond them.
+    """
 
     location: float = 0.0
     scale: float = 1.0
     support: str = "numbers"
+    ends: tuple[float, float] = (-np.inf, np.inf)
 
     def encode(self, values: Float) -> tuple[Float, Any]:
         return (values - self.location) / self.scale, -np.log(self.scale)
 
     def decode(self, cells: Float, u: Float) -> Float:
-        return cells * self.scale + self.location
+        return (cells * self.scale + self.location).clip(*self.ends)
 
     def expect(self, distribution: Any) -> Float:
         return self.decode(_numpy(distribution.mean), np.empty(0))

@@ -15,6 +15,7 @@ from .codecs import Affine, Codec, Float, Grid, Levels, step_of
 from .container import Container, Field
 from .context import Context
 from .dtypes import LARGEST
+from .ends import ends_of, ends_of_positive
 
 
 @dataclasses.dataclass(frozen=True)
@@ -58,6 +59,14 @@ class Column:
     def name(self) -> Hashable:
         """The DataFrame's name, or the position in an array."""
         return self.field.name
+
+    @property
+    def ends(self) -> tuple[float, float]:
+        """The ends of the column, in cells; infinite where it has none."""
+        if not np.isfinite(self.codec.ends).all():
+            return self.codec.ends
+        low, high = self.codec.encode(np.array(self.codec.ends))[0].tolist()
+        return low, high
 
 
 class Table:
@@ -189,6 +198,11 @@ class Table:
         """The resolution of every column, in cells, (c,)."""
         return np.array([column.resolution for column in self.columns])
 
+    @property
+    def ends(self) -> Float:
+        """The ends of every column, in cells, (2, c)."""
+        return np.array([column.ends for column in self.columns]).T
+
 
 def observed(values: Float) -> Float:
     """Return the values of a column that are not missing."""
@@ -248,11 +262,18 @@ def check_support(
         )
 
 
+def _number(values: Float, field: Field, standard: Affine, options: dict[str, Any]) -> Codec:
+    bounded = options.get("bounded")
+    return dataclasses.replace(standard, ends=ends_of(values)) if bounded else standard
+
+
 def _positive(values: Float, field: Field, standard: Affine, options: dict[str, Any]) -> Codec:
     # In units of the geometric mean.
     inside = values[values > 0]
     scale = float(np.exp(np.log(inside).mean())) if len(inside) else 1.0
-    return Affine(0.0, scale, "numbers > 0")
+    codec = Affine(0.0, scale, "numbers > 0")
+    bounded = options.get("bounded") and len(inside)
+    return dataclasses.replace(codec, ends=ends_of_positive(inside)) if bounded else codec
 
 
 def _levels(values: Float, field: Field, standard: Affine, options: dict[str, Any]) -> Codec:
@@ -275,7 +296,7 @@ def _plain(support: str) -> Callable[..., Codec]:
 
 
 CODECS: dict[str, Callable[..., Codec]] = {
-    "continuous": lambda values, field, standard, options: standard,
+    "continuous": _number,
     "positive": _positive,
     "unit": _plain("numbers strictly between 0 and 1"),
     "count": _plain("integers >= 0"),

@@ -19,6 +19,12 @@ PER_SECOND = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
 PER_DAY = {"D": 1, **{unit: 86_400 * n for unit, n in PER_SECOND.items()}}
 #: Most units that are counted, by a float too.
 MOST = 2**63 - 4096
+#: So many are counted to the unit, whatever is added.
+HALF = 2**62
+#: Of at most so many times a common step is sought, by this many tries of a few together.
+MOST_COMPARED, N_TRIES, N_TOGETHER = 2_000, 64, 6
+#: Times that are tried as the one to count from.
+N_ORIGINS = 8
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,7 +53,7 @@ class Clock:
         unit = getattr(dtype, "time_unit", "D")
         clock = cls(unit, 0, zone, isinstance(dtype, nw.Duration))
         ticks = clock.ticks(series.drop_nulls())
-        return dataclasses.replace(clock, origin=int(ticks.min()) if len(ticks) else 0)
+        return dataclasses.replace(clock, origin=_origin(ticks) if len(ticks) else 0)
 
     def ticks(self, series: nw.Series[Any]) -> NDArray[Any]:
         """Return times as units since the origin.
@@ -77,7 +83,7 @@ class Clock:
                 f"row, or fit with the unit {unit}."
             )
 
-    def _ticks_of_seen(self, series: nw.Series[Any]) -> NDArray[np.int64]:
+    def _ticks_of_seen(self, series: nw.Series[Any]) -> NDArray[Any]:
         # Neither seconds nor days can be asked for: milliseconds can.
         unit = self.unit if self.unit in ("ns", "us") else "ms"
         if self.is_duration:
@@ -85,7 +91,7 @@ class Clock:
             ticks = series.to_numpy().astype(f"timedelta64[{unit}]").astype(np.int64)
         else:
             ticks = series.dt.timestamp(unit).to_numpy()  # type: ignore[arg-type]
-        return ticks // {"s": 1_000, "D": 86_400_000}.get(self.unit, 1) - self.origin
+        return _minus(ticks // {"s": 1_000, "D": 86_400_000}.get(self.unit, 1), self.origin)
 
     def tick(self, time: Any) -> int:
         """Return one time, a ``datetime``, ``timedelta`` or what NumPy reads as one, in units."""
@@ -102,8 +108,55 @@ class Clock:
         """Return the times of values, none beyond what the finest unit can count."""
         kind = "timedelta64" if self.is_duration else "datetime64"
         most = MOST // max(ratio(finest or self.unit, self.unit), 1)
-        ticks = np.round(values).clip(-most - self.origin, most - self.origin)
-        return (ticks.astype(np.int64) + self.origin).astype(f"{kind}[{self.unit}]")
+        ticks = np.round(values)
+        # To the unit where an integer can count it; a sentinel at the end of time is far off.
+        near = np.abs(ticks) < HALF
+        whole = np.where(near, ticks, 0.0).astype(np.int64) + self.origin
+        far = (ticks + float(self.origin)).clip(-MOST, MOST).astype(np.int64)
+        return np.where(near, whole, far).clip(-most, most).astype(f"{kind}[{self.unit}]")
+
+
+def common_step(ticks: NDArray[Any]) -> int:
+    """Return the largest step that nearly all of some times are multiples of, at least 1.
+
+    That is one that explains 95 % of them and three quarters of the distinct ones: a time that is
+    repeated in most rows does not make the others its multiples. Candidates are greatest common
+    divisors of a few times each, some of which hold no odd one.
+    """
+    whole = np.round(ticks[np.abs(ticks) < HALF]).astype(np.int64)
+    if not len(whole):
+        return 1
+    random = np.random.RandomState(0)
+    some = random.choice(whole, MOST_COMPARED) if len(whole) > MOST_COMPARED else whole
+    few = random.choice(some, (N_TRIES, min(len(some), N_TOGETHER)))
+    candidates = {int(np.gcd.reduce(whole)), *np.gcd.reduce(few, axis=1).tolist()} - {0}
+    distinct = np.unique(some)
+    for step in sorted(candidates, reverse=True):
+        if (some % step == 0).mean() >= 0.95 and (distinct % step == 0).mean() >= 0.75:
+            return step
+    return 1
+
+
+def _origin(ticks: NDArray[Any]) -> int:
+    """Return the first time, or one near the middle where odd times hide a common step.
+
+    Also where the first time is too far from the others to count from, as a sentinel is.
+    """
+    first, middle = int(ticks.min()), np.median(ticks)
+    nearest = ticks[np.argsort(np.abs(ticks - middle), kind="stable")[:N_ORIGINS]]
+    origins = [int(origin) for origin in nearest]
+    if middle - first < HALF:
+        origins.insert(0, first)
+    steps = [common_step(_minus(ticks, origin)) for origin in origins]
+    return origins[int(np.argmax(steps))]
+
+
+def _minus(ticks: NDArray[Any], origin: int) -> NDArray[Any]:
+    """Return ticks since an origin: as floats where one is too far away for an integer."""
+    away = ticks - float(origin)
+    if (np.abs(away) < HALF).all():
+        return ticks - origin
+    return np.where(np.abs(away) < HALF, ticks - origin, away)
 
 
 def ratio(fine: str, coarse: str) -> int:

@@ -21,9 +21,12 @@ from ..recipe import Recipe
 
 #: How a raw number of a cell arises: "cell" and "row" depend on z (one a cell, or one a row
 #: shared by all columns), "column" and "shared" do not (one a column, or one for the table),
-#: and a float is that constant.
+#: "low" and "high" are the ends of the column, and a float is that constant.
 Sharing = str | float
 SCALES = ("cell", "row", "column", "shared")
+ENDS = ("low", "high")
+#: Ends of a column that has none: far beyond any cell.
+OPEN = 1e12
 #: Scale floor of learned scales, in standard deviations of the column.
 MIN_SCALE = 1e-3
 #: Bound on the logarithm of the mean of a positive cell.
@@ -280,6 +283,15 @@ def check_scale(family: Family, name: str, value: Sharing, learned: tuple[str, .
         raise ValueError(
             f"{type(family).__name__}({name}={value!r}): expected one of {learned}, or a positive "
             "number."
+        )
+
+
+def check_bounded(family: Family, value: object) -> None:
+    """Raise ValueError unless a field is a bool."""
+    if not isinstance(value, bool):
+        raise ValueError(
+            f"{type(family).__name__}(bounded={value!r}): expected True or False. The ends of a "
+            "column are learned from its values."
         )
 
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
 
 from .base import (
+    ENDS,
     MIN_SCALE,
     CellDistribution,
     Family,
@@ -21,6 +22,7 @@ from .base import (
     Statistics,
     above,
     bounded,
+    check_bounded,
     check_scale,
     cholesky_2x2,
     excess_log_scale,
@@ -30,7 +32,7 @@ from .base import (
     standard_gamma,
     unbounded,
 )
-from .real import Normal
+from .normal import Normal, TruncatedNormal
 
 SHARED = ("cell", "column", "shared")
 #: Shapes and precisions are held below this: the narrowest distribution they stand for has a
@@ -41,21 +43,22 @@ MAX_SHAPE = 1.0 / MIN_SCALE**2
 class LogNormalCell(CellDistribution):
     """exp of a normal number."""
 
-    def __init__(self, loc: Tensor, log_scale: Tensor):
-        self.normal = Normal(loc, log_scale)
-        super().__init__(loc, loc.shape)
+    def __init__(self, normal: Normal):
+        self.normal = normal
+        super().__init__(normal.loc, normal.loc.shape)
 
     @property
     def mean(self) -> Tensor:
-        return torch.exp(self.normal.loc + 0.5 * self.normal.variance)
+        return self.normal.log_mean_of_exp(1).exp()
 
     @property
     def mode(self) -> Tensor:
-        return torch.exp(self.normal.loc - self.normal.variance)
+        return self.normal.log_mode_of_exp.exp()
 
     @property
     def variance(self) -> Tensor:
-        return torch.expm1(self.normal.variance) * self.mean.square()
+        log_mean = self.normal.log_mean_of_exp(1)
+        return torch.expm1(self.normal.log_mean_of_exp(2) - 2.0 * log_mean) * (2.0 * log_mean).exp()
 
     def log_prob(self, value: Tensor) -> Tensor:
         log_value = value.log()
@@ -73,22 +76,34 @@ class LogNormal(Family):
     ----------
     scale : {"cell", "column"} or float, default="cell"
         The standard deviation of the logarithm given z, as in :class:`Gaussian`.
+    bounded : bool, default=False
+        Whether the distribution is cut off at the ends of the column, as in :class:`Gaussian`,
+        with distances taken of logarithms.
     """
 
     scale: Sharing = "cell"
+    bounded: bool = False
 
     kind: ClassVar[str] = "positive"
     measure: ClassVar[str] = "density"
 
     def validate(self) -> None:
         check_scale(self, "scale", self.scale, ("cell", "column"))
+        check_bounded(self, self.bounded)
+
+    @property
+    def options(self) -> dict[str, Any]:
+        return {"bounded": self.bounded}
 
     @property
     def parameters(self) -> tuple[Sharing, ...]:
-        return ("cell", fixed_or(self.scale))
+        return ("cell", fixed_or(self.scale), *(ENDS if self.bounded else ()))
 
-    def __call__(self, theta: Tensor) -> CellDistribution:
-        return LogNormalCell(*theta.unbind(-1))
+    def __call__(self, theta: Tensor) -> LogNormalCell:
+        if not self.bounded:
+            return LogNormalCell(Normal(*theta.unbind(-1)))
+        loc, log_scale, low, high = theta.unbind(-1)
+        return LogNormalCell(TruncatedNormal(loc, log_scale, _log(low), _log(high)))
 
     def features(self, x: Tensor, n_levels: int) -> Tensor:
         return _log(x).unsqueeze(-1)
@@ -101,12 +116,10 @@ class LogNormal(Family):
     def constrain(self, raw: list[Tensor], limits: Limits) -> list[Tensor]:
         if not isinstance(self.scale, str):
             return raw
-        return [raw[0], above(raw[1], limits.floor)]
+        return [raw[0], above(raw[1], limits.floor), *raw[2:]]
 
     def fisher_sqrt(self, theta: Tensor, tangent: Tensor) -> Tensor:
-        return torch.stack(
-            [torch.exp(-theta[..., 1]) * tangent[..., 0], math.sqrt(2.0) * tangent[..., 1]], -1
-        )
+        return self(theta).normal.fisher_sqrt(tangent)
 
     def start(self, linear: LinearStart) -> list[Start]:
         log_scale = excess_log_scale(linear, linear.floor)

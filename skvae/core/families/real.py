@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
 
-from ..noise import HALF_LOG_2PI
 from .base import (
+    ENDS,
     SCALES,
     CellDistribution,
     Family,
@@ -20,42 +20,17 @@ from .base import (
     Sharing,
     Start,
     above,
+    check_bounded,
     check_scale,
     cholesky_2x2,
     excess_log_scale,
     fixed_or,
     flat,
 )
+from .normal import Normal, TruncatedNormal
 
 #: Degrees of freedom above which a variance exists; learned ones stay above it.
 MIN_DF = 2.0
-
-
-class Normal(CellDistribution):
-    """Univariate normal with a logarithmic scale."""
-
-    def __init__(self, loc: Tensor, log_scale: Tensor):
-        self.loc, self.log_scale = loc, log_scale
-        super().__init__(loc, loc.shape)
-
-    @property
-    def mean(self) -> Tensor:
-        return self.loc
-
-    @property
-    def mode(self) -> Tensor:
-        return self.mean
-
-    @property
-    def variance(self) -> Tensor:
-        return torch.exp(2.0 * self.log_scale)
-
-    def log_prob(self, value: Tensor) -> Tensor:
-        standard = (value - self.loc) * torch.exp(-self.log_scale)
-        return -0.5 * standard.square() - self.log_scale - HALF_LOG_2PI
-
-    def _sample(self, shape: torch.Size, generator: Generator) -> Tensor:
-        return self.loc + torch.exp(self.log_scale) * self._normal(shape, generator)
 
 
 class _Real(Family):
@@ -87,6 +62,10 @@ class Gaussian(_Real):
         the column's resolution over sqrt(12) (the standard deviation of rounding). Without a
         bound the density of a constant, duplicated or rounded column grows without limit, and
         the model would spend itself on it.
+    bounded : bool, default=False
+        Whether the distribution is cut off at the ends of the column: 0, 1 or 100 where its values
+        keep to them and come near, else as far beyond its values as these are from the median. A
+        millionth of the mass is beyond, so that no number is impossible; none is drawn there.
 
     References
     ----------
@@ -95,27 +74,30 @@ class Gaussian(_Real):
     """
 
     scale: Sharing = "cell"
+    bounded: bool = False
 
     def validate(self) -> None:
         check_scale(self, "scale", self.scale, SCALES)
+        check_bounded(self, self.bounded)
+
+    @property
+    def options(self) -> dict[str, Any]:
+        return {"bounded": self.bounded}
 
     @property
     def parameters(self) -> tuple[Sharing, ...]:
-        return ("cell", fixed_or(self.scale))
+        return ("cell", fixed_or(self.scale), *(ENDS if self.bounded else ()))
 
-    def __call__(self, theta: Tensor) -> CellDistribution:
-        return Normal(*theta.unbind(-1))
+    def __call__(self, theta: Tensor) -> Normal:
+        return (TruncatedNormal if self.bounded else Normal)(*theta.unbind(-1))
 
     def constrain(self, raw: list[Tensor], limits: Limits) -> list[Tensor]:
         if not isinstance(self.scale, str):
             return raw
-        return [raw[0], above(raw[1], self._common(limits.floor))]
+        return [raw[0], above(raw[1], self._common(limits.floor)), *raw[2:]]
 
     def fisher_sqrt(self, theta: Tensor, tangent: Tensor) -> Tensor:
-        log_scale = theta[..., 1]
-        return torch.stack(
-            [torch.exp(-log_scale) * tangent[..., 0], math.sqrt(2.0) * tangent[..., 1]], -1
-        )
+        return self(theta).fisher_sqrt(tangent)
 
     @property
     def isotropic(self) -> bool:
