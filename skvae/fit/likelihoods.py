@@ -112,7 +112,7 @@ def choose(
 ) -> Family:
     """Return the family of a column by what it holds; ``some`` of its values decide close calls."""
     if field.role == "boolean":
-        return Bernoulli()
+        return Bernoulli() if np.ptp(values) else Binned()  # the other one was never seen
     if field.is_category:
         return Ordinal() if field.role == "ordered" else Categorical()
     if field.role != "time" and is_binary(values):

@@ -28,6 +28,9 @@ EXPLAINED = 0.95
 FINEST = 1e-9
 #: No step is finer, as 10 to the power of its digits is to be a number: what is smaller is zero.
 LEAST_EXPONENT = -300
+#: Mass of the categories that a column declares, but did not have in ``fit``. No sample has one,
+#: and yet none is impossible.
+UNSEEN = 1e-6
 #: Relative error of a decimal in single precision: 20.1 is 20.1000004 there.
 SINGLE = 2.0**-24
 
@@ -208,10 +211,14 @@ class Levels(Codec):
         The values of a column of numbers; those of categories are their numbers already.
     step : float
         Mass on one counts as mass over this.
+    n_unseen : int
+        Further categories that a column may have, but had not in ``fit``. Each has its part of a
+        mass of :data:`UNSEEN`, whatever the rest of the row, and no cell: it counts as missing.
     """
 
     values: tuple[float, ...]
     step: float = 1.0
+    n_unseen: int = 0
 
     @property
     def n_levels(self) -> int:  # type: ignore[override]
@@ -219,8 +226,12 @@ class Levels(Codec):
         return len(self.values)
 
     def encode(self, values: Float) -> tuple[Float, Any]:
-        codes = np.searchsorted(self.values, values).clip(0, self.n_levels - 1)
-        return codes.astype(float), -np.log(self.step)
+        codes = np.searchsorted(self.values, values).clip(0, self.n_levels - 1).astype(float)
+        if not self.n_unseen:
+            return codes, -np.log(self.step)
+        seen = np.isin(values, self.values)
+        log_det = np.where(seen, np.log1p(-UNSEEN), np.log(UNSEEN / self.n_unseen))
+        return np.where(seen, codes, np.nan), log_det
 
     def decode(self, cells: Float, u: Float) -> Float:
         return np.asarray(self.values)[cells.astype(int)]
@@ -237,6 +248,8 @@ class Levels(Codec):
         return "one of " + ", ".join(f"{value:g}" for value in self.values)
 
     def refuses(self, values: Float) -> Bool:
+        if self.n_unseen:
+            return np.zeros(len(values), dtype=bool)
         return ~np.isin(values, self.values)
 
 

@@ -161,9 +161,22 @@ class _FreeCodes(Codes):
 
 @dataclasses.dataclass
 class Categorical(_FreeCodes):
-    """Categories without an order, each with log-odds that depend on z. Scores are a pmf."""
+    """Categories without an order, each with log-odds that depend on z. Scores are a pmf.
+
+    Parameters
+    ----------
+    unseen : bool, default=False
+        Whether categories that a column declares, as dtypes of pandas and polars do, but that no
+        row of ``fit`` had are drawn. If not they share a millionth of the mass.
+    """
+
+    unseen: bool = False
 
     kind: ClassVar[str] = "categorical"
+
+    @property
+    def options(self) -> dict[str, Any]:
+        return {"unseen": self.unseen}
 
 
 @dataclasses.dataclass
@@ -210,12 +223,24 @@ class Ordinal(Codes):
 
     P(x <= k) = sigmoid(threshold_k - location(z)), thresholds rising and one set a column.
 
+    Parameters
+    ----------
+    unseen : bool, default=False
+        Whether categories that are declared but were not seen are drawn, as in
+        :class:`Categorical`.
+
     References
     ----------
     "Regression Models for Ordinal Data" (McCullagh, 1980).
     """
 
+    unseen: bool = False
+
     kind: ClassVar[str] = "ordinal"
+
+    @property
+    def options(self) -> dict[str, Any]:
+        return {"unseen": self.unseen}
 
     @property
     def parameters(self) -> tuple[Sharing, ...]:
