@@ -41,8 +41,6 @@ class Bins(Codec):
         Whether values are multiples of ``step``; edges are then half a step from them.
     bounds : tuple of two floats
         The ends of the column, half a step farther on a grid; infinite where it is open.
-    is_time : bool
-        Whether a mean, too, is a multiple of the step.
     """
 
     def __init__(
@@ -53,9 +51,7 @@ class Bins(Codec):
         step: float,
         on_grid: bool,
         bounds: tuple[float, float],
-        is_time: bool = False,
     ):
-        self.is_time = is_time
         self.atoms, self.edges, self.step, self.on_grid = atoms, edges, step, on_grid
         self.bounds = bounds
         self._n_atoms, self._n_bins = len(atoms), len(counts) - len(atoms)
@@ -92,7 +88,6 @@ class Bins(Codec):
             step,
             on_grid,
             (low, high) if role == "integer" else _bounds(values, role, step if on_grid else 0.0),
-            is_time=role == "time",
         )
 
     @property
@@ -128,7 +123,7 @@ class Bins(Codec):
         """Return the mean of a distribution of codes, in the user's units."""
         probs = np.asarray(distribution.probs.double().cpu())
         mean: Float = probs[..., : self.n_levels] @ self.means
-        return self._snapped(mean) if self.is_time else mean
+        return mean
 
     # ------------------------------------------------------------------ pieces
     #

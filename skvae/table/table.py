@@ -178,6 +178,9 @@ class Table:
     def _values(self, columns: Iterable[Float]) -> Float:
         """Join the values of the columns that have cells with NaN for the others."""
         known = np.stack(list(columns), axis=1).clip(-LARGEST, LARGEST)  # as far as any is read
+        for j, column in enumerate(self.columns):
+            if column.field.clock is not None:
+                known[:, j] = column.field.clock.whole(known[:, j])
         values = np.full((len(known), len(self.container.fields)), np.nan)
         values[:, [column.position for column in self.columns]] = known
         return values

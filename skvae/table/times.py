@@ -39,12 +39,15 @@ class Clock:
         The first time, in units.
     zone : str or None
     is_duration : bool
+    step : int
+        What nearly all times are multiples of, counted from the origin, in units.
     """
 
     unit: str
     origin: int
     zone: str | None
     is_duration: bool
+    step: int = 1
 
     @classmethod
     def of(cls, series: nw.Series[Any], zone: str | None = None) -> Clock:
@@ -53,7 +56,10 @@ class Clock:
         unit = getattr(dtype, "time_unit", "D")
         clock = cls(unit, 0, zone, isinstance(dtype, nw.Duration))
         ticks = clock.ticks(series.drop_nulls())
-        return dataclasses.replace(clock, origin=_origin(ticks) if len(ticks) else 0)
+        if not len(ticks):
+            return clock
+        origin, step = _origin_and_step(ticks)
+        return dataclasses.replace(clock, origin=origin, step=step)
 
     def ticks(self, series: nw.Series[Any]) -> NDArray[Any]:
         """Return times as units since the origin.
@@ -104,6 +110,10 @@ class Clock:
         kind: Callable[..., Any] = np.timedelta64 if self.is_duration else np.datetime64
         return int(kind(time, self.unit).astype(np.int64)) - self.origin
 
+    def whole(self, values: Float) -> Float:
+        """Return the multiples of the step that are nearest to values."""
+        return np.round(values / self.step) * self.step
+
     def times(self, values: NDArray[Any], finest: str | None = None) -> NDArray[Any]:
         """Return the times of values, none beyond what the finest unit can count."""
         kind = "timedelta64" if self.is_duration else "datetime64"
@@ -111,7 +121,7 @@ class Clock:
         ticks = np.round(values)
         # To the unit where an integer can count it; a sentinel at the end of time is far off.
         near = np.abs(ticks) < HALF
-        whole = np.where(near, ticks, 0.0).astype(np.int64) + self.origin
+        whole = np.where(near, ticks, 0).astype(np.int64) + self.origin
         far = (ticks + float(self.origin)).clip(-MOST, MOST).astype(np.int64)
         return np.where(near, whole, far).clip(-most, most).astype(f"{kind}[{self.unit}]")
 
@@ -137,8 +147,8 @@ def common_step(ticks: NDArray[Any]) -> int:
     return 1
 
 
-def _origin(ticks: NDArray[Any]) -> int:
-    """Return the first time, or one near the middle where odd times hide a common step.
+def _origin_and_step(ticks: NDArray[Any]) -> tuple[int, int]:
+    """Return the first time, or one near the middle where odd times hide a common step, and that.
 
     Also where the first time is too far from the others to count from, as a sentinel is.
     """
@@ -148,7 +158,8 @@ def _origin(ticks: NDArray[Any]) -> int:
     if middle - first < HALF:
         origins.insert(0, first)
     steps = [common_step(_minus(ticks, origin)) for origin in origins]
-    return origins[int(np.argmax(steps))]
+    best = int(np.argmax(steps))
+    return origins[best], steps[best]
 
 
 def _minus(ticks: NDArray[Any], origin: int) -> NDArray[Any]:

@@ -140,7 +140,7 @@ def test_integers_that_are_names_are_marked(marked):
 
 def test_likelihoods_say_their_measure():
     density = quick().fit(causes_and_effects())
-    assert "'city'    Categorical()" in repr(density.likelihoods_)
+    assert "'city'    Categorical(unseen=False)" in repr(density.likelihoods_)
     assert density.likelihoods_.measures["visits"] == "probability"
 
 

@@ -57,9 +57,9 @@ COLUMNS = {
     "floats, 30 % zeros": (zeros(0.3, RANDOM.lognormal(size=N)), Binned()),
     "floats, few values": (RANDOM.choice([0.5, 1.5, 4.0, 9.25], N), Binned()),
     "floats from 0": (zeros(0.01, RANDOM.lognormal(size=N)), Binned()),
-    "normal": (NORMAL, Gaussian()),
-    "far from zero": (RANDOM.normal(100.0, 5.0, N), Gaussian()),
-    "log-normal": (RANDOM.lognormal(0.0, 1.0, N), LogNormal()),
+    "normal": (NORMAL, Gaussian(bounded=True)),
+    "far from zero": (RANDOM.normal(100.0, 5.0, N), Gaussian(bounded=True)),
+    "log-normal": (RANDOM.lognormal(0.0, 1.0, N), LogNormal(bounded=True)),
     "pieces": (RANDOM.choice([-9.0, 0.0, 2.0, 7.0], N) + RANDOM.uniform(0, 0.01, N), Binned()),
     "constant": (np.full(N, 2.5), Binned()),
 }
@@ -91,7 +91,8 @@ def test_integers_of_an_array_are_seen_as_those_of_a_frame():
 
 def test_small_tables_get_the_plainest_candidate():
     frame = pd.DataFrame({name: COLUMNS[name][0] for name in ("ages", "pieces", "log-normal")})
-    assert chosen(frame[:49]) == [NegativeBinomial(), Gaussian(), LogNormal()]
+    bounded = [Gaussian(bounded=True), LogNormal(bounded=True)]
+    assert chosen(frame[:49]) == [NegativeBinomial(), *bounded]
 
 
 def test_few_integers_far_from_zero_are_no_counts():

@@ -208,8 +208,8 @@ def _log_mass(near: Tensor, far: Tensor) -> Tensor:
     # Each branch is computed at numbers where it and its gradient are finite.
     below = near.clamp_max(0.0)
     scaled_near = _log_scaled_tail(below)
-    gap_in_tail = scaled_near - _log_scaled_tail(far.clamp_max(0.0)) + 0.5 * (far - below) * (
-        far + below
+    gap_in_tail = (
+        scaled_near - _log_scaled_tail(far.clamp_max(0.0)) + 0.5 * (far - below) * (far + below)
     )
     of_near = log_ndtr(near.clamp_min(0.0))
     gap_around = of_near - log_ndtr(far)
