@@ -85,8 +85,9 @@ class VAEClassifier(ClassifierMixin, BaseVAE):
           are 20 rows or more for each distinct value, or where bins are ahead of a mixture of
           normals on held-out rows by one standard error. Else they are Gaussian, but where none
           is negative and zero is within four standard deviations of the mean: there log-normal,
-          or binned if zeros occur;
-        - times are binned, in steps of their greatest common divisor.
+          or binned if zeros occur. All are cut off at the ends of the column
+          (:class:`skvae.likelihoods.Gaussian`, ``bounded``);
+        - times are binned, in the steps that nearly all of them share.
 
         ``likelihoods_`` says what was chosen. Learned scales have a lower bound, see
         :class:`skvae.likelihoods.Gaussian`.
