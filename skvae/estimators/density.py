@@ -263,7 +263,7 @@ class VAEDensity(Scores, Latents, DensityMixin, BaseVAE):
     >>> table = pd.DataFrame({"city": ["Rome", "Oslo"] * 30, "visits": [2, 0, 1] * 20})
     >>> density = VAEDensity(1, max_epochs=5, random_state=0).fit(table)
     >>> density.likelihoods_
-    'city'    Categorical()                                   probability
+    'city'    Categorical(unseen=False)                       probability
     'visits'  Binned(n_bins=64, min_share=0.004, atoms=True)  probability
     >>> sorted(set(density.sample(100)["city"]))
     ['Oslo', 'Rome']

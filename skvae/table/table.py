@@ -281,7 +281,7 @@ def _positive(values: Float, field: Field, standard: Affine, options: dict[str, 
 
 def _levels(values: Float, field: Field, standard: Affine, options: dict[str, Any]) -> Codec:
     if field.is_category:
-        codes = range(len(field.levels)) if options["unseen"] else np.unique(values).tolist()
+        codes = range(len(field.levels)) if options.get("unseen") else np.unique(values).tolist()
         return Levels(tuple(map(float, codes)), n_unseen=len(field.levels) - len(codes))
     step = 1.0 if field.role == "boolean" else step_of(values, field.role)[0]
     return Levels(tuple(np.unique(values).tolist()), step)
