@@ -15,6 +15,7 @@ from .base import CellDistribution, Generator, cholesky_2x2
 #: Mass beyond the ends of a column, half of it at each, in an exponential tail of scale 1: no
 #: sample has a number there, and yet none is impossible.
 BEYOND = 1e-6
+LOG_WITHIN = math.log1p(-BEYOND)
 #: So many scales within a tail draws are those of an exponential distribution.
 DEEP = 30.0
 
@@ -90,10 +91,12 @@ class TruncatedNormal(Normal):
 
     def log_prob(self, value: Tensor) -> Tensor:
         # Where the mean and the value are between the ends, as nearly all are, this is enough.
-        ends = torch.stack([self.high, self.low]) - self._within(self.loc)
-        at_high, at_low = ndtr(ends * torch.exp(-self.log_scale)).unbind()
+        inverse = torch.exp(-self.log_scale)
+        ends = (torch.stack([self.high, self.low]) - self.loc) * inverse
+        at_high, at_low = ndtr(ends).unbind()
         mass = (at_high - at_low).clamp_min(torch.finfo(at_high.dtype).tiny)
-        inside = super().log_prob(value) - torch.log(mass / (1.0 - BEYOND))
+        square = ((value - self.loc) * inverse).square()
+        inside = -0.5 * square - self.log_scale - torch.log(mass) - (HALF_LOG_2PI - LOG_WITHIN)
         index = self._is_odd(value).flatten().nonzero().squeeze(-1)
         if not len(index):
             return inside
@@ -120,7 +123,7 @@ class TruncatedNormal(Normal):
         inside = -0.5 * square - self.log_scale - HALF_LOG_2PI - cut.log_mass
         beyond = torch.maximum(self.low - value, value - self.high)
         tail = math.log(0.5 * BEYOND) - beyond
-        return torch.where(beyond > 0.0, tail, inside + math.log1p(-BEYOND))
+        return torch.where(beyond > 0.0, tail, inside + LOG_WITHIN)
 
     def log_mean_of_exp(self, k: int) -> Tensor:
         uncut = Normal(self.loc, self.log_scale)
