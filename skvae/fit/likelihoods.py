@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -17,10 +18,12 @@ from ..core.families.codes import Bernoulli, Binned, Categorical, Ordinal
 from ..core.families.counts import MAX_SIZE, NegativeBinomial
 from ..core.families.real import Gaussian
 from ..core.recipe import resolve
+from ..table.bins import Bins
 from ..table.codecs import Affine, Float
 from ..table.container import Container, Field
-from ..table.table import ColumnModel, is_binary, learn_column, observed
+from ..table.table import Column, ColumnModel, is_binary, learn_column, observed
 from .choosing import is_ahead
+from .neighbours import MAX_COLUMNS, Neighbours
 
 #: Share of rows with one and the same number above which it is an atom, for ``likelihood="auto"``.
 ATOM_SHARE = 0.2
@@ -90,16 +93,14 @@ def choose_families(
                 f"likelihood names columns {modelled_too}, which are conditioned on "
                 "(context_features) and not modelled."
             )
-    some = np.random.RandomState(seed).permutation(len(values))[:MAX_ROWS]
+    rows = Rows(values, container, seed)
     families: list[Family | None] = []
     for j, field in enumerate(container.fields):
         wanted = likelihood.get(field.name, "auto") if isinstance(likelihood, dict) else likelihood
         if j in context or np.isnan(values[:, j]).all():
             families.append(None)
         elif isinstance(wanted, str) and wanted == "auto":
-            in_frame = container.backend is not None
-            column, of_some = observed(values[:, j]), observed(values[some, j])
-            families.append(choose(field, column, of_some, in_frame, smooth))
+            families.append(choose(j, field, rows, container.backend is not None, smooth))
         else:
             family = resolve(wanted, Family, "likelihood")
             family.validate()
@@ -107,10 +108,59 @@ def choose_families(
     return families
 
 
+class Rows:
+    """Rows of a table by which candidates are compared: three quarters to fit, the others to judge.
+
+    Parameters
+    ----------
+    values : ndarray of shape (n, c)
+        NaN where missing.
+    container : Container
+    seed : int
+        Of the rows that are taken.
+    """
+
+    def __init__(self, values: Float, container: Container, seed: int):
+        some = np.random.RandomState(seed).permutation(len(values))[:MAX_ROWS]
+        cut = 3 * len(some) // 4
+        self.values, self._fit, self._held_out = values, some[:cut], some[cut:]
+        self._numbers = [
+            j
+            for j, field in enumerate(container.fields)
+            if not field.is_category and not np.isnan(values[self._fit, j]).all()
+        ]
+
+    def of(self, j: int) -> tuple[Float, Float]:
+        """Return the observed values of a column: those to fit and those to judge by."""
+        return observed(self.values[self._fit, j]), observed(self.values[self._held_out, j])
+
+    def gains(self, j: int, bins: Bins) -> tuple[Float, Float]:
+        """Return by how much the other columns raise what is said of held-out values of one.
+
+        Of the log-densities of the values, and of the log-probabilities of their bins.
+        """
+        held_out = self.values[self._held_out, j]
+        seen = ~np.isnan(held_out)
+        if self.neighbours is None or j not in self._numbers:
+            return np.zeros(seen.sum()), np.zeros(seen.sum())
+        k = self._numbers.index(j)
+        of_range = self.neighbours.gain_of_range(k, *bins.span(np.where(seen, held_out, 0.0)))
+        return self.neighbours.gain_of_value(k)[seen], of_range[seen]
+
+    @cached_property
+    def neighbours(self) -> Neighbours | None:
+        """What the columns of numbers say of each other; None where there are too many."""
+        if not 1 < len(self._numbers) <= MAX_COLUMNS:
+            return None
+        parts = (self.values[rows][:, self._numbers] for rows in (self._fit, self._held_out))
+        return Neighbours(*parts)
+
+
 def choose(
-    field: Field, values: Float, some: Float, in_frame: bool, smooth: Family | None = None
+    j: int, field: Field, rows: Rows, in_frame: bool, smooth: Family | None = None
 ) -> Family:
-    """Return the family of a column by what it holds; ``some`` of its values decide close calls."""
+    """Return the family of a column by what it holds; some of the rows decide close calls."""
+    values = observed(rows.values[:, j])
     if field.role == "boolean":
         return Bernoulli() if np.ptp(values) else Binned()  # the other one was never seen
     if field.is_category:
@@ -122,20 +172,20 @@ def choose(
     if field.role == "time":
         return Binned()
     if field.role == "integer":
-        return _choose_integer(field, values, some)
+        return _choose_integer(field, values, *rows.of(j))
     if not in_frame:
         return Gaussian()
-    return _choose_number(field, values, some)
+    return _choose_number(j, field, values, rows)
 
 
-def _choose_integer(field: Field, values: Float, some: Float) -> Family:
+def _choose_integer(field: Field, values: Float, fit: Float, held_out: Float) -> Family:
     # Bins keep to the range of a column; a count that has a tail must earn it.
     if values.min() < 0:
         return Binned()
-    if len(some) < MIN_ROWS:
+    if len(fit) + len(held_out) < MIN_ROWS:
         return NegativeBinomial() if _spread_as_counts(values) else Binned()
     count, binned = (
-        marginal_log_prob(family, field, *_halves(some))
+        marginal_log_prob(family, column_of(family, field, fit), fit, held_out)
         for family in (NegativeBinomial(), Binned())
     )
     return NegativeBinomial() if is_ahead(count - binned) else Binned()
@@ -147,32 +197,30 @@ def _spread_as_counts(values: Float) -> bool:
     return bool(variance >= max(0.5 * mean, mean**2 / MAX_SIZE))
 
 
-def _choose_number(field: Field, values: Float, some: Float) -> Family:
+def _choose_number(j: int, field: Field, values: Float, rows: Rows) -> Family:
     distinct, counts = np.unique(values, return_counts=True)
     if counts.max() > ATOM_SHARE * len(values) or ROWS_A_VALUE * len(distinct) <= len(values):
         return Binned()
     low, far = values.min(), values.mean() >= FAR_FROM_ZERO * values.std()
-    near_zero = low >= 0 and not far
-    plain: Family = LogNormal(bounded=True) if near_zero else Gaussian(bounded=True)
-    if near_zero and low == 0:
-        return Binned()
-    if len(some) < MIN_ROWS:
+    logarithmic = low > 0 and not far
+    plain: Family = LogNormal(bounded=True) if logarithmic else Gaussian(bounded=True)
+    fit, held_out = rows.of(j)
+    if len(fit) + len(held_out) < MIN_ROWS:
         return plain
-    fit, held_out = _halves(some)
-    smooth = _smooth(fit, held_out, logarithmic=near_zero)
-    binned = marginal_log_prob(Binned(), field, fit, held_out)
-    return Binned() if is_ahead(binned - smooth) else plain
+    column = column_of(Binned(), field, fit)
+    smooth = _smooth(fit, held_out, logarithmic=logarithmic)
+    binned = marginal_log_prob(Binned(), column, fit, held_out)
+    of_value, of_bin = rows.gains(j, column.codec)
+    return Binned() if is_ahead(binned + of_bin - smooth - of_value) else plain
 
 
-def _halves(some: Float) -> tuple[Float, Float]:
-    """Cut rows in shuffled order into those to fit and those to compare by."""
-    cut = 3 * len(some) // 4
-    return some[:cut], some[cut:]
+def column_of(family: Family, field: Field, fit: Float) -> Column:
+    """Return a column alone as it is learned from values."""
+    return learn_column(0, field, model(family), fit, Affine())
 
 
-def marginal_log_prob(family: Family, field: Field, fit: Float, held_out: Float) -> Float:
+def marginal_log_prob(family: Family, column: Column, fit: Float, held_out: Float) -> Float:
     """Return log-densities of held-out values of a column by a family fitted without latents."""
-    column = learn_column(0, field, model(family), fit, Affine())
     cells = torch.as_tensor(column.codec.encode(fit)[0]).unsqueeze(-1)
     columns = Columns.measure(
         family, [0], cells, torch.tensor([column.resolution]), [column.codec.n_levels]

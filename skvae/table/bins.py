@@ -109,6 +109,15 @@ class Bins(Codec):
             log_share = np.log(self._share[piece])
         return self._owner[piece].astype(float), log_share + self._log_density(snapped, piece)
 
+    def span(self, values: Float) -> tuple[Float, Float]:
+        """Return between which values the others of their codes are; infinite at open ends."""
+        codes, m = self.encode(values)[0].astype(int), self._n_atoms
+        edges = np.concatenate([[-np.inf], self.edges[1:-1], [np.inf]])
+        inside = (codes - m).clip(0, len(edges) - 2)
+        at = (self.atoms if m else np.zeros(1))[codes.clip(0, max(m - 1, 0))]
+        is_atom = codes < m
+        return np.where(is_atom, at, edges[inside]), np.where(is_atom, at, edges[inside + 1])
+
     def decode(self, cells: Float, u: Float) -> Float:
         target = cells + np.minimum(u, 1.0 - 1e-12)  # or the sum may be the next code
         piece = np.searchsorted(self._upper[self._by_code], target, side="right")
