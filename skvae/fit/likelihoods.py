@@ -35,6 +35,8 @@ MIN_ROWS = 50
 MAX_ROWS = 8_000
 #: A positive column whose mean is below so many standard deviations would get negative draws.
 FAR_FROM_ZERO = 4.0
+#: Latents that a bin's probability is taken to depend on, at most.
+MOST_LATENTS = 16
 #: Components of the mixture that stands for what a continuous family with latents can be.
 N_COMPONENTS = 5
 
@@ -147,6 +149,16 @@ class Rows:
         of_range = self.neighbours.gain_of_range(k, *bins.span(np.where(seen, held_out, 0.0)))
         return self.neighbours.gain_of_value(k)[seen], of_range[seen]
 
+    def price(self, n_levels: int) -> float:
+        """Return what bins cost a row: what is learned of each, of so few rows.
+
+        By the Bayesian information criterion, with a weight for each latent that there may be; a
+        smooth family has two numbers in place of the bins.
+        """
+        n_weights = 1 + min(MOST_LATENTS, len(self.values[0]) - 1)
+        n = max(len(self._fit), 2)
+        return max(n_levels - 2, 0) * n_weights * float(np.log(n)) / (2.0 * n)
+
     @cached_property
     def neighbours(self) -> Neighbours | None:
         """What the columns of numbers say of each other; None where there are too many."""
@@ -210,8 +222,10 @@ def _choose_number(j: int, field: Field, values: Float, rows: Rows) -> Family:
     column = column_of(Binned(), field, fit)
     smooth = _smooth(fit, held_out, logarithmic=logarithmic)
     binned = marginal_log_prob(Binned(), column, fit, held_out)
+    assert isinstance(column.codec, Bins)
     of_value, of_bin = rows.gains(j, column.codec)
-    return Binned() if is_ahead(binned + of_bin - smooth - of_value) else plain
+    gain = binned + of_bin - smooth - of_value
+    return Binned() if is_ahead(gain - rows.price(column.codec.n_levels)) else plain
 
 
 def column_of(family: Family, field: Field, fit: Float) -> Column:

@@ -5,8 +5,9 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from skvae import VAEDensity
+from skvae.fit.likelihoods import choose_families
 from skvae.fit.neighbours import MOST, Neighbours
+from skvae.table.container import Container
 
 RANDOM = np.random.default_rng(0)
 COVARIANCE = np.array([[1.0, 0.9, 0.3], [0.9, 1.0, 0.0], [0.3, 0.0, 1.0]])
@@ -58,13 +59,22 @@ def test_missing_constant_and_equal_columns_have_bounded_gains():
             assert (np.abs(gain) <= MOST).all()
 
 
+def family_of(table):
+    container = Container.of(table)
+    return type(choose_families("auto", container.values(table), container, 0)[0]).__name__
+
+
 def test_a_column_that_the_others_nearly_determine_is_not_binned():
     # By itself better in bins, of which the others would tell no more than which.
-    z = 3.0 * RANDOM.integers(0, 12, 800) + RANDOM.uniform(0, 1, 800)
-    alone = pd.DataFrame({"a": z, "b": RANDOM.normal(size=800)})
-    together = alone.assign(b=z + 1e-3 * RANDOM.normal(size=800))
-    families = [
-        type(VAEDensity(1, max_epochs=0, random_state=0).fit(table).likelihoods_["a"]).__name__
-        for table in (alone, together)
-    ]
-    assert families == ["Binned", "Gaussian"]
+    z = 3.0 * RANDOM.integers(0, 12, 8000) + RANDOM.uniform(-0.2, 0.2, 8000)
+    assert family_of(pd.DataFrame({"a": z, "b": RANDOM.normal(size=8000)})) == "Binned"
+    near = z + 1e-3 * RANDOM.normal(size=8000)
+    assert family_of(pd.DataFrame({"a": z, "b": near})) == "Gaussian"
+
+
+def test_bins_must_be_worth_what_is_learned_of_them():
+    z = 3.0 * RANDOM.integers(0, 12, 8000) + RANDOM.uniform(-0.2, 0.2, 8000)
+    others = {str(j): RANDOM.normal(size=8000) for j in range(12)}
+    table = pd.DataFrame({"a": z, **others})
+    assert family_of(table) == "Binned"
+    assert family_of(table[:300]) == "Gaussian"
