@@ -98,10 +98,11 @@ class VAEOutlierDetector(Scores, OutlierMixin, BaseVAE):
           standard error (and below 50 rows, if none is negative);
         - floats of an array are Gaussian, with a mean and a scale that depend on z;
         - floats of a DataFrame are binned where one value makes up more than a fifth, where there
-          are 20 rows or more for each distinct value, or where bins are ahead of a mixture of
-          normals on held-out rows by one standard error. Else they are Gaussian, but where none
-          is negative and zero is within four standard deviations of the mean: there log-normal,
-          or binned if zeros occur. All are cut off at the ends of the column
+          are 20 rows or more for each distinct value, or where bins say more of the column than a
+          mixture of normals does, given the other columns of numbers: on held-out rows, by one
+          standard error, and below 2,000 rows by the price of what is learned of each bin. Else
+          they are Gaussian, but where all are positive and zero is within four standard
+          deviations of the mean log-normal. Both are cut off at the ends of the column
           (:class:`skvae.likelihoods.Gaussian`, ``bounded``);
         - times are binned, in the steps that nearly all of them share.
 
