@@ -73,10 +73,10 @@ class VAEDensity(Scores, Latents, DensityMixin, BaseVAE):
         - floats of a DataFrame are binned where one value makes up more than a fifth, where there
           are 20 rows or more for each distinct value, or where bins say more of the column than a
           mixture of normals does, given the other columns of numbers: on held-out rows, by one
-          standard error, and below 2,000 rows by the price of what is learned of each bin. Else
-          they are Gaussian, but where all are positive and zero is within four standard
-          deviations of the mean log-normal. Both are cut off at the ends of the column
-          (:class:`skvae.likelihoods.Gaussian`, ``bounded``);
+          standard error beyond what is learned of so many bins from so few rows (as the Bayesian
+          information criterion has it). Else they are Gaussian, but where all are positive and
+          zero is within four standard deviations of the mean log-normal. Both are cut off at the
+          ends of the column (:class:`skvae.likelihoods.Gaussian`, ``bounded``);
         - times are binned, in the steps that nearly all of them share.
 
         ``likelihoods_`` says what was chosen. Learned scales have a lower bound, see

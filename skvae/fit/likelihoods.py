@@ -35,8 +35,6 @@ MIN_ROWS = 50
 MAX_ROWS = 8_000
 #: A positive column whose mean is below so many standard deviations would get negative draws.
 FAR_FROM_ZERO = 4.0
-#: Below this many rows bins must be worth what is learned of them.
-FEW_ROWS = 2_000
 #: Latents that a bin's probability is taken to depend on, at most.
 MOST_LATENTS = 16
 #: Components of the mixture that stands for what a continuous family with latents can be.
@@ -152,15 +150,14 @@ class Rows:
         return self.neighbours.gain_of_value(k)[seen], of_range[seen]
 
     def price(self, n_levels: int) -> float:
-        """Return what a row of few loses by what is learned of every bin from so few.
+        """Return what bins cost a row: what is learned of each, from so few rows.
 
-        Half a nat for each number over the rows: a weight of each bin for each latent that there
-        may be. From :data:`FEW_ROWS` on it would be small, and draws from bins are nearer to rows.
+        By the Bayesian information criterion, with a weight of each bin for each latent that there
+        may be; a smooth family has two numbers in place of the bins.
         """
-        if len(self._fit) + len(self._held_out) >= FEW_ROWS:
-            return 0.0
         n_weights = 1 + min(MOST_LATENTS, len(self.values[0]) - 1)
-        return max(n_levels - 2, 0) * n_weights / (2.0 * len(self._fit))
+        n = len(self._fit)
+        return max(n_levels - 2, 0) * n_weights * float(np.log(n)) / (2.0 * n)
 
     @cached_property
     def neighbours(self) -> Neighbours | None:
