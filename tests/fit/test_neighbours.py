@@ -73,7 +73,7 @@ def test_a_column_that_the_others_nearly_determine_is_not_binned():
 
 
 def test_bins_must_be_worth_what_is_learned_of_them():
-    z = 3.0 * RANDOM.integers(0, 12, 8000) + RANDOM.uniform(-0.6, 0.6, 8000)
+    z = 3.0 * RANDOM.integers(0, 12, 8000) + RANDOM.uniform(-0.2, 0.2, 8000)
     others = {str(j): RANDOM.normal(size=8000) for j in range(16)}
     table = pd.DataFrame({"a": z, **others})
     assert family_of(table) == "Binned"
