@@ -163,7 +163,8 @@ class Scoring:
 
         A proposal whose density is not known at any z has the defensive one in its place.
         """
-        found = self.log_marginal(vae, rows[(lone := rows.observed.sum(-1) == 1)])
+        is_cell = rows.observed.gather(1, column.unsqueeze(-1)).squeeze(-1)
+        found = self.log_marginal(vae, rows[(lone := (rows.observed.sum(-1) == 1) & is_cell)])
         whole = rows.x.new_empty(len(rows), dtype=torch.float64).masked_scatter(lone, found)
         direct = self.proposal if isinstance(self.proposal, DirectProposal) else DefensiveProposal()
         shape, cell = self.tile(vae), one_hot(column, rows.x.shape[1]).bool()
