@@ -50,7 +50,8 @@ class Scores(Base):
         Warns
         -----
         UserWarning
-            If a column has no observed value: it is left out of the model.
+            If a column has no observed value, and is left out of the model; or may be something
+            else than its dtype says: an identifier, numbers in strings, codes, dates.
         """
         with self._all_or_nothing():
             self._validate_params()
