@@ -38,9 +38,11 @@ from ..model.model import Model, Seeds
 from ..model.rows import as_rows
 from ..model.scoring import Scoring, latent_use
 from ..table.codecs import Float
-from ..table.known import rows_like
+from ..table.container import OTHER
+from ..table.known import Known, rows_like
 from ..table.labels import Labels
-from ..table.reading import known_context, read, read_context
+from ..table.others import open_to_others, tell_others, with_others
+from ..table.reading import known_context, read, read_context, read_partial
 from ..table.sets import read_sets
 from ..table.table import Table
 from ..table.telling import warn
@@ -150,6 +152,11 @@ class BaseVAE(BaseEstimator, ABC):
         density of the other columns given these, ``sample(context=...)`` draws them. X has these
         columns too, and none of their cells may be missing. Numbers are held within ten standard
         deviations.
+    handle_unknown : {"error", "floor"}, default="error"
+        What becomes of a category that was not there in ``fit``, in columns that are not
+        conditioned on. ``"error"`` refuses it. With ``"floor"`` a warning names it, and its cell
+        has a mass of 1e-6 in scores, whatever the rest of the row, and counts as missing for
+        latents and for other cells; methods that copy known cells copy it.
     init : {"auto", "linear", "random"}, default="auto"
         Where training starts. ``"linear"``: at the factor analysis of the table, in closed form,
         and with a mixture prior at a mixture of factor analysers. ``"auto"`` trains from both and
@@ -269,6 +276,7 @@ class BaseVAE(BaseEstimator, ABC):
         "likelihood": [str, Family, dict],
         "categorical_features": ["array-like", StrOptions({"from_dtype"}), None],
         "context_features": ["array-like", None],
+        "handle_unknown": [StrOptions({"error", "floor"})],
         "prior": [str, Prior],
         "posterior": [str, Posterior],
         "objective": [str, Objective],
@@ -314,6 +322,7 @@ class BaseVAE(BaseEstimator, ABC):
         refit_prior: PriorLike | None = None,
         categorical_features: ArrayLike | Literal["from_dtype"] | None = "from_dtype",
         context_features: ArrayLike | None = None,
+        handle_unknown: Literal["error", "floor"] = "error",
         init: Literal["auto", "linear", "random"] = "auto",
         max_epochs: int | Literal["auto"] = "auto",
         batch_size: int | Literal["auto"] = "auto",
@@ -346,6 +355,7 @@ class BaseVAE(BaseEstimator, ABC):
         self.refit_prior = refit_prior
         self.categorical_features = categorical_features
         self.context_features = context_features
+        self.handle_unknown = handle_unknown
         self.init = init
         self.max_epochs = max_epochs
         self.batch_size = batch_size
@@ -415,10 +425,11 @@ class BaseVAE(BaseEstimator, ABC):
         sets = read_sets(settings.objective.traits.n_groups, X, y)
         warm = self._warm(settings)
         seeds = Seeds.of(random_stream(self.random_state))
-        values, container = read(self, X, None if warm is None else self.table_.container, n_min=2)
         if warm is None:
+            values, container = read(self, X, None, n_min=2)
             table, families = learn_columns(values, container, seeds.split, settings)
         else:
+            values = self._values(X, n_min=2)
             table, families = self.table_, list(self.likelihoods_.values())
         rows, log_det = as_rows(table, values)
         of_sets = None if sets is None else torch.as_tensor(sets)
@@ -429,7 +440,8 @@ class BaseVAE(BaseEstimator, ABC):
             self._take_interrupt(fit)
         self._keep(fit, stages)
         self._has_holes = np.isnan(values).any(0)
-        self._range = np.fmin.reduce(values), np.fmax.reduce(values)  # NaN of an empty column
+        seen = np.where(values == OTHER, np.nan, values)
+        self._range = np.fmin.reduce(seen), np.fmax.reduce(seen)  # NaN of an empty column
         some = fit.rows[:: -(-len(rows) // MAX_ROWS_OF_USE)].to(settings.device)
         self.active_units_, self.kl_per_unit_ = (
             use.cpu().numpy() for use in latent_use(self.vae_, some)
@@ -528,10 +540,32 @@ class BaseVAE(BaseEstimator, ABC):
         """How rows are scored by the parameters of now."""
         return self.model_.scoring(self.n_draws, self.proposal)
 
-    def _values(self, X: Any) -> Float:
-        """Return rows as numbers (n, columns of the user)."""
+    def _values(self, X: Any, n_min: int = 1, partial: bool = False) -> Float:
+        """Return rows, at least ``n_min``, as numbers (n, columns of the user).
+
+        A DataFrame may lack columns where ``partial``.
+        """
         check_is_fitted(self)
-        return read(self, X, self.table_.container)[0]
+        table = self.table_
+        open_to = open_to_others(table) if self._takes_others else []
+        if partial:
+            values = read_partial(self, X, table.container, open_to)
+        else:
+            values, _ = read(self, X, table.container, n_min, open_to)
+        if self._takes_others:
+            values = with_others(table, values)
+            tell_others(table, values, X)
+        return values
+
+    @property
+    def _takes_others(self) -> bool:
+        """Whether rows may hold categories that were not there in ``fit``."""
+        return bool(self.handle_unknown == "floor")
+
+    def _known(self, X: Any, values: Float, n_samples: int = 1) -> Known:
+        """Return which cells of X are known, of rows that become ``n_samples`` each."""
+        container, others = self.table_.container, self._takes_others
+        return Known.of(container, X, values, n_samples, others=others)
 
     def _given(self, context: Any) -> Float:
         """Return values of the columns conditioned on (n, c), one row of NaN where none are."""

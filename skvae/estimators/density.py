@@ -120,6 +120,11 @@ class VAEDensity(Scores, Latents, DensityMixin, BaseVAE):
         density of the other columns given these, ``sample(context=...)`` draws them. X has these
         columns too, and none of their cells may be missing. Numbers are held within ten standard
         deviations.
+    handle_unknown : {"error", "floor"}, default="error"
+        What becomes of a category that was not there in ``fit``, in columns that are not
+        conditioned on. ``"error"`` refuses it. With ``"floor"`` a warning names it, and its cell
+        has a mass of 1e-6 in scores, whatever the rest of the row, and counts as missing for
+        latents and for other cells; methods that copy known cells copy it.
     init : {"auto", "linear", "random"}, default="auto"
         Where training starts. ``"linear"``: at the factor analysis of the table, in closed form,
         and with a mixture prior at a mixture of factor analysers. ``"auto"`` trains from both and
@@ -284,6 +289,7 @@ class VAEDensity(Scores, Latents, DensityMixin, BaseVAE):
         refit_prior: PriorLike | None = None,
         categorical_features: ArrayLike | Literal["from_dtype"] | None = "from_dtype",
         context_features: ArrayLike | None = None,
+        handle_unknown: Literal["error", "floor"] = "error",
         init: Literal["auto", "linear", "random"] = "auto",
         max_epochs: int | Literal["auto"] = "auto",
         batch_size: int | Literal["auto"] = "auto",
@@ -317,6 +323,7 @@ class VAEDensity(Scores, Latents, DensityMixin, BaseVAE):
             refit_prior=refit_prior,
             categorical_features=categorical_features,
             context_features=context_features,
+            handle_unknown=handle_unknown,
             init=init,
             max_epochs=max_epochs,
             batch_size=batch_size,

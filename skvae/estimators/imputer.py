@@ -130,6 +130,11 @@ class VAEImputer(TransformerMixin, Scores, BaseVAE):
         density of the other columns given these, ``sample(context=...)`` draws them. X has these
         columns too, and none of their cells may be missing. Numbers are held within ten standard
         deviations.
+    handle_unknown : {"error", "floor"}, default="error"
+        What becomes of a category that was not there in ``fit``, in columns that are not
+        conditioned on. ``"error"`` refuses it. With ``"floor"`` a warning names it, and its cell
+        has a mass of 1e-6 in scores, whatever the rest of the row, and counts as missing for
+        latents and for other cells; methods that copy known cells copy it.
     init : {"auto", "linear", "random"}, default="auto"
         Where training starts. ``"linear"``: at the factor analysis of the table, in closed form,
         and with a mixture prior at a mixture of factor analysers. ``"auto"`` trains from both and
@@ -310,6 +315,7 @@ class VAEImputer(TransformerMixin, Scores, BaseVAE):
         refit_prior: PriorLike | None = None,
         categorical_features: ArrayLike | Literal["from_dtype"] | None = "from_dtype",
         context_features: ArrayLike | None = None,
+        handle_unknown: Literal["error", "floor"] = "error",
         init: Literal["auto", "linear", "random"] = "auto",
         max_epochs: int | Literal["auto"] = "auto",
         batch_size: int | Literal["auto"] = "auto",
@@ -346,6 +352,7 @@ class VAEImputer(TransformerMixin, Scores, BaseVAE):
             refit_prior=refit_prior,
             categorical_features=categorical_features,
             context_features=context_features,
+            handle_unknown=handle_unknown,
             init=init,
             max_epochs=max_epochs,
             batch_size=batch_size,
@@ -394,7 +401,7 @@ class VAEImputer(TransformerMixin, Scores, BaseVAE):
             filled = self._draw(values, 1, None)
         else:
             filled = self._in_range(self.model_.expect(values, self._scoring), values)
-        known = Known.of(self.table_.container, X, values)
+        known = self._known(X, values)
         rows = self._with_indicator(self._kept_rows(filled, known), values)
         wanted = _get_output_config("transform", self)["dense"]
         if wanted == "pandas" and self.table_.container.backend == "polars":
@@ -434,7 +441,7 @@ class VAEImputer(TransformerMixin, Scores, BaseVAE):
         n_imputations = positive_integer(n_imputations, "n_imputations")
         values = self._values(X)
         filled = self._draw(values, n_imputations, random_state)
-        known = Known.of(self.table_.container, X, values)
+        known = self._known(X, values)
         tables = (self._kept_rows(filled[i::n_imputations], known) for i in range(n_imputations))
         return [with_index_of(X, table) for table in tables]
 

@@ -12,8 +12,8 @@ from sklearn.utils.validation import check_is_fitted
 from ..core.inference.proposals import Proposal
 from ..model.result import LogLikelihood
 from ..table.container import with_index_of
-from ..table.known import Known, rows_like
-from ..table.reading import positive_integer, read_partial
+from ..table.known import rows_like
+from ..table.reading import positive_integer
 from .available import available_if, draws, scores
 
 if TYPE_CHECKING:
@@ -50,7 +50,8 @@ class Scores(Base):
         Warns
         -----
         UserWarning
-            If a column has no observed value: it is left out of the model.
+            If a column has no observed value, and is left out of the model; or may be something
+            else than its dtype says: an identifier, numbers in strings, codes, dates.
         """
         with self._all_or_nothing():
             self._validate_params()
@@ -281,7 +282,7 @@ class Scores(Base):
         n_samples = positive_integer(n_samples, "n_samples")
         container = self.table_.container
         if X is not None:
-            values = read_partial(self, X, container)
+            values = self._values(X, partial=True)
         elif where:
             if self.table_.context is not None:
                 raise ValueError(
@@ -297,7 +298,7 @@ class Scores(Base):
         if X is None:
             rows = container.rows(completed)
         else:
-            rows = rows_like(container, completed, Known.of(container, X, values, n_samples))
+            rows = rows_like(container, completed, self._known(X, values, n_samples))
         if n_samples == 1:
             rows = with_index_of(X, rows)
         return (rows, quality) if return_quality else rows

@@ -12,10 +12,14 @@ from ..core.families.real import Gaussian
 from ..core.images import ImageShape
 from ..table.codecs import Float
 from ..table.container import Container, column_mask
+from ..table.hints import hints
 from ..table.table import Table, is_binary, observed
 from ..table.telling import warn
 from .likelihoods import choose_families, models
 from .settings import Settings
+
+#: Columns that one warning names.
+MAX_TOLD = 10
 
 
 def learn_columns(
@@ -42,6 +46,8 @@ def learn_columns(
     likelihood = plain if of_image else settings.likelihood
     families = choose_families(likelihood, values, container, seed, plain, given)
     known = [family for family in families if family is not None]
+    if image_shape is None:
+        _tell_of_odd(values, container, settings)
     if not known:
         raise ValueError("X has no observed value to model: every cell is missing.")
     _tell_of_empty([names[j] for j in np.flatnonzero(~mask) if families[j] is None])
@@ -52,6 +58,24 @@ def learn_columns(
 def _tell_of_empty(names: list[Hashable]) -> None:
     if names:
         warn(f"Columns {names} have no observed value and are left out of the model.")
+
+
+def _tell_of_odd(values: Float, container: Container, settings: Settings) -> None:
+    """Warn, once, of columns that may be something else than their dtype says."""
+    if isinstance(settings.likelihood, dict):
+        stated = [name for name, given in settings.likelihood.items() if str(given) != "auto"]
+    elif settings.likelihood != "auto":
+        return
+    else:
+        stated = []
+    found = hints(values, container, settings.categorical_features, stated)
+    if found:
+        more = f"; and {len(found) - MAX_TOLD} more" if len(found) > MAX_TOLD else ""
+        warn(
+            "Some columns may be something else than their dtype says. "
+            f"{'; '.join(found[:MAX_TOLD])}{more}. A likelihood that is given for a column, "
+            "likelihood={column: name}, keeps it as it is."
+        )
 
 
 def _plain(settings: Settings, values: Float) -> Family | None:

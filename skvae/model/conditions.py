@@ -11,6 +11,7 @@ import torch
 
 from ..core.cells import Cells
 from ..table.codecs import Affine, Bool, Float
+from ..table.container import OTHER
 from ..table.table import Column, Table
 
 #: Cells drawn at a time until enough are allowed, and how often.
@@ -54,11 +55,13 @@ class Condition:
 
     def check(self, values: Float) -> None:
         """Raise ValueError naming the first observed value that is not allowed."""
-        wrong = np.flatnonzero(~np.isnan(values) & ~self.allows(values))
+        allowed = self.allows(values) & (values != OTHER)
+        wrong = np.flatnonzero(~np.isnan(values) & ~allowed)
         if len(wrong):
-            shown = self.column.field.value(values[wrong[0]])
+            value = values[wrong[0]]
+            shown = repr(self.column.field.value(value)) if value != OTHER else "a new category"
             raise ValueError(
-                f"Column {self.column.name!r} is {shown!r} in row {wrong[0]}, which where="
+                f"Column {self.column.name!r} is {shown} in row {wrong[0]}, which where="
                 f"{{{self.column.name!r}: {self.given!r}}} rules out. Drop one of them."
             )
 

@@ -28,8 +28,8 @@ EXPLAINED = 0.95
 FINEST = 1e-9
 #: No step is finer, as 10 to the power of its digits is to be a number: what is smaller is zero.
 LEAST_EXPONENT = -300
-#: Mass of the categories that a column declares, but did not have in ``fit``. No sample has one,
-#: and yet none is impossible.
+#: Mass of the categories that a column did not have in ``fit``. No sample has one, and yet none is
+#: impossible.
 UNSEEN = 1e-6
 #: Relative error of a decimal in single precision: 20.1 is 20.1000004 there.
 SINGLE = 2.0**-24
@@ -219,6 +219,7 @@ class Levels(Codec):
     values: tuple[float, ...]
     step: float = 1.0
     n_unseen: int = 0
+    remedy: ClassVar[str] = "Correct the row, set handle_unknown='floor'"
 
     @property
     def n_levels(self) -> int:  # type: ignore[override]

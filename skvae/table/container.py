@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import decimal
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Collection, Hashable, Iterable, Sequence
 from typing import Any
 
 import narwhals as nw
@@ -32,6 +32,8 @@ from .times import Clock, Float
 #: What a column can hold. Categories are read as their numbers, times as the units passed since
 #: the first of them.
 ROLES = ("number", "integer", "boolean", "category", "ordered", "time")
+#: The number of every category that was not there in ``fit``, where such are let in.
+OTHER = -np.inf
 
 
 @dataclasses.dataclass(frozen=True)
@@ -156,8 +158,11 @@ class Container:
         ]
         return cls(fields, None, [X.dtype])
 
-    def values(self, X: Any) -> Float:
+    def values(self, X: Any, open_to: Collection[int] = ()) -> Float:
         """Return the rows of a DataFrame or an array as numbers, (n, c).
+
+        In columns at the positions ``open_to``, categories that were not there in ``fit`` are
+        :data:`OTHER`.
 
         Raises
         ------
@@ -166,10 +171,10 @@ class Container:
         """
         values = np.empty((len(X), len(self.fields)))
         for j, (field, column) in enumerate(zip(self.fields, columns_of(X), strict=True)):
-            values[:, j] = _read(field, column)
+            values[:, j] = _read(field, column, j in open_to)
         return values
 
-    def partial_values(self, X: Any) -> Float:
+    def partial_values(self, X: Any, open_to: Collection[int] = ()) -> Float:
         """Return the rows of a DataFrame as numbers, NaN for columns that it does not have.
 
         Raises
@@ -183,7 +188,7 @@ class Container:
         values = np.full((len(frame), len(self.fields)), np.nan)
         for j, field in enumerate(self.fields):
             if field.name in names:
-                values[:, j] = _read(field, columns[names.index(field.name)])
+                values[:, j] = _read(field, columns[names.index(field.name)], j in open_to)
         return values
 
     def rows(self, values: Float) -> Any:
@@ -369,14 +374,15 @@ def is_missing(value: Any) -> bool:
     return value is None or type(value).__name__ in ("NAType", "NaTType") or value != value
 
 
-def _read(field: Field, column: Any) -> Any:
+def _read(field: Field, column: Any, is_open: bool) -> Any:
     """Return the numbers of a column; missing values are NaN."""
     if not len(column):
         return np.empty(0)  # its dtype may be anybody's guess
     if isinstance(column, nw.Series) and column.null_count() == len(column):
         return np.full(len(column), np.nan)  # so may that of a column without a value
     if field.is_category:
-        return _codes(field, column.to_list() if isinstance(column, nw.Series) else column.tolist())
+        values = column.to_list() if isinstance(column, nw.Series) else column.tolist()
+        return _codes(field, values, is_open)
     numbers = _numbers(field, column)
     if field.role == "boolean":
         _refuse_beyond_boolean(field, numbers)
@@ -449,18 +455,20 @@ def _wrong_dtype(field: Field, expected: str, dtype: Any) -> str:
     )
 
 
-def _codes(field: Field, values: list[Any]) -> Float:
+def _codes(field: Field, values: list[Any], is_open: bool) -> Float:
     """Return the numbers of categories."""
     number = {level: float(code) for code, level in enumerate(field.levels)}
-    codes = np.array([number.get(value, -1.0) if _hashable(value) else -1.0 for value in values])
-    for row in np.flatnonzero(codes < 0):
-        if not is_missing(values[row]):
+    codes = np.array([number.get(value, OTHER) if _hashable(value) else OTHER for value in values])
+    for row in np.flatnonzero(codes == OTHER):
+        if is_missing(values[row]):
+            codes[row] = np.nan
+        elif not is_open:
             raise ValueError(
                 f"Column {field.name!r} holds the category {values[row]!r} in row {row}, which was "
-                f"not there in fit. Known: {_some(field.levels)}. Drop the row, or fit with a "
-                "dtype that has the category."
+                f"not there in fit. Known: {_some(field.levels)}. Drop the row, fit with a dtype "
+                "that has the category, or set handle_unknown='floor', which takes it in all "
+                "columns but those of context_features."
             )
-        codes[row] = np.nan
     return codes
 
 

@@ -13,6 +13,8 @@ decimals and floats                 as in X
 Python objects, and anything        Python objects
 times                               the finer unit, the zone of ``fit``
 categories and strings              as in ``fit``
+categories that may be new          categories of both; strings where either
+                                    is of strings
 ==================================  ======================================
 """
 
@@ -25,7 +27,17 @@ import numpy as np
 from narwhals.dtypes import DType
 from numpy.typing import NDArray
 
-from .native import KINDS, NUMPY, Series, backend_of, dtype_of, empty, kind_of
+from .native import (
+    KINDS,
+    NUMPY,
+    Series,
+    backend_of,
+    dtype_of,
+    empty,
+    is_object,
+    kind_of,
+    new_column,
+)
 
 Float = NDArray[np.float64]
 
@@ -38,15 +50,39 @@ DIGITS = 38
 UNITS = ("D", "s", "ms", "us", "ns")
 
 
-def holding_both(fitted: Any, given: Series, backend: str) -> Any:
+def holding_both(fitted: Any, given: Series, backend: str, is_open: bool = False) -> Any:
     """Return the native dtype that holds what one of ``fit`` does and what a column does.
 
-    It is of the library of ``fit``, ``backend``.
+    It is of the library of ``fit``, ``backend``. A column of categories is open where it may have
+    some that were not there in ``fit``.
     """
     of_fit = empty(fitted, backend)
+    if is_open:
+        of_fit = _opened(of_fit, given, backend)
     both = union(kind_of(of_fit), kind_of(given))
     wider = backend_of(given) == backend and is_nullable(given) and not is_nullable(of_fit)
     return _native(both, given if wider and is_like(both, given) else of_fit)
+
+
+def _opened(of_fit: Series, given: Series, backend: str) -> Series:
+    """Return a column of no rows with room for the categories of one of ``fit`` and of another."""
+    if is_object(dtype_of(given)):
+        return given[:0]
+    declared, others = declared_by(of_fit), declared_by(given)
+    if declared is None:
+        return of_fit
+    if others is None:
+        return new_column(declared, backend)[:0]
+    dtype = dtype_of(of_fit)
+    more = [*declared, *(level for level in others if level not in declared)]
+    ordered = {"ordered": dtype.ordered} if backend == "pandas" else {}
+    return empty(type(dtype)(more, **ordered), backend)
+
+
+def declared_by(series: Series) -> list[Any] | None:
+    """Return the categories beside which a dtype has room for no other; None where it has."""
+    declared: Any = getattr(dtype_of(series), "categories", None)
+    return declared.to_list() if hasattr(declared, "to_list") else None
 
 
 def is_like(kind: DType, series: Series) -> bool:

@@ -10,7 +10,7 @@ import narwhals as nw
 import numpy as np
 from numpy.typing import NDArray
 
-from .container import Container, Field, join, written
+from .container import OTHER, Container, Field, join, written
 from .dtypes import Float, holding_both, within
 from .native import (
     KINDS,
@@ -47,22 +47,27 @@ class Known:
         Cells of the completed rows that are copied.
     rows : ndarray of int, shape (m,)
         The row of the columns that each of them is.
+    others : bool
+        Whether there may be categories that were not there in ``fit``.
     """
 
     columns: Mapping[int, Any]
     cells: Mask
     rows: Rows
+    others: bool = False
 
     @classmethod
-    def of(cls, container: Container, X: Any, values: Float, n_samples: int = 1) -> Known:
+    def of(
+        cls, container: Container, X: Any, values: Float, n_samples: int = 1, others: bool = False
+    ) -> Known:
         """Return what is known of rows that become ``n_samples`` each; X was read as values."""
         rows = np.repeat(np.arange(len(values)), n_samples)
-        return cls(matched(container, X), ~np.isnan(values)[rows], rows)
+        return cls(matched(container, X), ~np.isnan(values)[rows], rows, others)
 
     def subset(self, positions: Sequence[int]) -> Known:
         """Return what is known of some of the columns."""
         columns = {k: self.columns[j] for k, j in enumerate(positions) if j in self.columns}
-        return Known(columns, self.cells[:, list(positions)], self.rows)
+        return Known(columns, self.cells[:, list(positions)], self.rows, self.others)
 
 
 def matched(container: Container, X: Any) -> dict[int, Any]:
@@ -99,14 +104,29 @@ def _column(container: Container, j: int, values: Float, known: Known) -> Series
     given = known.columns[j]
     if isinstance(given, np.ndarray) and given.dtype == object:
         given = given.tolist()
+    is_open = known.others and field.is_category
     if isinstance(given, list):
-        given = as_fitted(given, fitted, backend)
+        given = new_column(given, backend) if is_open else as_fitted(given, fitted, backend)
     given = empty(fitted, backend) if given is None else imported(given, backend)
-    dtype, is_known = holding_both(fitted, given, backend), known.cells[:, j]
+    dtype, is_known = holding_both(fitted, given, backend, is_open), known.cells[:, j]
     if field.is_category and dtype != dtype_of(given):
-        return written(field, values, dtype, backend)
+        return _rewritten(given, field, values, known.rows, dtype, backend)
     copied = plain(given)[known.rows[is_known]] if is_known.any() else empty(fitted, backend)
     return _merged(copied, field, values, is_known, dtype, backend)
+
+
+def _rewritten(
+    given: Series, field: Field, values: Float, rows: Rows, dtype: Any, backend: str
+) -> Series:
+    """Return categories in another dtype than they came in; those of ``fit`` as they were there."""
+    others = np.flatnonzero(values == OTHER)
+    if not len(others):
+        return written(field, values, dtype, backend)
+    cells, own = field.values(np.where(values == OTHER, np.nan, values)), given.to_list()
+    for i in others:
+        cells[i] = own[rows[i]]
+    made = objects(cells, dtype, backend) if is_object(dtype) else new_column(cells, backend)
+    return cast(made, dtype)
 
 
 def _merged(
@@ -192,6 +212,7 @@ def _array(container: Container, values: Float, known: Known) -> Any:
     fitted = container.dtypes[0]
     columns = {j: column for j, column in known.columns.items() if column is not None}
     given = {j: _as_array(column, fitted) for j, column in columns.items()}
+    values = np.where(values == OTHER, 0.0, values)  # which is not kept: these cells are known
     every = len(given) == values.shape[1]
     rows = container.rows(values) if not every else None
     of_both = [fitted if rows is None else rows.dtype, *(c.dtype for c in given.values())]

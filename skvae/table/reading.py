@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Collection, Hashable
 from numbers import Integral
 from typing import Any
 
@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils.validation import check_array, validate_data
 
-from .codecs import Float
+from .codecs import Bool, Float
 from .container import Container, Field, categorical_mask, check_exact, is_missing
 from .dtypes import LARGEST
 from .known import Known, matched
@@ -19,7 +19,11 @@ from .table import Table
 
 
 def read(
-    estimator: Any, X: Any, fitted: Container | None, n_min: int = 1
+    estimator: Any,
+    X: Any,
+    fitted: Container | None,
+    n_min: int = 1,
+    open_to: Collection[int] = (),
 ) -> tuple[Float, Container]:
     """Return the values of X (n, c), NaN where missing, and the container they came in.
 
@@ -33,6 +37,8 @@ def read(
         What the rows of ``fit`` came in.
     n_min : int
         Rows needed.
+    open_to : collection of int
+        Positions of the columns that may have categories which were not there in ``fit``.
 
     Raises
     ------
@@ -48,7 +54,7 @@ def read(
         validate_data(estimator, X, reset=fitted is None, skip_check_array=True)
         check_rows(len(X), n_min, name)
         container = fitted or Container.of(X, categorical_mask(estimator.categorical_features, X))
-        values = container.values(X)
+        values = container.values(X, open_to)
     else:
         values = validate_data(
             estimator,
@@ -63,7 +69,7 @@ def read(
     return values, container
 
 
-def read_partial(estimator: Any, X: Any, fitted: Container) -> Float:
+def read_partial(estimator: Any, X: Any, fitted: Container, open_to: Collection[int] = ()) -> Float:
     """Return the values of X (n, c), with NaN for columns that a DataFrame does not have.
 
     Raises
@@ -73,7 +79,7 @@ def read_partial(estimator: Any, X: Any, fitted: Container) -> Float:
     """
     frame = as_frame(X)
     if frame is None:
-        return read(estimator, X, fitted)[0]
+        return read(estimator, X, fitted, open_to=open_to)[0]
     unknown = [name for name in frame.to_native().columns if name not in fitted.names]
     if unknown:
         raise ValueError(
@@ -81,7 +87,7 @@ def read_partial(estimator: Any, X: Any, fitted: Container) -> Float:
             "those left out are completed."
         )
     check_rows(len(frame), 1, type(estimator).__name__)
-    values = fitted.partial_values(X)
+    values = fitted.partial_values(X, open_to)
     check_finite(values, fitted, type(estimator).__name__)
     return values
 
@@ -285,7 +291,7 @@ def is_number(text: str | bytes) -> bool:
 def check_finite(values: Float, container: Container, estimator: str) -> None:
     """Raise ValueError naming the column of the first value that is infinite, or near it."""
     with np.errstate(invalid="ignore"):
-        infinite = np.abs(values) > LARGEST
+        infinite = (np.abs(values) > LARGEST) & ~_are_categories(container)
     if not infinite.any():
         return
     row, j = (int(i) for i in np.argwhere(infinite)[0])
@@ -294,6 +300,10 @@ def check_finite(values: Float, container: Container, estimator: str) -> None:
         f"Input X contains {what} in column {container.names[j]!r}, row {row}. {estimator} needs "
         "finite numbers: drop the row, or leave the cell missing (NaN)."
     )
+
+
+def _are_categories(container: Container) -> Bool:
+    return np.array([field.is_category for field in container.fields])
 
 
 def positive_integer(value: Any, name: str) -> int:

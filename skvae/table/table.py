@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from sklearn.preprocessing import StandardScaler
 
 from .bins import Bins
-from .codecs import Affine, Codec, Float, Grid, Levels, step_of
-from .container import Container, Field
+from .codecs import UNSEEN, Affine, Codec, Float, Grid, Levels, step_of
+from .container import OTHER, Container, Field
 from .context import Context
 from .dtypes import LARGEST
 from .ends import ends_of, ends_of_positive
@@ -67,6 +67,19 @@ class Column:
             return self.codec.ends
         low, high = self.codec.encode(np.array(self.codec.ends))[0].tolist()
         return low, high
+
+    def checked(self, values: Float) -> tuple[NDArray[np.intp], Float]:
+        """Return which of the rows (n, columns of the user) have a value of its own, and these.
+
+        Raises
+        ------
+        ValueError
+            If its likelihood cannot have one of them.
+        """
+        of_column = values[:, self.position]
+        rows = np.flatnonzero(~np.isnan(of_column) & (of_column != OTHER))
+        check_support(self.field, self.model, self.codec, of_column[rows], rows)
+        return rows, of_column[rows]
 
 
 class Table:
@@ -127,6 +140,9 @@ class Table:
     def encode(self, values: Float) -> tuple[Float, Float]:
         """Return cells (n, c), NaN where missing, and the log-Jacobian of each row (n,).
 
+        A category that was not there in ``fit`` has a mass of :data:`UNSEEN`, whatever the rest of
+        the row, and no cell: it counts as missing.
+
         Raises
         ------
         ValueError
@@ -134,19 +150,17 @@ class Table:
         """
         cells, log_det = np.full((len(values), len(self.columns)), np.nan), np.zeros(len(values))
         for j, column in enumerate(self.columns):
-            rows = np.flatnonzero(~np.isnan(values[:, column.position]))
-            of_column = values[rows, column.position]
-            check_support(column.field, column.model, column.codec, of_column, rows)
+            rows, of_column = column.checked(values)
             cells[rows, j], of_cells = column.codec.encode(of_column)
             log_det[rows] += of_cells
+            other = values[:, column.position] == OTHER
+            log_det[other] += np.log(UNSEEN / (column.codec.mass_over or 1.0))
         return cells, log_det
 
     def check(self, values: Float) -> None:
         """Raise ValueError naming the first value (n, c) that its likelihood cannot have."""
         for column in self.columns:
-            rows = np.flatnonzero(~np.isnan(values[:, column.position]))
-            of_column = values[rows, column.position]
-            check_support(column.field, column.model, column.codec, of_column, rows)
+            column.checked(values)
 
     def given(self, values: Float) -> Float | None:
         """Return what is conditioned on as numbers (n, m), None where nothing is.
