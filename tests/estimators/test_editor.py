@@ -15,6 +15,8 @@ import sklearn.base
 import skvae
 from skvae.estimators import bases
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parent.parent.parent
 ESTIMATORS = [
     "VAEClassifier",

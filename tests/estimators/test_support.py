@@ -36,7 +36,7 @@ def fitted(column, dtype=None, **parameters):
     return VAEDensity(2, **parameters).fit(table), table
 
 
-@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize("dtype", ["float64", pytest.param("float32", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("name", NUMBERS)
 def test_no_number_is_drawn_beyond_the_ends(name, dtype):
     column, low, high = NUMBERS[name]
@@ -103,8 +103,8 @@ def days(unit, zone=None):
     return pd.Series(times).dt.as_unit(unit)
 
 
-@pytest.mark.parametrize("unit", ["s", "ms", "us", "ns"])
-@pytest.mark.parametrize("n_odd", [0, 1, 5])
+@pytest.mark.parametrize("unit", ["s", "ns"])
+@pytest.mark.parametrize("n_odd", [0, 5])
 def test_days_stay_days_where_a_few_times_are_odd(unit, n_odd):
     column = days(unit)
     column[:n_odd] += pd.to_timedelta(np.arange(n_odd) * 4567 + 1234, unit="s")
