@@ -109,8 +109,9 @@ def whole(dtype: str) -> Callable[[Any], Any]:
 
 def instants(unit: str, kind: str = "datetime64") -> Callable[[Any], Any]:
     """Return what stores microseconds in a unit; nanoseconds between two of them, too."""
-    return lambda values: values.astype(f"{kind}[us]").astype(f"{kind}[{unit}]") + (
-        np.arange(len(values)) % 997 if unit == "ns" else 0
+    return lambda values: (
+        values.astype(f"{kind}[us]").astype(f"{kind}[{unit}]")
+        + (np.arange(len(values)) % 997 if unit == "ns" else 0)
     )
 
 
@@ -197,7 +198,10 @@ POLARS: dict[str, Storage] = {
     "String": (WORDS, polars.Series),
     "Categorical": (WORDS, lambda v: polars.Series(v, dtype=polars.Categorical)),
     "Enum": (WORDS, lambda v: polars.Series(v, dtype=polars.Enum(sorted({*v})))),
-    "Enum, unseen": (WORDS, lambda v: polars.Series(v, dtype=polars.Enum([*sorted({*v}), "never"]))),
+    "Enum, unseen": (
+        WORDS,
+        lambda v: polars.Series(v, dtype=polars.Enum([*sorted({*v}), "never"])),
+    ),
     "Date": (TIMES, lambda v: counted(polars.Datetime("us"))(v).cast(polars.Date)),
     **{f"Datetime({u})": (TIMES, counted(polars.Datetime(u))) for u in ("ms", "us", "ns")},
     **{f"Duration({u})": (TIMES, counted(polars.Duration(u))) for u in ("ms", "ns")},

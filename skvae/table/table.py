@@ -98,7 +98,7 @@ class Table:
         some = values[:, [j for j, _ in known]]
         scaler = StandardScaler().fit(observed(some)[:, None] if alike else some)
         n = len(known)
-        moments = (np.broadcast_to(part, n).tolist() for part in (scaler.mean_, scaler.scale_))
+        moments = (np.broadcast_to(part, n).tolist() for part in (scaler.mean_, _scale(scaler)))
         standards = [Affine(m, s) for m, s in zip(*moments, strict=True)]
         codecs = _of_all(known, some, container, standards[0]) if alike else {}
         columns = [
@@ -188,6 +188,14 @@ class Table:
     def resolution(self) -> Float:
         """The resolution of every column, in cells, (c,)."""
         return np.array([column.resolution for column in self.columns])
+
+
+def _scale(scaler: StandardScaler) -> Float:
+    """Return the scale of columns: 1 where they vary by no more than rounding does.
+
+    But what is large is rounded by a lot: around 1e140 cells in units of 1 have no bounds.
+    """
+    return np.where(scaler.scale_ == 1.0, np.sqrt(scaler.var_).clip(1.0), scaler.scale_)
 
 
 def observed(values: Float) -> Float:
