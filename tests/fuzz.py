@@ -170,6 +170,8 @@ def is_frame(X: Any) -> bool:
 
 def columns_of(X: Any) -> dict[Any, list[Any]]:
     """Return the cells of a table by column."""
+    if isinstance(X, polars.DataFrame):  # of which Python has no times after the year 9999
+        X = X.with_columns(polars.selectors.temporal().to_physical())
     if is_frame(X):
         return {name: X[name].to_list() for name in X.columns}
     X = X if hasattr(X, "dtype") else np.asarray(X, object)
