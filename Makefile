@@ -1,4 +1,4 @@
-.PHONY: demo test test-slow test-all lint types signatures docs clean
+.PHONY: demo test test-slow test-all fuzz lint types signatures docs clean
 
 PYTHON ?= python3
 BIN = .venv/bin
@@ -15,6 +15,9 @@ test-slow: .venv/ready
 
 test-all: .venv/ready
 	$(PYTEST) $(ARGS)
+
+fuzz: .venv/ready
+	$(BIN)/python -m benchmarks.fuzz $(ARGS)
 
 lint: .venv/ready
 	$(BIN)/ruff check .

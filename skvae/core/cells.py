@@ -103,7 +103,10 @@ def _statistics(family: Family, x: Tensor, valid: Tensor) -> Statistics:
     if not missing.any():
         return family.statistics(x, valid)
     parts = [
-        family.statistics(x[~missing[:, j], j : j + 1], valid[j : j + 1]) for j in range(len(valid))
+        _standard_statistics(family, valid[j : j + 1])  # all of its values may be held out
+        if missing[:, j].all()
+        else family.statistics(x[~missing[:, j], j : j + 1], valid[j : j + 1])
+        for j in range(len(valid))
     ]
     fields = [field.name for field in dataclasses.fields(Statistics)]
     return Statistics(**{name: torch.cat([getattr(p, name) for p in parts]) for name in fields})

@@ -554,7 +554,7 @@ class VAEClassifier(ClassifierMixin, BaseVAE):
         label = np.eye(len(self.classes_), dtype=np.float32)[np.where(codes < 0, drawn, codes)]
         numbers = joined(self.model_.context(given), torch.as_tensor(label, device=self.device_))
         rows = self.model_.sample(given, numbers, stream.randint(2**31 - 1))
-        return self._rows_of(rows, context)
+        return self._rows_of(self.table_.container.drawn(rows), context)
 
     @property
     def _prior(self) -> Tensor:

@@ -245,7 +245,8 @@ class Latents(Base):
             moved = self.model_.decode(self.model_.encode(values) + by, values)
             return with_index_of(X, self._rows_of(moved, X))
         n_samples = positive_integer(n_samples, "n_samples")
-        return self._rows_of(self._drawn(values, by, n_samples, random_state), X)
+        drawn = self._drawn(values, by, n_samples, random_state)
+        return self._rows_of(self.table_.container.drawn(drawn), X)
 
     def _drawn(self, values: Float, by: Float | float, n_samples: int, random_state: Any) -> Float:
         """Return draws of rows whose latents were drawn and moved, (n * n_samples, c)."""

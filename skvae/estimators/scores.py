@@ -203,7 +203,7 @@ class Scores(Base):
         given = np.repeat(self._given(context), n_samples, axis=0)
         numbers = self.model_.context(given)
         drawn = self.model_.sample(given, numbers, self._draw_seed(random_state))
-        return self._rows_of(drawn, context)
+        return self._rows_of(self.table_.container.drawn(drawn), context)
 
     @available_if(scores)
     def sample_conditional(

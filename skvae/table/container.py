@@ -9,10 +9,12 @@ from typing import Any
 
 import narwhals as nw
 import numpy as np
+from narwhals.dtypes import DType
 from numpy.typing import NDArray
 
 from .dtypes import EXACT, is_number, within
 from .native import (
+    KINDS,
     Series,
     as_frame,
     backend_of,
@@ -202,13 +204,30 @@ class Container:
             return _array(columns, self.dtypes[0])
         return join(self, [self.column(j, column) for j, column in enumerate(values.T)])
 
+    def drawn(self, values: Float) -> Float:
+        """Return drawn values (n, c) as columns of integers hold them, whatever they were drawn by.
+
+        Their dtype is that of ``fit`` then.
+        """
+        held = values.copy()
+        for j, field in enumerate(self.fields):
+            if field.role == "integer":
+                held[:, j] = within(np.round(values[:, j]), self._kind(j))
+        return held
+
+    def _kind(self, j: int) -> DType:
+        """Return what the dtype of a column is of."""
+        if self.backend is not None:
+            return kind_of(empty(self.dtypes[j], self.backend))
+        return KINDS[self.dtypes[0].newbyteorder("=").name]()
+
     def column(self, j: int, values: Float) -> Series:
         """Return the values of one column with its dtype, or one that can hold them."""
         assert self.backend is not None
         field, dtype, column = self.fields[j], self.dtypes[j], _write(self.fields[j], values)
         if is_object(dtype):
             return objects(column.tolist(), dtype, self.backend)
-        kind = kind_of(empty(dtype, self.backend))
+        kind = self._kind(j)
         if column.dtype.kind == "f" and kind.is_float():
             column = within(column, kind)
         series = _in_zone(new_column(column, self.backend), field)
@@ -314,7 +333,8 @@ def _learn(name: Hashable, series: Series, is_category: bool) -> Field:
     if kind.is_integer():
         return Field(name, "integer")
     if kind.is_numeric():
-        return Field(name, "integer" if _hides_integers(series) else "number")
+        hidden = kind.is_float() and _hides_integers(series)
+        return Field(name, "integer" if hidden else "number")
     if kind == nw.Boolean:
         return Field(name, "boolean")
     if kind.is_temporal() and kind != nw.Time:
@@ -505,9 +525,10 @@ def _array(columns: list[NDArray[Any]], dtype: np.dtype[Any]) -> NDArray[Any]:
         columns = [c.astype(dtype) if c.dtype == object else c for c in columns]
     joined = np.stack(columns, axis=1)
     whole = joined.dtype.kind in "iub"
-    if dtype.kind == "f" or (dtype.kind in "iu" and whole and _fits(joined, dtype)):
-        return joined.astype(dtype)
-    return joined
+    if dtype.kind == "f":
+        largest = np.finfo(dtype).max
+        return joined.astype(np.float64).clip(-largest, largest).astype(dtype)
+    return joined.astype(dtype) if dtype.kind in "iu" and whole and _fits(joined, dtype) else joined
 
 
 def _fits(values: NDArray[Any], dtype: np.dtype[Any]) -> bool:

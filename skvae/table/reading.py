@@ -113,6 +113,7 @@ def read_context(given: Any, table: Table) -> Float:
     names = [field.name for field in context.fields]
     if given is None:
         raise ValueError(f"The model is conditioned on columns {names}: give them as context=.")
+    given = _plain_array(given)
     part = table.container.subset(context.positions)
     if isinstance(given, dict):
         of_context = _of_dict(given, part)
@@ -223,8 +224,7 @@ def _numbers(X: Any) -> Any:
     TypeError, ValueError
         If it holds times, strings, or integers that no float is equal to.
     """
-    if isinstance(X, list | tuple) and _holds_strings(X):
-        X = np.asarray(X)
+    X = _listed(X)
     if not isinstance(X, np.ndarray) or X.ndim != 2 or not X.size:
         return X
     if X.dtype.kind in "SUT":
@@ -248,9 +248,14 @@ def _numbers(X: Any) -> Any:
     return np.where(np.reshape(missing, X.shape), np.nan, X)
 
 
-def _holds_strings(rows: Any) -> bool:
-    """Whether rows in a list hold a string."""
-    return any(isinstance(cell, str | bytes) for row in rows for cell in np.atleast_1d(row))
+def _listed(rows: Any) -> Any:
+    """Return rows in a list as an array; as they are where they make none."""
+    if not isinstance(rows, list | tuple):
+        return rows
+    try:
+        return np.asarray(rows)
+    except ValueError:  # of several lengths
+        return rows
 
 
 def _has_categories(estimator: Any, container: Container | None) -> bool:

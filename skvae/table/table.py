@@ -120,7 +120,7 @@ class Table:
         some = values[:, [j for j, _ in known]]
         scaler = StandardScaler().fit(observed(some)[:, None] if alike else some)
         n = len(known)
-        moments = (np.broadcast_to(part, n).tolist() for part in (scaler.mean_, scaler.scale_))
+        moments = (np.broadcast_to(part, n).tolist() for part in (scaler.mean_, _scale(scaler)))
         standards = [Affine(m, s) for m, s in zip(*moments, strict=True)]
         codecs = _of_all(known, some, container, standards[0]) if alike else {}
         columns = [
@@ -219,6 +219,14 @@ class Table:
     def ends(self) -> Float:
         """The ends of every column, in cells, (2, c)."""
         return np.array([column.ends for column in self.columns]).T
+
+
+def _scale(scaler: StandardScaler) -> Float:
+    """Return the scale of columns: 1 where they vary by no more than rounding does.
+
+    But what is large is rounded by a lot: around 1e140 cells in units of 1 have no bounds.
+    """
+    return np.where(scaler.scale_ == 1.0, np.sqrt(scaler.var_).clip(1.0), scaler.scale_)
 
 
 def observed(values: Float) -> Float:
