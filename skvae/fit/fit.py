@@ -30,11 +30,13 @@ from ..table.codecs import Float
 from ..table.labels import Labels
 from ..table.table import Table
 from ..table.telling import warn
-from .choosing import is_ahead
+from .batches import HeldOut
+from .choosing import counted_gains, is_ahead
+from .plan import Plan
 from .prior_start import start_prior
 from .settings import Network, Settings
 from .spreading import spread
-from .training import HeldOut, Interrupted, Plan, Trained, train
+from .training import Interrupted, Trained, train
 from .trouble import tell
 
 #: Below this many rows training ends with a second fit to all rows, held-out ones included.
@@ -173,7 +175,7 @@ class Fit:
     def _fitted_again(self, rows: Batch, stages: list[Trained]) -> list[Trained]:
         """Fit to all rows for as long as was best; if that is interrupted, keep what was found."""
         try:
-            return self._train(rows, self.init, n_epochs=[stage.best_epoch for stage in stages])
+            return self._train(rows, self.init, plans=[stage.replay for stage in stages])
         except Interrupted:
             self.interrupted = True
             self.unseen = self.watched
@@ -193,7 +195,10 @@ class Fit:
         first, *_ = self._stages(warm=False)
         watched = held_out.map(first)
         starts = [self._start(n, rows) for n in (LATENTS, many)]
-        few, more = (watched.watched_by(start, watched.noise_for(start)) for start in starts)
+        few, more = (
+            watched.watched_by(start, watched.noise_for(start)).double().cpu().numpy()
+            for start in starts
+        )
         return many if _is_ahead(starts[0], few, more) else LATENTS
 
     def _start(self, n_latent: int, rows: Batch) -> ObjectiveModule:
@@ -266,33 +271,29 @@ class Fit:
         init: str,
         warm: VAE | None = None,
         held_out: HeldOut | None = None,
-        n_epochs: Sequence[int | None] = (None, None, None),
+        plans: Sequence[Plan] = (),
     ) -> list[Trained]:
-        """Train stage after stage; ``n_epochs`` of each, by default as many as it takes."""
+        """Train stage after stage, by plans that are made for them unless they are given."""
         vae = self._build(rows, init) if warm is None else warm
         objective = self.objective.build(vae.to(self.settings.device), len(rows))
         stages = self._stages(warm is not None)
-        epochs = iter(n_epochs)
+        given = iter(plans)
         trained: list[Trained] = []
         try:
             for i, stage in enumerate(stages):
-                plan = Plan.of(self.settings, len(rows), i, len(stages))
+                plan = next(given, None) or Plan.of(self.settings, len(rows), i, len(stages))
                 watched = None if held_out is None else held_out.map(stage)
                 of_stage = stage(rows).to(self.settings.device)
                 seed = self.seeds.training
-                trained.append(
-                    train(objective, of_stage, self.settings, plan, seed, watched, next(epochs))
-                )
+                trained.append(train(objective, of_stage, self.settings, plan, seed, watched))
             if self.settings.refit_prior is not None:
-                trained.append(self._refit(vae, rows, held_out, next(epochs)))
+                trained.append(self._refit(vae, rows, held_out, next(given, None)))
         except Interrupted as interrupt:
             interrupt.stages = [*trained, *interrupt.stages]
             raise
         return trained
 
-    def _refit(
-        self, vae: VAE, rows: Batch, held_out: HeldOut | None, n_epochs: int | None
-    ) -> Trained:
+    def _refit(self, vae: VAE, rows: Batch, held_out: HeldOut | None, plan: Plan | None) -> Trained:
         """Put a prior in the place of the one trained with, and fit it to draws of q(z | x)."""
         if self.labels is not None:
             settle = partial(decided, n_classes=len(self.labels.classes))
@@ -300,15 +301,13 @@ class Fit:
         rows = rows.to(self.settings.device)
         vae.prior = self._new_prior(vae, rows).to(self.settings.device)
         start_prior(vae, rows, self.seeds.init, of_latents=True)
-        plan = Plan.of(self.settings, len(rows))
+        plan = plan or Plan.of(self.settings, len(rows))
         objective = self.objective.around(ELBO()).build(vae, len(rows))
         if vae.deterministic:
             objective = JointModule(vae)
         # Nothing but the prior moves, so that the bound rises with its density of the latents.
         with frozen(vae.encoder, vae.decoder):
-            return train(
-                objective, rows, self.settings, plan, self.seeds.training, held_out, n_epochs
-            )
+            return train(objective, rows, self.settings, plan, self.seeds.training, held_out)
 
     def _new_prior(self, vae: VAE, rows: Batch) -> PriorModule:
         recipe = self.settings.refit_prior
@@ -421,7 +420,6 @@ def choose(candidates: dict[str, list[Trained]]) -> tuple[str, list[Trained]]:
     return name, best
 
 
-def _is_ahead(module: ObjectiveModule, one: Tensor, two: Tensor) -> bool:
+def _is_ahead(module: ObjectiveModule, one: Float, two: Float) -> bool:
     """Return whether two is ahead of one, bounds of the same rows (n,)."""
-    # The same rows count for both: a row that is odd to either may decide nothing.
-    return is_ahead((two - one)[module.counted(one + two)].double().cpu().numpy())
+    return is_ahead(counted_gains(module, one, two))

@@ -4,25 +4,30 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import math
+import itertools
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import Any
 
-import numpy as np
 import torch
 from skorch import NeuralNet
 from skorch.callbacks import Callback
 from threadpoolctl import threadpool_limits
 from torch import Tensor, nn
 
-from ..core.batch import Batch, in_chunks
+from ..core.batch import Batch
 from ..core.networks import set_generator
 from ..core.objectives.bounds import ObjectiveModule
+from ..table.codecs import Float
+from .batches import HeldOut, TensorBatches
+from .choosing import counted_gains
+from .epochs import Epochs, Score
+from .plan import Plan
 from .settings import Settings
 from .trouble import Brake, told_of_fall
+from .weights import WeightAverage
 
-WARM_UP_STEPS = 100
 CLIP_NORM = 10.0
 AVERAGE_DECAY = 0.999
 
@@ -36,102 +41,6 @@ FEW_ROWS = 256
 ONE_THREAD_PARAMETERS = 200_000
 
 OPTIMIZERS = {"adamw": torch.optim.AdamW, "adam": torch.optim.Adam, "sgd": torch.optim.SGD}
-
-
-@dataclasses.dataclass(frozen=True)
-class Plan:
-    """How long a training may take.
-
-    Attributes
-    ----------
-    max_epochs : int
-        For which the learning rate is planned.
-    batch_size : int
-    patience : int
-        Epochs without a gain of more than ``tol`` nats before training stops.
-    """
-
-    max_epochs: int
-    batch_size: int
-    patience: int
-
-    @classmethod
-    def of(cls, settings: Settings, n_rows: int, stage: int = 0, n_stages: int = 1) -> Plan:
-        """Plan one of some stages, which share the epochs."""
-        batch_size = settings.batch_size or default_batch_size(n_rows)
-        max_epochs = settings.max_epochs
-        if max_epochs is None:
-            max_epochs = default_max_epochs(n_rows, batch_size)
-        max_epochs = (max_epochs + stage) // n_stages  # which add up
-        # The cosine needs its horizon: much is gained when the rate is nearly zero.
-        patience = settings.n_iter_no_change or max(max_epochs // 3, 20)
-        return cls(max_epochs, batch_size, patience)
-
-
-class TensorBatches:
-    """Batches as slices of tensors, shuffled by one gather an epoch."""
-
-    def __init__(self, rows: Batch, batch_size: int, generator: torch.Generator):
-        self.rows, self.batch_size, self.generator = rows, batch_size, generator
-
-    def __len__(self) -> int:
-        return math.ceil(len(self.rows) / self.batch_size)
-
-    def __iter__(self) -> Iterator[Batch]:
-        device = self.rows.x.device
-        order = torch.randperm(len(self.rows), generator=self.generator, device=device)
-        if self.rows.sets is not None:
-            order = self._set_by_set(self.rows.sets[:, 0], order)
-        yield from in_chunks(self.rows[order], self.batch_size)
-
-    def _set_by_set(self, member: Tensor, order: Tensor) -> Tensor:
-        """Return rows in an order in which those of a set come together, sets at random."""
-        _, number = torch.unique(member[order], return_inverse=True)
-        n_sets = int(number.max()) + 1
-        place = torch.randperm(n_sets, generator=self.generator, device=member.device)
-        return order[torch.argsort(place[number], stable=True)]
-
-
-class WeightAverage:
-    """An exponential moving average of a module's parameters, with a horizon that grows."""
-
-    def __init__(self, module: nn.Module, decay: float):
-        # Views that share the parameters' memory, so that no step makes them again.
-        self.parameters = [p.detach() for p in module.parameters()]
-        self.average = self.snapshot(self.parameters)
-        self.decay, self.n_updates = decay, 0
-
-    @torch.no_grad()
-    def update(self) -> None:
-        """Move the average towards the parameters."""
-        self.n_updates += 1
-        # A tenth of the steps so far at most, or a short run would average in its start.
-        decay = min(self.decay, (1 + self.n_updates) / (10 + self.n_updates))
-        torch._foreach_lerp_(self.average, self.parameters, 1.0 - decay)
-
-    def restart(self, values: list[Tensor]) -> None:
-        """Set both the parameters and their average."""
-        torch._foreach_copy_(self.average, values)
-        self.write(values)
-
-    @contextlib.contextmanager
-    def applied(self) -> Iterator[None]:
-        """Run a block with the averages in the place of the parameters."""
-        raw = self.snapshot(self.parameters)
-        self.write(self.average)
-        try:
-            yield
-        finally:
-            self.write(raw)
-
-    def write(self, values: list[Tensor]) -> None:
-        """Set the parameters."""
-        torch._foreach_copy_(self.parameters, values)
-
-    @staticmethod
-    def snapshot(values: list[Tensor]) -> list[Tensor]:
-        """Copy tensors."""
-        return [value.clone() for value in values]
 
 
 class _Ended(Exception):
@@ -159,6 +68,7 @@ class VAENet(NeuralNet):
         *,
         settings: Settings,
         plan: Plan,
+        n_epochs: int,
         generator: torch.Generator,
         held_out: HeldOut | None = None,
         **kwargs: Any,
@@ -166,12 +76,13 @@ class VAENet(NeuralNet):
         self.settings_, self.plan_ = settings, plan
         self.generator_ = generator
         self.held_out_ = held_out
+        self.score_: Score | None = None  # of the last epoch
         super().__init__(
             module=module,
             criterion=nn.Identity,
             optimizer=OPTIMIZERS.get(settings.optimizer, settings.optimizer),
             lr=settings.lr,
-            max_epochs=plan.max_epochs,
+            max_epochs=n_epochs,
             batch_size=plan.batch_size,
             callbacks=None if settings.callbacks is None else list(settings.callbacks),
             train_split=None,
@@ -244,9 +155,7 @@ class VAENet(NeuralNet):
         """Return batches of the training rows, or the held-out rows as one batch."""
         if not training:
             return [dataset]
-        batches = TensorBatches(dataset, self.batch_size, self.generator_)
-        self.total_steps_ = max(len(batches) * self.max_epochs, 1)
-        return batches
+        return TensorBatches(dataset, self.batch_size, self.generator_)
 
     def run_single_epoch(
         self, iterator: Any, training: bool, prefix: str, step_fn: Any, **params: Any
@@ -255,11 +164,12 @@ class VAENet(NeuralNet):
         if iterator is None:
             return
         if not training:
-            self.history.record("valid_score", self.evaluate())
+            self.score_ = self.evaluate()
+            self.history.record("valid_score", self.score_.mean)
             return
         self.module_.train()
         total, n_rows = torch.zeros(3, device=self.device), 0
-        for batch in iterator:
+        for batch in itertools.islice(iterator, self.plan_.n_steps - self.n_steps_):
             self._notify_batch("on_batch_begin", batch=batch, training=True)
             step = step_fn(batch)
             of_batch = torch.stack([term.sum() for term in step["terms"]])
@@ -274,7 +184,7 @@ class VAENet(NeuralNet):
 
     def train_step(self, batch: Batch, **params: Any) -> dict[str, Any]:
         """Take one step up the bound."""
-        self.module_.advance(self.n_steps_ / self.total_steps_)
+        self.module_.advance(self.plan_.progress(self.n_steps_))
         self._set_rate()
         self.optimizer_.zero_grad(set_to_none=True)
         bound = self.module_(batch, self.generator_)
@@ -321,13 +231,16 @@ class VAENet(NeuralNet):
             torch._foreach_copy_(self.safe_, self.average_.average)
         return n_skipped
 
-    @torch.no_grad()
-    def evaluate(self) -> float:
-        """Return the held-out bound, nats per row in the user's units, of the averaged weights."""
+    def evaluate(self) -> Score:
+        """Return the held-out bound of the averaged weights.
+
+        Its mean is in nats per row in the user's units, that of every row in cells.
+        """
         assert self.held_out_ is not None
-        rows = self.evaluate_rows().cpu()
+        rows = self.evaluate_rows().double().cpu()
         counted = self.module_.counted(rows)
-        return float(rows[counted].mean()) + float(self.held_out_.log_det[counted].mean())
+        mean = float(rows[counted].mean()) + float(self.held_out_.log_det[counted].mean())
+        return Score(mean, rows.numpy())
 
     @torch.no_grad()
     def evaluate_rows(self) -> Tensor:
@@ -339,12 +252,8 @@ class VAENet(NeuralNet):
             return self.held_out_.watched_by(self.module_, self.noise_)
 
     def _set_rate(self) -> None:
-        # Linear warm-up, then a cosine to zero over the whole horizon.
-        step, total = self.n_steps_, self.total_steps_
-        warm_up = min(WARM_UP_STEPS, max(total // 10, 1))
-        factor = 0.5 * (1.0 + math.cos(math.pi * step / total)) * min(1.0, (step + 1) / warm_up)
         for group in self.optimizer_.param_groups:
-            group["lr"] = self.lr * self.brake_.rate * factor
+            group["lr"] = self.lr * self.brake_.rate * self.plan_.rate(self.n_steps_)
         self.n_steps_ += 1
 
     def _notify_batch(self, event: str, **kwargs: Any) -> None:
@@ -352,67 +261,36 @@ class VAENet(NeuralNet):
             self.notify(event, **kwargs)
 
 
-@dataclasses.dataclass(frozen=True)
-class HeldOut:
-    """Rows that early stopping watches.
-
-    Attributes
-    ----------
-    rows : Batch
-    noise : callable
-        (n_draws, n_noise) -> their own fixed noise (n_draws, n, n_noise).
-    log_det : Tensor of shape (n,)
-        Log-Jacobians of the rows, on the CPU.
-    """
-
-    rows: Batch
-    noise: Callable[[int, int], Tensor]
-    log_det: Tensor
-
-    def __len__(self) -> int:
-        return len(self.rows)
-
-    def noise_for(self, module: ObjectiveModule) -> Tensor:
-        """Return the noise that an objective is watched with, (K, n, n_noise)."""
-        return self.noise(module.n_monitored, module.vae.n_noise)
-
-    @torch.no_grad()
-    def watched_by(self, module: ObjectiveModule, noise: Tensor) -> Tensor:
-        """Return the bound of every row, in cells, (n,)."""
-        rows: Tensor = module.monitor(self.rows, noise)
-        return rows
-
-    def map(self, function: Callable[[Batch], Batch]) -> HeldOut:
-        """Return a function of the rows, held out in their place."""
-        return dataclasses.replace(self, rows=function(self.rows))
-
-
 class KeepBest(Callback):
-    """Keep a copy of the best averaged weights; stop when they have not improved for long."""
+    """Keep a copy of the best averaged weights, and of the start; stop by the rule of epochs."""
 
     def on_train_begin(self, net: VAENet, **kwargs: Any) -> None:
         """Take the start as the first candidate."""
-        self.best_epoch_, self.best_score_ = 0, net.evaluate()
-        self.best_weights_ = net.safe_ = WeightAverage.snapshot(net.average_.average)
-        self.mark_ = self.best_score_
-        self.waited_ = 0
+        gains = partial(counted_gains, net.module_)
+        patience, tol = net.plan_.patience, net.settings_.tol
+        self.epochs_ = Epochs(net.evaluate(), patience, tol, gains)
+        self.start_ = self.trained_ = net.safe_ = WeightAverage.snapshot(net.average_.average)
+        self.best_step_ = 0
 
     def on_epoch_end(self, net: VAENet, **kwargs: Any) -> None:
         """Compare the epoch with the best so far."""
-        score = net.history[-1, "valid_score"]
-        if not net.module_.settled:
-            # What is watched has other weights than what is trained: a start again, and no gain.
-            self.best_score_ = self.mark_ = -math.inf
-        # Small gains are kept but do not extend patience, as in MLPRegressor.
-        if score > self.best_score_:
-            self.best_epoch_, self.best_score_ = len(net.history), score
-            self.best_weights_ = net.safe_ = WeightAverage.snapshot(net.average_.average)
-        if score > self.mark_ + net.settings_.tol:
-            self.mark_, self.waited_ = score, 0
-        else:
-            self.waited_ += 1
-        if self.waited_ >= net.plan_.patience:
+        assert net.score_ is not None
+        done, settled = net.plan_.progress(net.n_steps_), net.module_.settled
+        if self.epochs_.see(len(net.history), net.score_, done, settled):
+            self.best_step_ = net.n_steps_
+            self.trained_ = net.safe_ = WeightAverage.snapshot(net.average_.average)
+        if self.epochs_.ended:
             raise KeyboardInterrupt  # skorch's way to end training
+
+    @property
+    def weights(self) -> list[Tensor]:
+        """Of what is kept."""
+        return self.trained_ if self.epochs_.best_epoch else self.start_
+
+    @property
+    def n_steps(self) -> int:
+        """Behind what is kept."""
+        return self.best_step_ if self.epochs_.best_epoch else 0
 
 
 def check_callbacks(callbacks: Sequence[Any] | None) -> None:
@@ -461,13 +339,19 @@ class Trained:
     net: VAENet
     n_epochs: int
     best_epoch: int
+    n_steps: int  # behind the chosen weights
     best_score: float | None
-    held_out_rows: Tensor | None  # bound of every held-out row under the chosen weights, (n,)
+    held_out_rows: Float | None  # bound of every held-out row under the chosen weights, (n,)
     trouble: str = ""  # what is to be said of it, if it is kept
 
     def curve(self, name: str) -> list[float]:
         """Return one recorded number an epoch."""
         return [float(row[name]) for row in self.net.history if name in row]
+
+    @property
+    def replay(self) -> Plan:
+        """How to train again for as long as was best: batch, steps and progress as they were."""
+        return self.net.plan_.until(self.n_steps)
 
 
 def train(
@@ -477,7 +361,6 @@ def train(
     plan: Plan,
     seed: int,
     held_out: HeldOut | None = None,
-    n_epochs: int | None = None,
 ) -> Trained:
     """Train an objective's model in place.
 
@@ -492,19 +375,24 @@ def train(
         Of shuffling, noise and dropout.
     held_out : HeldOut, optional
         With it, the weights that were best on these rows are restored; the start counts too.
-    n_epochs : int, optional
-        Epochs to run of those that the learning rate is planned for.
     """
     generator = torch.Generator(settings.device).manual_seed(seed)
     set_generator(module, generator)
     if not any(parameter.requires_grad for parameter in module.parameters()):
-        n_epochs = 0  # as where a standard normal takes the place of the prior
-    net = VAENet(module, settings=settings, plan=plan, generator=generator, held_out=held_out)
+        plan = plan.until(0)  # as where a standard normal takes the place of the prior
+    net = VAENet(
+        module,
+        settings=settings,
+        plan=plan,
+        n_epochs=plan.n_epochs(len(rows)),
+        generator=generator,
+        held_out=held_out,
+    )
     net.initialize()
     interrupted = False
     with _threads(module, settings.device), _lent_generators(settings, seed):
         try:
-            net.partial_fit(rows, epochs=n_epochs)
+            net.partial_fit(rows)
         except KeyboardInterrupt:
             interrupted = True
     set_generator(module, None)
@@ -549,15 +437,16 @@ def _finish(net: VAENet, rows: Batch) -> Trained:
     trouble = net.brake_.told(net.lr, n_epochs)
     if net.held_out_ is None:
         net.average_.write(net.average_.average)
-        return Trained(net, n_epochs, n_epochs, None, None, trouble)
+        return Trained(net, n_epochs, n_epochs, net.n_steps_, None, None, trouble)
     keep = dict(net.callbacks_)["keep_best"]
-    if net.n_steps_ >= FEWEST_STEPS and not keep.best_epoch_:
-        trouble = trouble or _compared_with_start(net, rows, keep.best_weights_)
-    net.average_.restart(keep.best_weights_)
-    held_out_rows = net.evaluate_rows()
+    if net.n_steps_ >= FEWEST_STEPS and not keep.n_steps:
+        trouble = trouble or _compared_with_start(net, rows, keep.weights)
+    net.average_.restart(keep.weights)
+    epochs, n_steps = keep.epochs_, keep.n_steps
     # Or every saved estimator would carry rows of its training table.
-    net.held_out_, net.noise_ = None, None
-    return Trained(net, n_epochs, keep.best_epoch_, keep.best_score_, held_out_rows, trouble)
+    net.held_out_, net.noise_, net.score_, keep.epochs_ = None, None, None, None
+    best = epochs.best
+    return Trained(net, n_epochs, epochs.best_epoch, n_steps, best.mean, best.rows, trouble)
 
 
 def _compared_with_start(net: VAENet, rows: Batch, start: list[Tensor]) -> str:
@@ -576,13 +465,3 @@ def _mean_bound(net: VAENet, rows: Batch) -> float:
     with net.average_.applied():
         bound = module.monitor(rows, module.noise(rows, module.n_monitored, generator))
     return float(bound[module.counted(bound)].mean())
-
-
-def default_batch_size(n_rows: int) -> int:
-    """Return a power of two that gives at least sixteen steps an epoch, from 32 to 512."""
-    return int(2 ** np.clip(np.floor(np.log2(max(n_rows / 16, 1))), 5, 9))
-
-
-def default_max_epochs(n_rows: int, batch_size: int) -> int:
-    """Return the epochs of about 4,000 steps, from 5 to 500."""
-    return int(np.clip(4_000 * batch_size // n_rows, 5, 500))
