@@ -30,9 +30,17 @@ from ..core.recipe import recipes
 from ..core.vae import VAE
 from ..fit.columns import learn_columns
 from ..fit.combinations import refuse
-from ..fit.fit import Fit, curve
-from ..fit.settings import RECIPES, Door, Settings, changed, read_settings
-from ..fit.training import OPTIMIZERS, Trained, check_callbacks
+from ..fit.fit import Fit
+from ..fit.settings import (
+    OPTIMIZERS,
+    RECIPES,
+    Door,
+    Settings,
+    changed,
+    check_callbacks,
+    read_settings,
+)
+from ..fit.trained import Trained, curve
 from ..model.measures import Likelihoods
 from ..model.model import Model, Seeds
 from ..model.rows import as_rows

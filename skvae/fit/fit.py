@@ -35,8 +35,7 @@ from .choosing import counted_gains, is_ahead
 from .plan import Plan
 from .prior_start import start_prior
 from .settings import Network, Settings
-from .spreading import spread
-from .training import Interrupted, Trained, train
+from .trained import Interrupted, Trained, curve
 from .trouble import tell
 
 #: Below this many rows training ends with a second fit to all rows, held-out ones included.
@@ -215,6 +214,8 @@ class Fit:
             cells = Cells(self._columns(rows.with_nan()), 1)
         else:
             cells = copy.deepcopy(warm.cells)
+        from .spreading import spread  # imports much
+
         seen = [cells.cpu().double().masked_features(rows)]
         seen += [] if rows.context is None else [rows.context]
         return torch.as_tensor(spread(labels, torch.cat(seen, 1).numpy()))
@@ -285,7 +286,7 @@ class Fit:
                 watched = None if held_out is None else held_out.map(stage)
                 of_stage = stage(rows).to(self.settings.device)
                 seed = self.seeds.training
-                trained.append(train(objective, of_stage, self.settings, plan, seed, watched))
+                trained.append(_train(objective, of_stage, self.settings, plan, seed, watched))
             if self.settings.refit_prior is not None:
                 trained.append(self._refit(vae, rows, held_out, next(given, None)))
         except Interrupted as interrupt:
@@ -307,7 +308,7 @@ class Fit:
             objective = JointModule(vae)
         # Nothing but the prior moves, so that the bound rises with its density of the latents.
         with frozen(vae.encoder, vae.decoder):
-            return train(objective, rows, self.settings, plan, self.seeds.training, held_out)
+            return _train(objective, rows, self.settings, plan, self.seeds.training, held_out)
 
     def _new_prior(self, vae: VAE, rows: Batch) -> PriorModule:
         recipe = self.settings.refit_prior
@@ -399,9 +400,10 @@ class Fit:
         return HeldOut(rows.to(self.settings.device), noise, torch.as_tensor(log_det))
 
 
-def curve(stages: list[Trained], name: str) -> list[float]:
-    """Return one recorded number an epoch, stage after stage."""
-    return [value for stage in stages for value in stage.curve(name)]
+def _train(*given: Any) -> Trained:
+    from .training import train  # imports skorch
+
+    return train(*given)
 
 
 def choose(candidates: dict[str, list[Trained]]) -> tuple[str, list[Trained]]:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import itertools
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
@@ -19,12 +18,13 @@ from torch import Tensor, nn
 from ..core.batch import Batch
 from ..core.networks import set_generator
 from ..core.objectives.bounds import ObjectiveModule
-from ..table.codecs import Float
 from .batches import HeldOut, TensorBatches
 from .choosing import counted_gains
 from .epochs import Epochs, Score
+from .optimizers import make_optimizer
 from .plan import Plan
 from .settings import Settings
+from .trained import Interrupted, Trained
 from .trouble import Brake, told_of_fall
 from .weights import WeightAverage
 
@@ -40,19 +40,9 @@ FEW_ROWS = 256
 #: Networks up to this many parameters train on one thread of a CPU.
 ONE_THREAD_PARAMETERS = 200_000
 
-OPTIMIZERS = {"adamw": torch.optim.AdamW, "adam": torch.optim.Adam, "sgd": torch.optim.SGD}
-
 
 class _Ended(Exception):
     """A callback ended training."""
-
-
-class Interrupted(KeyboardInterrupt):
-    """Training was interrupted from the keyboard; it has what was best until then."""
-
-    def __init__(self, trained: Trained):
-        super().__init__()
-        self.stages = [trained]
 
 
 class VAENet(NeuralNet):
@@ -80,7 +70,7 @@ class VAENet(NeuralNet):
         super().__init__(
             module=module,
             criterion=nn.Identity,
-            optimizer=OPTIMIZERS.get(settings.optimizer, settings.optimizer),
+            optimizer=settings.optimizer,
             lr=settings.lr,
             max_epochs=n_epochs,
             batch_size=plan.batch_size,
@@ -107,12 +97,11 @@ class VAENet(NeuralNet):
             {"params": matrices, "weight_decay": self.settings_.weight_decay},
             {"params": others, "weight_decay": 0.0},
         ]
-        fused = {"fused": True} if self._is_fused else {}
         groups = [group for group in groups if group["params"]]
         nothing: dict[str, object] = {
             "params": [nn.Parameter(torch.zeros(0))]
         }  # no optimizer takes none at all
-        self.optimizer_ = self.optimizer(groups or [nothing], lr=self.lr, **fused)
+        self.optimizer_ = make_optimizer(self.settings_, groups or [nothing])
         self.parameters_ = parameters
         self.average_ = WeightAverage(self.module_, AVERAGE_DECAY)
         self.n_steps_ = 0
@@ -218,7 +207,7 @@ class VAENet(NeuralNet):
 
     @property
     def _is_fused(self) -> bool:
-        return self.optimizer in OPTIMIZERS.values()
+        return isinstance(self.settings_.optimizer, str)
 
     def _look_for_trouble(self) -> int:
         """Go back to good weights, at a lower rate, where an epoch lost them; count its rows."""
@@ -293,18 +282,6 @@ class KeepBest(Callback):
         return self.best_step_ if self.epochs_.best_epoch else 0
 
 
-def check_callbacks(callbacks: Sequence[Any] | None) -> None:
-    """Raise TypeError unless all are skorch callbacks, classes of them, or pairs with a name."""
-    for given in () if callbacks is None else callbacks:
-        is_pair = isinstance(given, list | tuple) and len(given) == 2
-        callback = given[1] if is_pair else given
-        if not (hasattr(callback, "on_epoch_end") and hasattr(callback, "initialize")):
-            raise TypeError(
-                f"callbacks: expected skorch callbacks, such as skorch.callbacks.EarlyStopping(), "
-                f"or pairs (name, callback). Got {given!r}."
-            )
-
-
 class Progress(Callback):
     """A progress bar that shows the held-out nats per row."""
 
@@ -330,28 +307,6 @@ def progress_bar(**parameters: Any) -> Any:
         warnings.simplefilter("ignore")
         from tqdm.auto import tqdm
     return tqdm(**parameters)
-
-
-@dataclasses.dataclass
-class Trained:
-    """What came out of a training run; the module holds the chosen weights."""
-
-    net: VAENet
-    n_epochs: int
-    best_epoch: int
-    n_steps: int  # behind the chosen weights
-    best_score: float | None
-    held_out_rows: Float | None  # bound of every held-out row under the chosen weights, (n,)
-    trouble: str = ""  # what is to be said of it, if it is kept
-
-    def curve(self, name: str) -> list[float]:
-        """Return one recorded number an epoch."""
-        return [float(row[name]) for row in self.net.history if name in row]
-
-    @property
-    def replay(self) -> Plan:
-        """How to train again for as long as was best: batch, steps and progress as they were."""
-        return self.net.plan_.until(self.n_steps)
 
 
 def train(

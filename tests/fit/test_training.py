@@ -335,6 +335,12 @@ def test_optimizers(optimizer):
     assert np.isfinite(density.score(IRIS))
 
 
+def test_callbacks_find_an_optimizer_of_torch_that_moves_alike():
+    plain, watched = (quick(callbacks=given, max_epochs=3).fit(IRIS) for given in (None, []))
+    assert isinstance(watched.net_.optimizer_, torch.optim.AdamW)
+    assert_array_equal(plain.score_samples(IRIS), watched.score_samples(IRIS))
+
+
 @pytest.mark.parametrize("early_stopping", [True, False])
 def test_divergence_is_told_and_the_best_weights_stay(early_stopping):
     parameters = {"init": "linear", "early_stopping": early_stopping}
