@@ -22,7 +22,7 @@ FARTHEST = 2.0
 MEMORY, MAX_SHORTER = 50, 25
 
 
-class Point(NamedTuple):
+class Evaluated(NamedTuple):
     """A point (c,), the function's value there, (), and its gradient (c,)."""
 
     x: Tensor
@@ -54,15 +54,15 @@ def minimum(function: Callable[[Tensor], Tensor], start: Tensor, max_iter: int) 
 
 
 @torch.enable_grad()
-def _at(function: Callable[[Tensor], Tensor], x: Tensor) -> Point:
+def _at(function: Callable[[Tensor], Tensor], x: Tensor) -> Evaluated:
     x = x.detach().requires_grad_()
     value = function(x)
-    return Point(x.detach(), value.detach(), torch.autograd.grad(value, x)[0])
+    return Evaluated(x.detach(), value.detach(), torch.autograd.grad(value, x)[0])
 
 
 def _next(
-    function: Callable[[Tensor], Tensor], here: Point, direction: Tensor, first: bool
-) -> Point | None:
+    function: Callable[[Tensor], Tensor], here: Evaluated, direction: Tensor, first: bool
+) -> Evaluated | None:
     """Return a lower point in a direction, None where there is none."""
     direction = direction * (FARTHEST / direction.abs().max()).clamp_max(1.0)
     promised = here.slope @ direction
