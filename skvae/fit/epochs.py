@@ -75,20 +75,23 @@ class Epochs:
         self.patience, self.tol, self.gains = patience, tol, gains
         self.trained, self.trained_epoch = Score(-math.inf, start.rows), 0
         self.ended = False
-        self._mark, self._waited = -math.inf, 0
+        self._mark, self._mark_epoch = -math.inf, 0
 
     def see(self, epoch: int, score: Score, progress: float, settled: bool = True) -> bool:
-        """Judge an epoch, after a share of the planned steps; return whether it is the best yet."""
+        """Judge an epoch, after a share of the planned steps; return whether it is the best yet.
+
+        Epochs between those that are judged are waits, too.
+        """
         if not settled:
+            self._mark_epoch = epoch
             return False
         if not math.isfinite(score.mean):
-            self._waited += 1
             return False
         # Small gains are kept but do not extend patience, as in MLPRegressor.
-        self._waited = 0 if score.mean > self._mark + self.tol else self._waited + 1
-        if not self._waited:
-            self._mark = score.mean
-        self.ended = self._waited >= self.patience or self._collapsed(score, progress)
+        if score.mean > self._mark + self.tol:
+            self._mark, self._mark_epoch = score.mean, epoch
+        waited = epoch - self._mark_epoch >= self.patience
+        self.ended = waited or self._collapsed(score, progress)
         if score.mean <= self.trained.mean:
             return False
         self.trained, self.trained_epoch = score, epoch

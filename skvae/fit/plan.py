@@ -10,6 +10,10 @@ import numpy as np
 from .settings import Settings
 
 WARM_UP_STEPS = 100
+#: Share of the planned steps in which the floors of noise fall.
+FALL = 0.3
+#: Steps that are planned by default: so many a row of the table, within bounds.
+STEPS_A_ROW, FEWEST, MOST = 3, 1_000, 4_000
 
 
 @dataclasses.dataclass(frozen=True)
@@ -20,21 +24,32 @@ class Plan:
     ----------
     batch_size : int
     horizon : int
-        Steps for which the learning rate and the weights of the objective are planned.
+        Steps for which the learning rate, the weights of the objective and the floors are planned.
     n_steps : int
         Steps that are taken of them, at most.
     patience : int
         Epochs without a gain of more than ``tol`` nats before training stops.
+    floors_fall : bool
+        Whether the floors of noise start high, as where a model is new.
     """
 
     batch_size: int
     horizon: int
     n_steps: int
     patience: int
+    floors_fall: bool = True
 
     @classmethod
-    def of(cls, settings: Settings, n_rows: int, stage: int = 0, n_stages: int = 1) -> Plan:
-        """Plan one of some stages, which share the epochs."""
+    def of(
+        cls,
+        settings: Settings,
+        n_rows: int,
+        stage: int = 0,
+        n_stages: int = 1,
+        *,
+        is_new: bool = True,
+    ) -> Plan:
+        """Plan one of some stages, which share the epochs, of a model that is new or is not."""
         batch_size = settings.batch_size or default_batch_size(n_rows)
         max_epochs = settings.max_epochs
         if max_epochs is None:
@@ -43,11 +58,16 @@ class Plan:
         # The cosine needs its horizon: much is gained when the rate is nearly zero.
         patience = settings.n_iter_no_change or max(max_epochs // 3, 20)
         n_steps = max_epochs * math.ceil(n_rows / batch_size)
-        return cls(batch_size, n_steps, n_steps, patience)
+        return cls(batch_size, n_steps, n_steps, patience, is_new and stage == 0)
 
     def until(self, n_steps: int) -> Plan:
         """Return the same plan, to be ended after some of its steps."""
         return dataclasses.replace(self, n_steps=n_steps)
+
+    def within(self, n_steps: int) -> Plan:
+        """Return a plan for so many steps, if these are fewer."""
+        n_steps = min(n_steps, self.horizon)
+        return dataclasses.replace(self, horizon=n_steps, n_steps=n_steps)
 
     def n_epochs(self, n_rows: int) -> int:
         """Return the epochs that the steps take, the last perhaps not whole."""
@@ -55,7 +75,12 @@ class Plan:
 
     def progress(self, step: int) -> float:
         """Return the share of the planned steps that is done before a step."""
-        return step / max(self.horizon, 1)
+        return min(step / max(self.horizon, 1), 1.0)
+
+    def fallen(self, step: int) -> float:
+        """Return which share of their way down the floors have done before a step."""
+        n_steps = int(FALL * self.horizon) if self.floors_fall else 0
+        return step / n_steps if step < n_steps else 1.0
 
     def rate(self, step: int) -> float:
         """Return what the learning rate is multiplied by: a warm-up, then a cosine to zero."""
@@ -70,5 +95,6 @@ def default_batch_size(n_rows: int) -> int:
 
 
 def default_max_epochs(n_rows: int, batch_size: int) -> int:
-    """Return the epochs of about 4,000 steps, from 5 to 500."""
-    return int(np.clip(4_000 * batch_size // n_rows, 5, 500))
+    """Return the epochs of 1,000 to 4,000 steps, three a row, from 5 to 500."""
+    n_steps = np.clip(STEPS_A_ROW * n_rows, FEWEST, MOST)
+    return int(np.clip(n_steps * batch_size // n_rows, 5, 500))

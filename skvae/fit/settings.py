@@ -93,6 +93,7 @@ class Settings:
     decoder: Network | None = None
     init: str = "auto"
     max_epochs: int | None = None
+    max_time: float | None = None
     batch_size: int | None = None
     lr: float = 5e-3
     weight_decay: float = 1e-2

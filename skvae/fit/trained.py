@@ -26,6 +26,12 @@ class Trained:
         return [float(row[name]) for row in self.net.history if name in row]
 
     @property
+    def share(self) -> float:
+        """Share of the steps it was meant to have that there was time for."""
+        planned = self.net.whole_plan_.horizon
+        return float(self.net.plan_.horizon / planned) if planned else 1.0
+
+    @property
     def replay(self) -> Plan:
         """How to train again for as long as was best: batch, steps and progress as they were."""
         plan: Plan = self.net.plan_

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import itertools
-import warnings
 from collections.abc import Iterator
 from functools import partial
 from typing import Any
@@ -19,10 +17,13 @@ from ..core.batch import Batch
 from ..core.networks import set_generator
 from ..core.objectives.bounds import ObjectiveModule
 from .batches import HeldOut, TensorBatches
+from .budget import Allowance
 from .choosing import counted_gains
 from .epochs import Epochs, Score
+from .floors import FallingFloors
 from .optimizers import make_optimizer
 from .plan import Plan
+from .progress import Progress
 from .settings import Settings
 from .trained import Interrupted, Trained
 from .trouble import Brake, told_of_fall
@@ -34,6 +35,8 @@ AVERAGE_DECAY = 0.999
 #: Steps below which a run is too short to be blamed for a fall: a good start may be lost in the
 #: first hundred and found again after two hundred.
 FEWEST_STEPS = 300
+#: Steps after which held-out rows are scored at the end of an epoch: shorter ones are passed over.
+SCORED_EVERY = 20
 #: Rows that training is held against where it did not improve on the start.
 FEW_ROWS = 256
 
@@ -61,12 +64,15 @@ class VAENet(NeuralNet):
         n_epochs: int,
         generator: torch.Generator,
         held_out: HeldOut | None = None,
+        allowance: Allowance | None = None,
+        progress: Progress | None = None,
         **kwargs: Any,
     ):
         self.settings_, self.plan_ = settings, plan
         self.generator_ = generator
         self.held_out_ = held_out
-        self.score_: Score | None = None  # of the last epoch
+        self.allowance_, self.progress_ = allowance, progress
+        self.score_: Score | None = None  # the last one there was
         super().__init__(
             module=module,
             criterion=nn.Identity,
@@ -83,9 +89,7 @@ class VAENet(NeuralNet):
 
     @property
     def _default_callbacks(self) -> list[tuple[str, Callback]]:
-        progress = [("progress", Progress())] if self.settings_.verbose else []
-        keep = [("keep_best", KeepBest())] if self.held_out_ is not None else []
-        return progress + keep
+        return [("keep_best", KeepBest())] if self.held_out_ is not None else []
 
     def initialize_optimizer(self, triggered_directly: bool | None = None) -> VAENet:
         """Build the optimiser: weight decay on weights of layers alone, fused where it can be."""
@@ -104,7 +108,9 @@ class VAENet(NeuralNet):
         self.optimizer_ = make_optimizer(self.settings_, groups or [nothing])
         self.parameters_ = parameters
         self.average_ = WeightAverage(self.module_, AVERAGE_DECAY)
-        self.n_steps_ = 0
+        self.n_steps_ = self.scored_step_ = 0
+        self.whole_plan_ = self.plan_
+        self.floors_ = FallingFloors(self.module_.vae.cells)
         self.brake_ = Brake(self.device)
         self.safe_ = WeightAverage.snapshot(self.average_.average)
         if self.held_out_ is not None:
@@ -124,17 +130,27 @@ class VAENet(NeuralNet):
         return self
 
     def notify(self, method_name: str, **params: Any) -> None:
-        """Tell the callbacks, which end training by a KeyboardInterrupt of theirs."""
+        """Tell the callbacks, which end training by a KeyboardInterrupt; or end it by its plan."""
         try:
             super().notify(method_name, **params)
         except KeyboardInterrupt as interrupt:
             raise _Ended from interrupt
+        if method_name == "on_epoch_end" and self.n_steps_ >= self.plan_.n_steps:
+            raise _Ended
 
     def on_epoch_end(self, net: VAENet, **kwargs: Any) -> None:
-        """End training where there was too much trouble."""
+        """Tell of the epoch, and end training where there was too much trouble."""
         super().on_epoch_end(net, **kwargs)
+        if self.progress_ is not None:
+            self.progress_.update(self.n_steps_, self.plan_.n_steps, self._said())
         if self.brake_.ends:
             raise KeyboardInterrupt  # skorch's way to end training
+
+    def _said(self) -> str:
+        """Return what there is to say of an epoch."""
+        held_out = self.held_out_ is not None
+        name, value = ("held-out", "valid_score") if held_out else ("training loss", "train_loss")
+        return f"{name} {self.history[-1, value]:.3f} nats/row"
 
     def get_split_datasets(self, X: Batch, y: Any = None, **params: Any) -> tuple[Batch, Any]:
         """Return the training rows and the held-out rows."""
@@ -153,27 +169,48 @@ class VAENet(NeuralNet):
         if iterator is None:
             return
         if not training:
-            self.score_ = self.evaluate()
-            self.history.record("valid_score", self.score_.mean)
+            self._score_epoch()
             return
         self.module_.train()
         total, n_rows = torch.zeros(3, device=self.device), 0
-        for batch in itertools.islice(iterator, self.plan_.n_steps - self.n_steps_):
+        for batch in iterator:
             self._notify_batch("on_batch_begin", batch=batch, training=True)
             step = step_fn(batch)
             of_batch = torch.stack([term.sum() for term in step["terms"]])
             total += of_batch.masked_fill(step.pop("skipped"), 0.0)
             n_rows += len(step["terms"][0])
             self._notify_batch("on_batch_end", batch=batch, training=True, **step)
+            self._plan_by_time()
+            if self.n_steps_ >= self.plan_.n_steps:
+                break
         n_skipped = self._look_for_trouble()
         value, log_px, kl = (total / (n_rows - n_skipped)).tolist()
         self.history.record("train_loss", -value)
         self.history.record("reconstruction", log_px)
         self.history.record("kl", kl)
 
+    def _score_epoch(self) -> None:
+        """Score the held-out rows, but not after every one of the shortest epochs."""
+        assert self.score_ is not None
+        last = self.n_steps_ >= self.plan_.n_steps or len(self.history) >= self.max_epochs
+        self.is_scored_ = last or self.n_steps_ - self.scored_step_ >= SCORED_EVERY
+        if self.is_scored_:
+            self.score_, self.scored_step_ = self.evaluate(), self.n_steps_
+        self.history.record("valid_score", self.score_.mean)
+
+    def _plan_by_time(self) -> None:
+        """Plan again for the steps that there is time for; what is replayed only ends."""
+        if self.allowance_ is None or not self.allowance_.is_timed(self.n_steps_):
+            return
+        n_steps = int(self.allowance_.n_steps(self.n_steps_))
+        whole = self.whole_plan_
+        again = whole.within if whole.n_steps == whole.horizon else whole.until
+        self.plan_ = again(min(n_steps, whole.n_steps))
+
     def train_step(self, batch: Batch, **params: Any) -> dict[str, Any]:
         """Take one step up the bound."""
         self.module_.advance(self.plan_.progress(self.n_steps_))
+        self.floors_.set(self.plan_.fallen(self.n_steps_))
         self._set_rate()
         self.optimizer_.zero_grad(set_to_none=True)
         bound = self.module_(batch, self.generator_)
@@ -245,6 +282,12 @@ class VAENet(NeuralNet):
             group["lr"] = self.lr * self.brake_.rate * self.plan_.rate(self.n_steps_)
         self.n_steps_ += 1
 
+    @property
+    def is_settled(self) -> bool:
+        """Whether the last step was by what the model is judged by in the end."""
+        fallen = not self.floors_.moves or self.plan_.fallen(self.n_steps_ - 1) >= 1.0
+        return fallen and self.module_.settled
+
     def _notify_batch(self, event: str, **kwargs: Any) -> None:
         if self.settings_.callbacks:
             self.notify(event, **kwargs)
@@ -257,15 +300,18 @@ class KeepBest(Callback):
         """Take the start as the first candidate."""
         gains = partial(counted_gains, net.module_)
         patience, tol = net.plan_.patience, net.settings_.tol
-        self.epochs_ = Epochs(net.evaluate(), patience, tol, gains)
+        net.score_ = net.evaluate()
+        self.epochs_ = Epochs(net.score_, patience, tol, gains)
         self.start_ = self.trained_ = net.safe_ = WeightAverage.snapshot(net.average_.average)
         self.best_step_ = 0
 
     def on_epoch_end(self, net: VAENet, **kwargs: Any) -> None:
         """Compare the epoch with the best so far."""
+        if not net.is_scored_:
+            return
         assert net.score_ is not None
-        done, settled = net.plan_.progress(net.n_steps_), net.module_.settled
-        if self.epochs_.see(len(net.history), net.score_, done, settled):
+        done = net.plan_.progress(net.n_steps_)
+        if self.epochs_.see(len(net.history), net.score_, done, net.is_settled):
             self.best_step_ = net.n_steps_
             self.trained_ = net.safe_ = WeightAverage.snapshot(net.average_.average)
         if self.epochs_.ended:
@@ -282,33 +328,6 @@ class KeepBest(Callback):
         return self.best_step_ if self.epochs_.best_epoch else 0
 
 
-class Progress(Callback):
-    """A progress bar that shows the held-out nats per row."""
-
-    def on_train_begin(self, net: VAENet, **kwargs: Any) -> None:
-        """Open the bar."""
-        self.bar_ = progress_bar(total=net.max_epochs, desc="fit", unit="epoch", leave=True)
-
-    def on_epoch_end(self, net: VAENet, **kwargs: Any) -> None:
-        """Move the bar."""
-        self.bar_.update()
-        held_out = net.held_out_ is not None
-        name, value = ("held-out", "valid_score") if held_out else ("training loss", "train_loss")
-        self.bar_.set_postfix_str(f"{name} {net.history[-1, value]:.3f} nats/row")
-
-    def on_train_end(self, net: VAENet, **kwargs: Any) -> None:
-        """Close the bar."""
-        self.bar_.close()
-
-
-def progress_bar(**parameters: Any) -> Any:
-    """Open a bar: a widget in a notebook that has them, else, without a word of it, a line."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        from tqdm.auto import tqdm
-    return tqdm(**parameters)
-
-
 def train(
     module: ObjectiveModule,
     rows: Batch,
@@ -316,6 +335,8 @@ def train(
     plan: Plan,
     seed: int,
     held_out: HeldOut | None = None,
+    allowance: Allowance | None = None,
+    progress: Progress | None = None,
 ) -> Trained:
     """Train an objective's model in place.
 
@@ -330,6 +351,10 @@ def train(
         Of shuffling, noise and dropout.
     held_out : HeldOut, optional
         With it, the weights that were best on these rows are restored; the start counts too.
+    allowance : Allowance, optional
+        The time there is: the plan gets shorter where it would take longer.
+    progress : Progress, optional
+        What is told of the epochs.
     """
     generator = torch.Generator(settings.device).manual_seed(seed)
     set_generator(module, generator)
@@ -342,6 +367,8 @@ def train(
         n_epochs=plan.n_epochs(len(rows)),
         generator=generator,
         held_out=held_out,
+        allowance=allowance,
+        progress=progress,
     )
     net.initialize()
     interrupted = False
@@ -352,6 +379,8 @@ def train(
             interrupted = True
     set_generator(module, None)
     module.advance(1.0)
+    if held_out is not None or not interrupted:  # else it is made for the floors of now
+        net.floors_.set(1.0)
     result = _finish(net, rows)
     module.eval()
     if interrupted:
@@ -389,6 +418,7 @@ def _lent_generators(settings: Settings, seed: int) -> Iterator[None]:
 def _finish(net: VAENet, rows: Batch) -> Trained:
     n_epochs = sum("train_loss" in row for row in net.history)  # an interrupted one has none
     net.optimizer_.found_inf = None
+    net.allowance_, net.progress_ = None, None
     trouble = net.brake_.told(net.lr, n_epochs)
     if net.held_out_ is None:
         net.average_.write(net.average_.average)
