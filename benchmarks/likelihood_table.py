@@ -34,7 +34,7 @@ from benchmarks.peers.densities import PEERS, quietly
 from benchmarks.peers.flows import FlowDensity
 from benchmarks.report.results import Record, ResultFile, arguments, told
 from skvae import VAEDensity
-from skvae.fit.training import default_batch_size, default_max_epochs
+from skvae.fit.plan import default_batch_size, default_max_epochs
 from skvae.objectives import IWAE
 
 #: "prior, posterior, bound": the defaults, and what each of the three is worth.

@@ -15,8 +15,9 @@ from torch import Tensor, nn
 
 from benchmarks.report.results import ResultFile, arguments
 from skvae.core import Batch, Columns, build_vae
+from skvae.fit.plan import Plan
 from skvae.fit.settings import Settings
-from skvae.fit.training import AVERAGE_DECAY, CLIP_NORM, Plan, VAENet
+from skvae.fit.training import AVERAGE_DECAY, CLIP_NORM, VAENet
 from skvae.likelihoods import Gaussian
 from skvae.objectives import ELBO
 from skvae.posteriors import DiagonalGaussian
@@ -90,10 +91,12 @@ def our_epoch(x: Tensor) -> Callable[[], None]:
     generator = torch.Generator().manual_seed(0)
     vae = build_vae([Columns(Gaussian(), range(COLUMNS))], LATENT, generator=generator)
     parts = StandardNormal(), DiagonalGaussian(), ELBO(), DefensiveProposal()
-    settings, plan = Settings(*parts, lr=RATE, tol=0.0), Plan(10_000, BATCH, patience=10_000)
+    settings, many = Settings(*parts, lr=RATE, tol=0.0), 10**7
+    plan = Plan(BATCH, horizon=many, n_steps=many, patience=many)
     module = ELBO().build(vae, len(x))
-    net = VAENet(module, settings=settings, plan=plan, generator=generator).initialize()
-    return lambda: net.partial_fit(Batch(x), epochs=1)
+    net = VAENet(module, settings=settings, plan=plan, n_epochs=1, generator=generator)
+    net.initialize()
+    return lambda: net.partial_fit(Batch(x))
 
 
 def measure(threads: int, n_rows: int, epochs: int) -> dict[str, dict[str, float]]:

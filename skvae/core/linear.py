@@ -17,6 +17,7 @@ from torch import Tensor
 from .batch import Batch, in_chunks
 from .cells import Cells
 from .latents.posteriors import PosteriorHead
+from .minimum import minimum
 from .noise import HALF_LOG_2PI
 from .vae import VAE
 
@@ -90,30 +91,14 @@ def factor_analysis(
     return FactorModel(_best_loadings(covariance, psi, n_latent), psi)
 
 
-@torch.enable_grad()
 def _best_noise(covariance: Tensor, smallest: Tensor, n_latent: int, max_iter: int) -> Tensor:
     """Return the diagonal of Psi, above ``smallest``."""
     start = (0.5 * covariance.diagonal() - smallest).clamp_min(1e-12)
-    excess = start.log().requires_grad_()
-    optimizer = torch.optim.LBFGS(
-        [excess],
-        max_iter=max_iter,
-        max_eval=2 * max_iter,
-        tolerance_grad=1e-9,
-        tolerance_change=1e-12,
-        history_size=50,
-        line_search_fn="strong_wolfe",
-    )
 
-    def closure() -> float:
-        optimizer.zero_grad()
-        value = _deviance(covariance, smallest + excess.exp(), n_latent)
-        value.backward()
-        return float(value.detach())
+    def deviance(log_excess: Tensor) -> Tensor:
+        return _deviance(covariance, smallest + log_excess.exp(), n_latent)
 
-    optimizer.step(closure)
-    psi: Tensor = smallest + excess.detach().exp()
-    return psi
+    return smallest + minimum(deviance, start.log(), max_iter).exp()
 
 
 def _deviance(covariance: Tensor, psi: Tensor, n_latent: int) -> Tensor:

@@ -28,11 +28,21 @@ from ..core.networks import ACTIVATIONS, CorrelatedNoise
 from ..core.objectives.bounds import Objective
 from ..core.recipe import recipes
 from ..core.vae import VAE
+from ..fit.budget import Budget
 from ..fit.columns import learn_columns
 from ..fit.combinations import refuse
-from ..fit.fit import Fit, curve
-from ..fit.settings import RECIPES, Door, Settings, changed, read_settings
-from ..fit.training import OPTIMIZERS, Trained, check_callbacks
+from ..fit.fit import Fit
+from ..fit.progress import Progress
+from ..fit.settings import (
+    OPTIMIZERS,
+    RECIPES,
+    Door,
+    Settings,
+    changed,
+    check_callbacks,
+    read_settings,
+)
+from ..fit.trained import Trained, curve
 from ..model.measures import Likelihoods
 from ..model.model import Model, Seeds
 from ..model.rows import as_rows
@@ -166,8 +176,12 @@ class BaseVAE(BaseEstimator, ABC):
         categories or bins, from the random one.
     max_epochs : int or "auto", default="auto"
         Passes over the rows for which the learning rate is planned, and at most made. ``"auto"``
-        plans about 4,000 steps, within 5 to 500 epochs. 0 is
+        plans three steps a row, from 1,000 to 4,000, within 5 to 500 epochs. 0 is
         allowed: the start is the model.
+    max_time : float or None, default=None
+        Seconds that ``fit`` may take, within a tenth: steps are timed, and the plan made for as
+        many as there is time for, up to that of ``max_epochs``. Fits with it are not repeated bit
+        for bit.
     batch_size : int or "auto", default="auto"
         Rows a step; ``"auto"`` is a power of two from 32 to 512, by the number of rows.
     lr : float, default=0.005
@@ -224,7 +238,8 @@ class BaseVAE(BaseEstimator, ABC):
         for bit. No global random state is read or changed, nor do torch's default dtype, device
         and gradient mode matter.
     verbose : int, default=0
-        1 shows a progress bar with the held-out log-likelihood, in nats per row.
+        1 shows a progress bar for the fit, stage by stage, with the held-out log-likelihood in nats
+        per row; 2 writes a line for each stage.
 
     Attributes
     ----------
@@ -246,9 +261,11 @@ class BaseVAE(BaseEstimator, ABC):
     validation_scores_ : list of float or None
         Importance-weighted bound of the held-out rows after each epoch, with 16 draws, nats per
         row in the units of X; with objectives that are no bounds, what is maximised with its final
-        weights. None without held-out rows.
+        weights. Epochs of few steps that were not scored have the score before theirs. None without
+        held-out rows.
     best_validation_score_ : float or None
-        The largest of them, the start included.
+        That of the weights that are kept, or of those whose training was repeated on all rows: the
+        largest since noise floors came to rest, or the start's.
     active_units_ : ndarray of bool, shape (n_latent,)
         Latents that the encoder uses: those whose posterior mean varies over training rows with a
         variance above 0.01. The others have collapsed to the prior.
@@ -283,6 +300,7 @@ class BaseVAE(BaseEstimator, ABC):
         "refit_prior": [str, Prior, None],
         "init": [StrOptions({"auto", "random", "linear"})],
         "max_epochs": [Interval(Integral, 0, None, closed="left"), StrOptions({"auto"})],
+        "max_time": [Interval(Real, 0, None, closed="neither"), None],
         "batch_size": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
         "lr": [Interval(Real, 0, None, closed="neither")],
         "weight_decay": [Interval(Real, 0, None, closed="left")],
@@ -325,6 +343,7 @@ class BaseVAE(BaseEstimator, ABC):
         handle_unknown: Literal["error", "floor"] = "error",
         init: Literal["auto", "linear", "random"] = "auto",
         max_epochs: int | Literal["auto"] = "auto",
+        max_time: float | None = None,
         batch_size: int | Literal["auto"] = "auto",
         lr: float = 5e-3,
         weight_decay: float = 1e-2,
@@ -358,6 +377,7 @@ class BaseVAE(BaseEstimator, ABC):
         self.handle_unknown = handle_unknown
         self.init = init
         self.max_epochs = max_epochs
+        self.max_time = max_time
         self.batch_size = batch_size
         self.lr = lr
         self.weight_decay = weight_decay
@@ -422,9 +442,17 @@ class BaseVAE(BaseEstimator, ABC):
 
     def _fit(self, X: Any, labels: Labels | None = None, y: Any = None) -> Fit:
         settings = self._settings()
+        with contextlib.closing(Progress(settings.verbose)) as progress:
+            return self._fit_by(settings, progress, X, labels, y)
+
+    def _fit_by(
+        self, settings: Settings, progress: Progress, X: Any, labels: Labels | None, y: Any
+    ) -> Fit:
+        budget = Budget(settings.max_time)
         sets = read_sets(settings.objective.traits.n_groups, X, y)
         warm = self._warm(settings)
         seeds = Seeds.of(random_stream(self.random_state))
+        progress.begin("columns")
         if warm is None:
             values, container = read(self, X, None, n_min=2)
             table, families = learn_columns(values, container, seeds.split, settings)
@@ -434,7 +462,7 @@ class BaseVAE(BaseEstimator, ABC):
         rows, log_det = as_rows(table, values)
         of_sets = None if sets is None else torch.as_tensor(sets)
         rows = dataclasses.replace(rows.to("cpu", torch.float32), sets=of_sets)
-        fit = Fit(settings, table, families, seeds, labels)
+        fit = Fit(settings, table, families, seeds, labels, budget, progress)
         stages = fit.run(rows, log_det, copy.deepcopy(warm))
         if fit.interrupted:
             self._take_interrupt(fit)

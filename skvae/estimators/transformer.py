@@ -135,8 +135,12 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Scores, 
         categories or bins, from the random one.
     max_epochs : int or "auto", default="auto"
         Passes over the rows for which the learning rate is planned, and at most made. ``"auto"``
-        plans about 4,000 steps, within 5 to 500 epochs. 0 is
+        plans three steps a row, from 1,000 to 4,000, within 5 to 500 epochs. 0 is
         allowed: the start is the model.
+    max_time : float or None, default=None
+        Seconds that ``fit`` may take, within a tenth: steps are timed, and the plan made for as
+        many as there is time for, up to that of ``max_epochs``. Fits with it are not repeated bit
+        for bit.
     batch_size : int or "auto", default="auto"
         Rows a step; ``"auto"`` is a power of two from 32 to 512, by the number of rows.
     lr : float, default=0.005
@@ -193,7 +197,8 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Scores, 
         for bit. No global random state is read or changed, nor do torch's default dtype, device
         and gradient mode matter.
     verbose : int, default=0
-        1 shows a progress bar with the held-out log-likelihood, in nats per row.
+        1 shows a progress bar for the fit, stage by stage, with the held-out log-likelihood in nats
+        per row; 2 writes a line for each stage.
 
     Attributes
     ----------
@@ -215,9 +220,11 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Scores, 
     validation_scores_ : list of float or None
         Importance-weighted bound of the held-out rows after each epoch, with 16 draws, nats per
         row in the units of X; with objectives that are no bounds, what is maximised with its final
-        weights. None without held-out rows.
+        weights. Epochs of few steps that were not scored have the score before theirs. None without
+        held-out rows.
     best_validation_score_ : float or None
-        The largest of them, the start included.
+        That of the weights that are kept, or of those whose training was repeated on all rows: the
+        largest since noise floors came to rest, or the start's.
     active_units_ : ndarray of bool, shape (n_latent,)
         Latents that the encoder uses: those whose posterior mean varies over training rows with a
         variance above 0.01. The others have collapsed to the prior.
@@ -275,6 +282,7 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Scores, 
         handle_unknown: Literal["error", "floor"] = "error",
         init: Literal["auto", "linear", "random"] = "auto",
         max_epochs: int | Literal["auto"] = "auto",
+        max_time: float | None = None,
         batch_size: int | Literal["auto"] = "auto",
         lr: float = 5e-3,
         weight_decay: float = 1e-2,
@@ -309,6 +317,7 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Scores, 
             handle_unknown=handle_unknown,
             init=init,
             max_epochs=max_epochs,
+            max_time=max_time,
             batch_size=batch_size,
             lr=lr,
             weight_decay=weight_decay,

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from sklearn.exceptions import ConvergenceWarning
 from torch import Tensor, nn
 
 from ..core.batch import Batch
@@ -30,11 +31,14 @@ from ..table.codecs import Float
 from ..table.labels import Labels
 from ..table.table import Table
 from ..table.telling import warn
-from .choosing import is_ahead
+from .batches import HeldOut
+from .budget import Budget
+from .choosing import counted_gains, is_ahead
+from .plan import Plan
 from .prior_start import start_prior
+from .progress import Progress
 from .settings import Network, Settings
-from .spreading import spread
-from .training import HeldOut, Interrupted, Plan, Trained, train
+from .trained import Interrupted, Trained, curve
 from .trouble import tell
 
 #: Below this many rows training ends with a second fit to all rows, held-out ones included.
@@ -46,6 +50,10 @@ MIN_EARLY_STOPPING_ROWS = 10
 #: Latents where ``latent_dim`` is "auto", if a row has as many numbers; and at most, where as many
 #: as columns of real numbers start better.
 LATENTS, MAX_LATENTS = 16, 64
+
+
+#: Share of the planned steps below which it is told that time cut them.
+CUT = 0.25
 
 
 class Fit:
@@ -62,6 +70,10 @@ class Fit:
         Of the rows, some of them perhaps unknown. These rows train in two stages: given their
         likeliest classes by the labels around them, and then with the label summed out. A last
         stage fits ``refit_prior``, if there is one, to what the encoder draws.
+    budget : Budget, optional
+        The time there is, by default as much as it takes.
+    progress : Progress, optional
+        What is shown, by default nothing.
 
     Attributes
     ----------
@@ -91,7 +103,10 @@ class Fit:
         families: list[Family],
         seeds: Seeds,
         labels: Labels | None = None,
+        budget: Budget | None = None,
+        progress: Progress | None = None,
     ):
+        self.budget, self.progress = budget or Budget(None), progress or Progress()
         self.settings, self.labels, self.seeds = settings, labels, seeds
         self.table, self.families = table, families
         self.objective: Objective | Labelled = settings.objective
@@ -113,6 +128,12 @@ class Fit:
         """
         self.kept = self._run(rows, log_det, warm)
         tell(stage.trouble for stage in [*self.tried, *self.kept])
+        if (share := min(stage.share for stage in self.tried)) < CUT:
+            warn(
+                f"max_time={self.settings.max_time:g} was enough for {share:.0%} of the steps that "
+                "are planned without it: the model may be far from as good as it could be.",
+                ConvergenceWarning,
+            )
         return self.kept
 
     def is_ahead_of(self, score: float | None) -> bool:
@@ -137,17 +158,34 @@ class Fit:
         if held_out is None:
             # Without rows to decide on, the start with a closed form is the safe one.
             self.init = inits[0]
+            self._expect(len(rows), warm, 1)
             return self._alone(rows, warm)
+        again = warm is None and len(rows) < REFIT_ROWS
+        self._expect(len(training), warm, len(inits) + again)
+        self.progress.begin("start")
         if self.settings.latent_dim is None and "linear" in inits:
             self.latent_dim = self._latents_to_start_with(training, held_out)
         self.init, stages = choose(self._candidates(training, inits, warm, held_out))
         self.validation_scores = curve(stages, "valid_score")
         self.best_validation_score = stages[-1].best_score
         self.tried = stages
-        if self.interrupted or warm is not None or len(rows) >= REFIT_ROWS:
+        if self.interrupted or not again:
             self.unseen = self.watched
             return stages
         return self._fitted_again(rows, stages)
+
+    def _expect(self, n_rows: int, warm: VAE | None, n_times: int) -> None:
+        """Say how many trainings there will be, at most how long."""
+        plans = self._plans(n_rows, warm) * n_times
+        self.progress.expect([plan.n_steps for plan in plans])
+        self.budget.n_trainings = len(plans)
+
+    def _plans(self, n_rows: int, warm: VAE | None) -> list[Plan]:
+        """Return the plans of the stages of a training."""
+        settings, n = self.settings, len(self._stages(warm is not None))
+        plans = [Plan.of(settings, n_rows, i, n, is_new=warm is None) for i in range(n)]
+        refit = [Plan.of(settings, n_rows, is_new=False)] * (settings.refit_prior is not None)
+        return [*plans, *refit]
 
     def _alone(self, rows: Batch, warm: VAE | None) -> list[Trained]:
         """Train without held-out rows, from one start."""
@@ -173,7 +211,7 @@ class Fit:
     def _fitted_again(self, rows: Batch, stages: list[Trained]) -> list[Trained]:
         """Fit to all rows for as long as was best; if that is interrupted, keep what was found."""
         try:
-            return self._train(rows, self.init, n_epochs=[stage.best_epoch for stage in stages])
+            return self._train(rows, self.init, plans=[stage.replay for stage in stages])
         except Interrupted:
             self.interrupted = True
             self.unseen = self.watched
@@ -193,7 +231,10 @@ class Fit:
         first, *_ = self._stages(warm=False)
         watched = held_out.map(first)
         starts = [self._start(n, rows) for n in (LATENTS, many)]
-        few, more = (watched.watched_by(start, watched.noise_for(start)) for start in starts)
+        few, more = (
+            watched.watched_by(start, watched.noise_for(start)).double().cpu().numpy()
+            for start in starts
+        )
         return many if _is_ahead(starts[0], few, more) else LATENTS
 
     def _start(self, n_latent: int, rows: Batch) -> ObjectiveModule:
@@ -210,6 +251,8 @@ class Fit:
             cells = Cells(self._columns(rows.with_nan()), 1)
         else:
             cells = copy.deepcopy(warm.cells)
+        from .spreading import spread  # imports much
+
         seen = [cells.cpu().double().masked_features(rows)]
         seen += [] if rows.context is None else [rows.context]
         return torch.as_tensor(spread(labels, torch.cat(seen, 1).numpy()))
@@ -266,33 +309,28 @@ class Fit:
         init: str,
         warm: VAE | None = None,
         held_out: HeldOut | None = None,
-        n_epochs: Sequence[int | None] = (None, None, None),
+        plans: Sequence[Plan] = (),
     ) -> list[Trained]:
-        """Train stage after stage; ``n_epochs`` of each, by default as many as it takes."""
+        """Train stage after stage, by plans that are made for them unless they are given."""
         vae = self._build(rows, init) if warm is None else warm
         objective = self.objective.build(vae.to(self.settings.device), len(rows))
         stages = self._stages(warm is not None)
-        epochs = iter(n_epochs)
+        todo = iter(plans or self._plans(len(rows), warm))
+        name = "fitting again" if plans else f"training from the {init} start"
         trained: list[Trained] = []
         try:
-            for i, stage in enumerate(stages):
-                plan = Plan.of(self.settings, len(rows), i, len(stages))
+            for stage in stages:
                 watched = None if held_out is None else held_out.map(stage)
                 of_stage = stage(rows).to(self.settings.device)
-                seed = self.seeds.training
-                trained.append(
-                    train(objective, of_stage, self.settings, plan, seed, watched, next(epochs))
-                )
+                trained.append(self._trained(name, objective, of_stage, next(todo), watched))
             if self.settings.refit_prior is not None:
-                trained.append(self._refit(vae, rows, held_out, next(epochs)))
+                trained.append(self._refit(vae, rows, held_out, next(todo)))
         except Interrupted as interrupt:
             interrupt.stages = [*trained, *interrupt.stages]
             raise
         return trained
 
-    def _refit(
-        self, vae: VAE, rows: Batch, held_out: HeldOut | None, n_epochs: int | None
-    ) -> Trained:
+    def _refit(self, vae: VAE, rows: Batch, held_out: HeldOut | None, plan: Plan) -> Trained:
         """Put a prior in the place of the one trained with, and fit it to draws of q(z | x)."""
         if self.labels is not None:
             settle = partial(decided, n_classes=len(self.labels.classes))
@@ -300,15 +338,26 @@ class Fit:
         rows = rows.to(self.settings.device)
         vae.prior = self._new_prior(vae, rows).to(self.settings.device)
         start_prior(vae, rows, self.seeds.init, of_latents=True)
-        plan = Plan.of(self.settings, len(rows))
         objective = self.objective.around(ELBO()).build(vae, len(rows))
         if vae.deterministic:
             objective = JointModule(vae)
         # Nothing but the prior moves, so that the bound rises with its density of the latents.
         with frozen(vae.encoder, vae.decoder):
-            return train(
-                objective, rows, self.settings, plan, self.seeds.training, held_out, n_epochs
-            )
+            return self._trained("fitting the prior", objective, rows, plan, held_out)
+
+    def _trained(
+        self,
+        name: str,
+        objective: ObjectiveModule,
+        rows: Batch,
+        plan: Plan,
+        held_out: HeldOut | None,
+    ) -> Trained:
+        from .training import train  # imports skorch
+
+        self.progress.begin(name, plan.n_steps)
+        given = objective, rows, self.settings, plan, self.seeds.training, held_out
+        return train(*given, self.budget.take(), self.progress)
 
     def _new_prior(self, vae: VAE, rows: Batch) -> PriorModule:
         recipe = self.settings.refit_prior
@@ -401,11 +450,6 @@ class Fit:
         return HeldOut(rows.to(self.settings.device), noise, torch.as_tensor(log_det))
 
 
-def curve(stages: list[Trained], name: str) -> list[float]:
-    """Return one recorded number an epoch, stage after stage."""
-    return [value for stage in stages for value in stage.curve(name)]
-
-
 def choose(candidates: dict[str, list[Trained]]) -> tuple[str, list[Trained]]:
     """Choose between trainings by their held-out rows.
 
@@ -422,7 +466,6 @@ def choose(candidates: dict[str, list[Trained]]) -> tuple[str, list[Trained]]:
     return name, best
 
 
-def _is_ahead(module: ObjectiveModule, one: Tensor, two: Tensor) -> bool:
+def _is_ahead(module: ObjectiveModule, one: Float, two: Float) -> bool:
     """Return whether two is ahead of one, bounds of the same rows (n,)."""
-    # The same rows count for both: a row that is odd to either may decide nothing.
-    return is_ahead((two - one)[module.counted(one + two)].double().cpu().numpy())
+    return is_ahead(counted_gains(module, one, two))

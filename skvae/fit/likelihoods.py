@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from sklearn.mixture import GaussianMixture
 
 from ..core.cells import Columns
 from ..core.families.base import Family
@@ -249,6 +248,8 @@ def _smooth(fit: Float, held_out: Float, *, logarithmic: bool) -> Float:
 
     With latents a continuous family is such a mixture, of many more components.
     """
+    from sklearn.mixture import GaussianMixture  # imports much
+
     log_det = -np.log(held_out) if logarithmic else 0.0
     fit, held_out = (np.log(x) if logarithmic else x for x in (fit, held_out))
     center, scale = fit.mean(), fit.std() or 1.0

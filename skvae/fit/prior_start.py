@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import warnings
+from typing import TYPE_CHECKING
 
 import torch
 from sklearn import config_context
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.mixture import GaussianMixture
 from torch import Tensor
 
 from ..core.batch import Batch
@@ -15,6 +15,9 @@ from ..core.latents.priors import MixtureModule
 from ..core.latents.usage import active_units
 from ..core.networks import measuring
 from ..core.vae import VAE
+
+if TYPE_CHECKING:
+    from sklearn.mixture import GaussianMixture
 
 #: Rows that are looked at.
 MAX_ROWS = 10_000
@@ -61,6 +64,8 @@ def start_mixture(prior: MixtureModule, z: Tensor, mean: Tensor, seed: int) -> N
 
 def fitted_mixture(n_components: int, z: Tensor, seed: int) -> GaussianMixture:
     """Fit a mixture of normals to latents (n, d)."""
+    from sklearn.mixture import GaussianMixture  # imports much
+
     mixture = GaussianMixture(n_components, reg_covar=1e-3, random_state=seed)
     # A user's array API is for arrays of theirs; k-means, which starts the mixture, has none.
     with warnings.catch_warnings(), config_context(array_api_dispatch=False):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import reprlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from numbers import Integral
 from typing import Any, NamedTuple
 
@@ -43,6 +43,8 @@ BUILT_BY = (
     "context_features",
     "categorical_features",
 )
+#: Names of optimisers.
+OPTIMIZERS = ("adam", "adamw", "sgd")
 #: A network, a recipe for one, or a function that makes one.
 Network = nn.Module | Recipe | Callable[[], Any]
 
@@ -91,6 +93,7 @@ class Settings:
     decoder: Network | None = None
     init: str = "auto"
     max_epochs: int | None = None
+    max_time: float | None = None
     batch_size: int | None = None
     lr: float = 5e-3
     weight_decay: float = 1e-2
@@ -245,6 +248,18 @@ def read_image_shape(image_shape: Any) -> ImageShape | None:
             f"{image_shape!r}."
         )
     return ImageShape(*map(int, sizes))
+
+
+def check_callbacks(callbacks: Sequence[Any] | None) -> None:
+    """Raise TypeError unless all are skorch callbacks, classes of them, or pairs with a name."""
+    for given in () if callbacks is None else callbacks:
+        is_pair = isinstance(given, list | tuple) and len(given) == 2
+        callback = given[1] if is_pair else given
+        if not (hasattr(callback, "on_epoch_end") and hasattr(callback, "initialize")):
+            raise TypeError(
+                f"callbacks: expected skorch callbacks, such as skorch.callbacks.EarlyStopping(), "
+                f"or pairs (name, callback). Got {given!r}."
+            )
 
 
 def _is_positive(size: Any) -> bool:

@@ -3,147 +3,49 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
-import math
-import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
-import numpy as np
 import torch
 from skorch import NeuralNet
 from skorch.callbacks import Callback
 from threadpoolctl import threadpool_limits
 from torch import Tensor, nn
 
-from ..core.batch import Batch, in_chunks
+from ..core.batch import Batch
 from ..core.networks import set_generator
 from ..core.objectives.bounds import ObjectiveModule
+from .batches import HeldOut, TensorBatches
+from .budget import Allowance
+from .choosing import counted_gains
+from .epochs import Epochs, Score
+from .floors import FallingFloors
+from .optimizers import make_optimizer
+from .plan import Plan
+from .progress import Progress
 from .settings import Settings
+from .trained import Interrupted, Trained
 from .trouble import Brake, told_of_fall
+from .weights import WeightAverage
 
-WARM_UP_STEPS = 100
 CLIP_NORM = 10.0
 AVERAGE_DECAY = 0.999
 
 #: Steps below which a run is too short to be blamed for a fall: a good start may be lost in the
 #: first hundred and found again after two hundred.
 FEWEST_STEPS = 300
+#: Steps after which held-out rows are scored at the end of an epoch: shorter ones are passed over.
+SCORED_EVERY = 20
 #: Rows that training is held against where it did not improve on the start.
 FEW_ROWS = 256
 
 #: Networks up to this many parameters train on one thread of a CPU.
 ONE_THREAD_PARAMETERS = 200_000
 
-OPTIMIZERS = {"adamw": torch.optim.AdamW, "adam": torch.optim.Adam, "sgd": torch.optim.SGD}
-
-
-@dataclasses.dataclass(frozen=True)
-class Plan:
-    """How long a training may take.
-
-    Attributes
-    ----------
-    max_epochs : int
-        For which the learning rate is planned.
-    batch_size : int
-    patience : int
-        Epochs without a gain of more than ``tol`` nats before training stops.
-    """
-
-    max_epochs: int
-    batch_size: int
-    patience: int
-
-    @classmethod
-    def of(cls, settings: Settings, n_rows: int, stage: int = 0, n_stages: int = 1) -> Plan:
-        """Plan one of some stages, which share the epochs."""
-        batch_size = settings.batch_size or default_batch_size(n_rows)
-        max_epochs = settings.max_epochs
-        if max_epochs is None:
-            max_epochs = default_max_epochs(n_rows, batch_size)
-        max_epochs = (max_epochs + stage) // n_stages  # which add up
-        # The cosine needs its horizon: much is gained when the rate is nearly zero.
-        patience = settings.n_iter_no_change or max(max_epochs // 3, 20)
-        return cls(max_epochs, batch_size, patience)
-
-
-class TensorBatches:
-    """Batches as slices of tensors, shuffled by one gather an epoch."""
-
-    def __init__(self, rows: Batch, batch_size: int, generator: torch.Generator):
-        self.rows, self.batch_size, self.generator = rows, batch_size, generator
-
-    def __len__(self) -> int:
-        return math.ceil(len(self.rows) / self.batch_size)
-
-    def __iter__(self) -> Iterator[Batch]:
-        device = self.rows.x.device
-        order = torch.randperm(len(self.rows), generator=self.generator, device=device)
-        if self.rows.sets is not None:
-            order = self._set_by_set(self.rows.sets[:, 0], order)
-        yield from in_chunks(self.rows[order], self.batch_size)
-
-    def _set_by_set(self, member: Tensor, order: Tensor) -> Tensor:
-        """Return rows in an order in which those of a set come together, sets at random."""
-        _, number = torch.unique(member[order], return_inverse=True)
-        n_sets = int(number.max()) + 1
-        place = torch.randperm(n_sets, generator=self.generator, device=member.device)
-        return order[torch.argsort(place[number], stable=True)]
-
-
-class WeightAverage:
-    """An exponential moving average of a module's parameters, with a horizon that grows."""
-
-    def __init__(self, module: nn.Module, decay: float):
-        # Views that share the parameters' memory, so that no step makes them again.
-        self.parameters = [p.detach() for p in module.parameters()]
-        self.average = self.snapshot(self.parameters)
-        self.decay, self.n_updates = decay, 0
-
-    @torch.no_grad()
-    def update(self) -> None:
-        """Move the average towards the parameters."""
-        self.n_updates += 1
-        # A tenth of the steps so far at most, or a short run would average in its start.
-        decay = min(self.decay, (1 + self.n_updates) / (10 + self.n_updates))
-        torch._foreach_lerp_(self.average, self.parameters, 1.0 - decay)
-
-    def restart(self, values: list[Tensor]) -> None:
-        """Set both the parameters and their average."""
-        torch._foreach_copy_(self.average, values)
-        self.write(values)
-
-    @contextlib.contextmanager
-    def applied(self) -> Iterator[None]:
-        """Run a block with the averages in the place of the parameters."""
-        raw = self.snapshot(self.parameters)
-        self.write(self.average)
-        try:
-            yield
-        finally:
-            self.write(raw)
-
-    def write(self, values: list[Tensor]) -> None:
-        """Set the parameters."""
-        torch._foreach_copy_(self.parameters, values)
-
-    @staticmethod
-    def snapshot(values: list[Tensor]) -> list[Tensor]:
-        """Copy tensors."""
-        return [value.clone() for value in values]
-
 
 class _Ended(Exception):
     """A callback ended training."""
-
-
-class Interrupted(KeyboardInterrupt):
-    """Training was interrupted from the keyboard; it has what was best until then."""
-
-    def __init__(self, trained: Trained):
-        super().__init__()
-        self.stages = [trained]
 
 
 class VAENet(NeuralNet):
@@ -159,19 +61,24 @@ class VAENet(NeuralNet):
         *,
         settings: Settings,
         plan: Plan,
+        n_epochs: int,
         generator: torch.Generator,
         held_out: HeldOut | None = None,
+        allowance: Allowance | None = None,
+        progress: Progress | None = None,
         **kwargs: Any,
     ):
         self.settings_, self.plan_ = settings, plan
         self.generator_ = generator
         self.held_out_ = held_out
+        self.allowance_, self.progress_ = allowance, progress
+        self.score_: Score | None = None  # the last one there was
         super().__init__(
             module=module,
             criterion=nn.Identity,
-            optimizer=OPTIMIZERS.get(settings.optimizer, settings.optimizer),
+            optimizer=settings.optimizer,
             lr=settings.lr,
-            max_epochs=plan.max_epochs,
+            max_epochs=n_epochs,
             batch_size=plan.batch_size,
             callbacks=None if settings.callbacks is None else list(settings.callbacks),
             train_split=None,
@@ -182,9 +89,7 @@ class VAENet(NeuralNet):
 
     @property
     def _default_callbacks(self) -> list[tuple[str, Callback]]:
-        progress = [("progress", Progress())] if self.settings_.verbose else []
-        keep = [("keep_best", KeepBest())] if self.held_out_ is not None else []
-        return progress + keep
+        return [("keep_best", KeepBest())] if self.held_out_ is not None else []
 
     def initialize_optimizer(self, triggered_directly: bool | None = None) -> VAENet:
         """Build the optimiser: weight decay on weights of layers alone, fused where it can be."""
@@ -196,15 +101,16 @@ class VAENet(NeuralNet):
             {"params": matrices, "weight_decay": self.settings_.weight_decay},
             {"params": others, "weight_decay": 0.0},
         ]
-        fused = {"fused": True} if self._is_fused else {}
         groups = [group for group in groups if group["params"]]
         nothing: dict[str, object] = {
             "params": [nn.Parameter(torch.zeros(0))]
         }  # no optimizer takes none at all
-        self.optimizer_ = self.optimizer(groups or [nothing], lr=self.lr, **fused)
+        self.optimizer_ = make_optimizer(self.settings_, groups or [nothing])
         self.parameters_ = parameters
         self.average_ = WeightAverage(self.module_, AVERAGE_DECAY)
-        self.n_steps_ = 0
+        self.n_steps_ = self.scored_step_ = 0
+        self.whole_plan_ = self.plan_
+        self.floors_ = FallingFloors(self.module_.vae.cells)
         self.brake_ = Brake(self.device)
         self.safe_ = WeightAverage.snapshot(self.average_.average)
         if self.held_out_ is not None:
@@ -224,17 +130,27 @@ class VAENet(NeuralNet):
         return self
 
     def notify(self, method_name: str, **params: Any) -> None:
-        """Tell the callbacks, which end training by a KeyboardInterrupt of theirs."""
+        """Tell the callbacks, which end training by a KeyboardInterrupt; or end it by its plan."""
         try:
             super().notify(method_name, **params)
         except KeyboardInterrupt as interrupt:
             raise _Ended from interrupt
+        if method_name == "on_epoch_end" and self.n_steps_ >= self.plan_.n_steps:
+            raise _Ended
 
     def on_epoch_end(self, net: VAENet, **kwargs: Any) -> None:
-        """End training where there was too much trouble."""
+        """Tell of the epoch, and end training where there was too much trouble."""
         super().on_epoch_end(net, **kwargs)
+        if self.progress_ is not None:
+            self.progress_.update(self.n_steps_, self.plan_.n_steps, self._said())
         if self.brake_.ends:
             raise KeyboardInterrupt  # skorch's way to end training
+
+    def _said(self) -> str:
+        """Return what there is to say of an epoch."""
+        held_out = self.held_out_ is not None
+        name, value = ("held-out", "valid_score") if held_out else ("training loss", "train_loss")
+        return f"{name} {self.history[-1, value]:.3f} nats/row"
 
     def get_split_datasets(self, X: Batch, y: Any = None, **params: Any) -> tuple[Batch, Any]:
         """Return the training rows and the held-out rows."""
@@ -244,9 +160,7 @@ class VAENet(NeuralNet):
         """Return batches of the training rows, or the held-out rows as one batch."""
         if not training:
             return [dataset]
-        batches = TensorBatches(dataset, self.batch_size, self.generator_)
-        self.total_steps_ = max(len(batches) * self.max_epochs, 1)
-        return batches
+        return TensorBatches(dataset, self.batch_size, self.generator_)
 
     def run_single_epoch(
         self, iterator: Any, training: bool, prefix: str, step_fn: Any, **params: Any
@@ -255,7 +169,7 @@ class VAENet(NeuralNet):
         if iterator is None:
             return
         if not training:
-            self.history.record("valid_score", self.evaluate())
+            self._score_epoch()
             return
         self.module_.train()
         total, n_rows = torch.zeros(3, device=self.device), 0
@@ -266,15 +180,37 @@ class VAENet(NeuralNet):
             total += of_batch.masked_fill(step.pop("skipped"), 0.0)
             n_rows += len(step["terms"][0])
             self._notify_batch("on_batch_end", batch=batch, training=True, **step)
+            self._plan_by_time()
+            if self.n_steps_ >= self.plan_.n_steps:
+                break
         n_skipped = self._look_for_trouble()
         value, log_px, kl = (total / (n_rows - n_skipped)).tolist()
         self.history.record("train_loss", -value)
         self.history.record("reconstruction", log_px)
         self.history.record("kl", kl)
 
+    def _score_epoch(self) -> None:
+        """Score the held-out rows, but not after every one of the shortest epochs."""
+        assert self.score_ is not None
+        last = self.n_steps_ >= self.plan_.n_steps or len(self.history) >= self.max_epochs
+        self.is_scored_ = last or self.n_steps_ - self.scored_step_ >= SCORED_EVERY
+        if self.is_scored_:
+            self.score_, self.scored_step_ = self.evaluate(), self.n_steps_
+        self.history.record("valid_score", self.score_.mean)
+
+    def _plan_by_time(self) -> None:
+        """Plan again for the steps that there is time for; what is replayed only ends."""
+        if self.allowance_ is None or not self.allowance_.is_timed(self.n_steps_):
+            return
+        n_steps = int(self.allowance_.n_steps(self.n_steps_))
+        whole = self.whole_plan_
+        again = whole.within if whole.n_steps == whole.horizon else whole.until
+        self.plan_ = again(min(n_steps, whole.n_steps))
+
     def train_step(self, batch: Batch, **params: Any) -> dict[str, Any]:
         """Take one step up the bound."""
-        self.module_.advance(self.n_steps_ / self.total_steps_)
+        self.module_.advance(self.plan_.progress(self.n_steps_))
+        self.floors_.set(self.plan_.fallen(self.n_steps_))
         self._set_rate()
         self.optimizer_.zero_grad(set_to_none=True)
         bound = self.module_(batch, self.generator_)
@@ -308,7 +244,7 @@ class VAENet(NeuralNet):
 
     @property
     def _is_fused(self) -> bool:
-        return self.optimizer in OPTIMIZERS.values()
+        return isinstance(self.settings_.optimizer, str)
 
     def _look_for_trouble(self) -> int:
         """Go back to good weights, at a lower rate, where an epoch lost them; count its rows."""
@@ -321,13 +257,16 @@ class VAENet(NeuralNet):
             torch._foreach_copy_(self.safe_, self.average_.average)
         return n_skipped
 
-    @torch.no_grad()
-    def evaluate(self) -> float:
-        """Return the held-out bound, nats per row in the user's units, of the averaged weights."""
+    def evaluate(self) -> Score:
+        """Return the held-out bound of the averaged weights.
+
+        Its mean is in nats per row in the user's units, that of every row in cells.
+        """
         assert self.held_out_ is not None
-        rows = self.evaluate_rows().cpu()
+        rows = self.evaluate_rows().double().cpu()
         counted = self.module_.counted(rows)
-        return float(rows[counted].mean()) + float(self.held_out_.log_det[counted].mean())
+        mean = float(rows[counted].mean()) + float(self.held_out_.log_det[counted].mean())
+        return Score(mean, rows.numpy())
 
     @torch.no_grad()
     def evaluate_rows(self) -> Tensor:
@@ -339,135 +278,54 @@ class VAENet(NeuralNet):
             return self.held_out_.watched_by(self.module_, self.noise_)
 
     def _set_rate(self) -> None:
-        # Linear warm-up, then a cosine to zero over the whole horizon.
-        step, total = self.n_steps_, self.total_steps_
-        warm_up = min(WARM_UP_STEPS, max(total // 10, 1))
-        factor = 0.5 * (1.0 + math.cos(math.pi * step / total)) * min(1.0, (step + 1) / warm_up)
         for group in self.optimizer_.param_groups:
-            group["lr"] = self.lr * self.brake_.rate * factor
+            group["lr"] = self.lr * self.brake_.rate * self.plan_.rate(self.n_steps_)
         self.n_steps_ += 1
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether the last step was by what the model is judged by in the end."""
+        fallen = not self.floors_.moves or self.plan_.fallen(self.n_steps_ - 1) >= 1.0
+        return fallen and self.module_.settled
 
     def _notify_batch(self, event: str, **kwargs: Any) -> None:
         if self.settings_.callbacks:
             self.notify(event, **kwargs)
 
 
-@dataclasses.dataclass(frozen=True)
-class HeldOut:
-    """Rows that early stopping watches.
-
-    Attributes
-    ----------
-    rows : Batch
-    noise : callable
-        (n_draws, n_noise) -> their own fixed noise (n_draws, n, n_noise).
-    log_det : Tensor of shape (n,)
-        Log-Jacobians of the rows, on the CPU.
-    """
-
-    rows: Batch
-    noise: Callable[[int, int], Tensor]
-    log_det: Tensor
-
-    def __len__(self) -> int:
-        return len(self.rows)
-
-    def noise_for(self, module: ObjectiveModule) -> Tensor:
-        """Return the noise that an objective is watched with, (K, n, n_noise)."""
-        return self.noise(module.n_monitored, module.vae.n_noise)
-
-    @torch.no_grad()
-    def watched_by(self, module: ObjectiveModule, noise: Tensor) -> Tensor:
-        """Return the bound of every row, in cells, (n,)."""
-        rows: Tensor = module.monitor(self.rows, noise)
-        return rows
-
-    def map(self, function: Callable[[Batch], Batch]) -> HeldOut:
-        """Return a function of the rows, held out in their place."""
-        return dataclasses.replace(self, rows=function(self.rows))
-
-
 class KeepBest(Callback):
-    """Keep a copy of the best averaged weights; stop when they have not improved for long."""
+    """Keep a copy of the best averaged weights, and of the start; stop by the rule of epochs."""
 
     def on_train_begin(self, net: VAENet, **kwargs: Any) -> None:
         """Take the start as the first candidate."""
-        self.best_epoch_, self.best_score_ = 0, net.evaluate()
-        self.best_weights_ = net.safe_ = WeightAverage.snapshot(net.average_.average)
-        self.mark_ = self.best_score_
-        self.waited_ = 0
+        gains = partial(counted_gains, net.module_)
+        patience, tol = net.plan_.patience, net.settings_.tol
+        net.score_ = net.evaluate()
+        self.epochs_ = Epochs(net.score_, patience, tol, gains)
+        self.start_ = self.trained_ = net.safe_ = WeightAverage.snapshot(net.average_.average)
+        self.best_step_ = 0
 
     def on_epoch_end(self, net: VAENet, **kwargs: Any) -> None:
         """Compare the epoch with the best so far."""
-        score = net.history[-1, "valid_score"]
-        if not net.module_.settled:
-            # What is watched has other weights than what is trained: a start again, and no gain.
-            self.best_score_ = self.mark_ = -math.inf
-        # Small gains are kept but do not extend patience, as in MLPRegressor.
-        if score > self.best_score_:
-            self.best_epoch_, self.best_score_ = len(net.history), score
-            self.best_weights_ = net.safe_ = WeightAverage.snapshot(net.average_.average)
-        if score > self.mark_ + net.settings_.tol:
-            self.mark_, self.waited_ = score, 0
-        else:
-            self.waited_ += 1
-        if self.waited_ >= net.plan_.patience:
+        if not net.is_scored_:
+            return
+        assert net.score_ is not None
+        done = net.plan_.progress(net.n_steps_)
+        if self.epochs_.see(len(net.history), net.score_, done, net.is_settled):
+            self.best_step_ = net.n_steps_
+            self.trained_ = net.safe_ = WeightAverage.snapshot(net.average_.average)
+        if self.epochs_.ended:
             raise KeyboardInterrupt  # skorch's way to end training
 
+    @property
+    def weights(self) -> list[Tensor]:
+        """Of what is kept."""
+        return self.trained_ if self.epochs_.best_epoch else self.start_
 
-def check_callbacks(callbacks: Sequence[Any] | None) -> None:
-    """Raise TypeError unless all are skorch callbacks, classes of them, or pairs with a name."""
-    for given in () if callbacks is None else callbacks:
-        is_pair = isinstance(given, list | tuple) and len(given) == 2
-        callback = given[1] if is_pair else given
-        if not (hasattr(callback, "on_epoch_end") and hasattr(callback, "initialize")):
-            raise TypeError(
-                f"callbacks: expected skorch callbacks, such as skorch.callbacks.EarlyStopping(), "
-                f"or pairs (name, callback). Got {given!r}."
-            )
-
-
-class Progress(Callback):
-    """A progress bar that shows the held-out nats per row."""
-
-    def on_train_begin(self, net: VAENet, **kwargs: Any) -> None:
-        """Open the bar."""
-        self.bar_ = progress_bar(total=net.max_epochs, desc="fit", unit="epoch", leave=True)
-
-    def on_epoch_end(self, net: VAENet, **kwargs: Any) -> None:
-        """Move the bar."""
-        self.bar_.update()
-        held_out = net.held_out_ is not None
-        name, value = ("held-out", "valid_score") if held_out else ("training loss", "train_loss")
-        self.bar_.set_postfix_str(f"{name} {net.history[-1, value]:.3f} nats/row")
-
-    def on_train_end(self, net: VAENet, **kwargs: Any) -> None:
-        """Close the bar."""
-        self.bar_.close()
-
-
-def progress_bar(**parameters: Any) -> Any:
-    """Open a bar: a widget in a notebook that has them, else, without a word of it, a line."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        from tqdm.auto import tqdm
-    return tqdm(**parameters)
-
-
-@dataclasses.dataclass
-class Trained:
-    """What came out of a training run; the module holds the chosen weights."""
-
-    net: VAENet
-    n_epochs: int
-    best_epoch: int
-    best_score: float | None
-    held_out_rows: Tensor | None  # bound of every held-out row under the chosen weights, (n,)
-    trouble: str = ""  # what is to be said of it, if it is kept
-
-    def curve(self, name: str) -> list[float]:
-        """Return one recorded number an epoch."""
-        return [float(row[name]) for row in self.net.history if name in row]
+    @property
+    def n_steps(self) -> int:
+        """Behind what is kept."""
+        return self.best_step_ if self.epochs_.best_epoch else 0
 
 
 def train(
@@ -477,7 +335,8 @@ def train(
     plan: Plan,
     seed: int,
     held_out: HeldOut | None = None,
-    n_epochs: int | None = None,
+    allowance: Allowance | None = None,
+    progress: Progress | None = None,
 ) -> Trained:
     """Train an objective's model in place.
 
@@ -492,23 +351,36 @@ def train(
         Of shuffling, noise and dropout.
     held_out : HeldOut, optional
         With it, the weights that were best on these rows are restored; the start counts too.
-    n_epochs : int, optional
-        Epochs to run of those that the learning rate is planned for.
+    allowance : Allowance, optional
+        The time there is: the plan gets shorter where it would take longer.
+    progress : Progress, optional
+        What is told of the epochs.
     """
     generator = torch.Generator(settings.device).manual_seed(seed)
     set_generator(module, generator)
     if not any(parameter.requires_grad for parameter in module.parameters()):
-        n_epochs = 0  # as where a standard normal takes the place of the prior
-    net = VAENet(module, settings=settings, plan=plan, generator=generator, held_out=held_out)
+        plan = plan.until(0)  # as where a standard normal takes the place of the prior
+    net = VAENet(
+        module,
+        settings=settings,
+        plan=plan,
+        n_epochs=plan.n_epochs(len(rows)),
+        generator=generator,
+        held_out=held_out,
+        allowance=allowance,
+        progress=progress,
+    )
     net.initialize()
     interrupted = False
     with _threads(module, settings.device), _lent_generators(settings, seed):
         try:
-            net.partial_fit(rows, epochs=n_epochs)
+            net.partial_fit(rows)
         except KeyboardInterrupt:
             interrupted = True
     set_generator(module, None)
     module.advance(1.0)
+    if held_out is not None or not interrupted:  # else it is made for the floors of now
+        net.floors_.set(1.0)
     result = _finish(net, rows)
     module.eval()
     if interrupted:
@@ -546,18 +418,20 @@ def _lent_generators(settings: Settings, seed: int) -> Iterator[None]:
 def _finish(net: VAENet, rows: Batch) -> Trained:
     n_epochs = sum("train_loss" in row for row in net.history)  # an interrupted one has none
     net.optimizer_.found_inf = None
+    net.allowance_, net.progress_ = None, None
     trouble = net.brake_.told(net.lr, n_epochs)
     if net.held_out_ is None:
         net.average_.write(net.average_.average)
-        return Trained(net, n_epochs, n_epochs, None, None, trouble)
+        return Trained(net, n_epochs, n_epochs, net.n_steps_, None, None, trouble)
     keep = dict(net.callbacks_)["keep_best"]
-    if net.n_steps_ >= FEWEST_STEPS and not keep.best_epoch_:
-        trouble = trouble or _compared_with_start(net, rows, keep.best_weights_)
-    net.average_.restart(keep.best_weights_)
-    held_out_rows = net.evaluate_rows()
+    if net.n_steps_ >= FEWEST_STEPS and not keep.n_steps:
+        trouble = trouble or _compared_with_start(net, rows, keep.weights)
+    net.average_.restart(keep.weights)
+    epochs, n_steps = keep.epochs_, keep.n_steps
     # Or every saved estimator would carry rows of its training table.
-    net.held_out_, net.noise_ = None, None
-    return Trained(net, n_epochs, keep.best_epoch_, keep.best_score_, held_out_rows, trouble)
+    net.held_out_, net.noise_, net.score_, keep.epochs_ = None, None, None, None
+    best = epochs.best
+    return Trained(net, n_epochs, epochs.best_epoch, n_steps, best.mean, best.rows, trouble)
 
 
 def _compared_with_start(net: VAENet, rows: Batch, start: list[Tensor]) -> str:
@@ -576,13 +450,3 @@ def _mean_bound(net: VAENet, rows: Batch) -> float:
     with net.average_.applied():
         bound = module.monitor(rows, module.noise(rows, module.n_monitored, generator))
     return float(bound[module.counted(bound)].mean())
-
-
-def default_batch_size(n_rows: int) -> int:
-    """Return a power of two that gives at least sixteen steps an epoch, from 32 to 512."""
-    return int(2 ** np.clip(np.floor(np.log2(max(n_rows / 16, 1))), 5, 9))
-
-
-def default_max_epochs(n_rows: int, batch_size: int) -> int:
-    """Return the epochs of about 4,000 steps, from 5 to 500."""
-    return int(np.clip(4_000 * batch_size // n_rows, 5, 500))

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
-from sklearn.compose import ColumnTransformer
-from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from .codecs import Float
 from .container import Container, Field
+
+if TYPE_CHECKING:
+    from sklearn.compose import ColumnTransformer
 
 #: Numbers are held within so many standard deviations: farther out than any seen, networks would
 #: answer with scales beyond all bounds.
@@ -45,6 +47,9 @@ class Context:
         ValueError
             If a cell is missing.
         """
+        from sklearn.compose import ColumnTransformer  # imports much
+        from sklearn.preprocessing import OneHotEncoder, StandardScaler
+
         fields = [container.fields[j] for j in positions]
         categories = [j for j, field in enumerate(fields) if field.is_category]
         numbers = [j for j, field in enumerate(fields) if not field.is_category]

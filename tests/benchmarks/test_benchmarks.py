@@ -40,6 +40,7 @@ from skvae.table.table import resolution  # noqa: E402
         "estimates",
         "moons",
         "scoring_speed",
+        "time_to_quality",
         "synthetic",
         "imputation",
         "completion",

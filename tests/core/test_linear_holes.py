@@ -105,13 +105,13 @@ def test_a_start_with_holes_has_the_likelihood_of_its_factor_model(rows):
 
 
 def test_a_start_with_holes_is_exact_on_complete_rows():
-    _, covariance = linear_model(5, 2)
+    _, covariance = linear_model(5, 1)
     x = rows_of(covariance)
-    vae = fresh(5, 2)
+    vae = fresh(5, 1)
     mask = torch.ones_like(x).bool()
     model = fit_linear_model(vae, Batch(x))._replace(mean=torch.full((5,), 0.3).double())
     start_linear(vae, model)
-    log_w = vae.draw(Batch(x, mask), torch.randn(3, len(x), 2).double()).log_w
+    log_w = vae.draw(Batch(x, mask), torch.randn(3, len(x), 1).double()).log_w
     marginal = model.loadings @ model.loadings.T + torch.diag(model.noise_variance)
     exact = torch.distributions.MultivariateNormal(model.mean, marginal).log_prob(x)
     torch.testing.assert_close(log_w, exact.expand(3, -1), rtol=0, atol=1e-6)

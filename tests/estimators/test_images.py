@@ -11,7 +11,7 @@ from sklearn.datasets import load_digits
 
 from skvae import VAEClassifier, VAEDensity, VAEImputer, VAETransformer
 from skvae.core.batch import Batch
-from skvae.fit.training import TensorBatches
+from skvae.fit.batches import TensorBatches
 from skvae.likelihoods import Bernoulli, Categorical, Gaussian
 from skvae.model.scoring import Tile
 from skvae.networks import Convolutional, CorrelatedNoise

@@ -10,7 +10,7 @@ from docs.signatures import ESTIMATORS, SOURCE, rewritten
 from skvae.core.networks import ACTIVATIONS
 from skvae.estimators import parameters
 from skvae.estimators.base import BaseVAE
-from skvae.fit.training import OPTIMIZERS
+from skvae.fit.settings import OPTIMIZERS
 
 CLASSES = [
     skvae.VAEClassifier,

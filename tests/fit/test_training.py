@@ -19,15 +19,11 @@ from skvae import VAEClassifier, VAEDensity, VAEImputer, VAEOutlierDetector
 from skvae.core import Batch
 from skvae.fit import fit as fitting
 from skvae.fit import training
+from skvae.fit.batches import TensorBatches
 from skvae.fit.fit import choose
-from skvae.fit.training import (
-    TensorBatches,
-    Trained,
-    VAENet,
-    WeightAverage,
-    default_batch_size,
-    default_max_epochs,
-)
+from skvae.fit.plan import default_batch_size, default_max_epochs
+from skvae.fit.training import Trained, VAENet
+from skvae.fit.weights import WeightAverage
 from skvae.objectives import ELBO
 
 IRIS = load_iris().data
@@ -70,8 +66,9 @@ def test_the_start_is_a_candidate(monkeypatch):
 
 
 def test_training_stops_when_held_out_rows_stop_improving():
-    density = quick(max_epochs=500, tol=10.0, n_iter_no_change=4, init="linear").fit(IRIS)
-    assert len(density.validation_scores_) == 4
+    density = quick(max_epochs=50, tol=10.0, n_iter_no_change=4, init="linear").fit(IRIS)
+    # Of 250 steps floors fall for 75; rows are scored every 20 steps, in epoch 16 and in 20.
+    assert len(density.validation_scores_) == 20
 
 
 @pytest.mark.parametrize(
@@ -100,6 +97,13 @@ def test_small_tables_are_fitted_again_to_all_rows(monkeypatch):
     once = quick(init="linear").fit(IRIS)
     assert once.n_iter_ == len(once.validation_scores_)
     assert once.score(IRIS) != again.score(IRIS)
+
+
+def test_fitting_again_replays_batches_and_steps():
+    X = np.random.default_rng(0).normal(size=(1_024, 2))
+    net = quick(init="random", max_epochs=3).fit(X).net_
+    assert net.plan_.batch_size == default_batch_size(922) < default_batch_size(1_024)
+    assert (net.n_steps_, net.plan_.horizon) == (3 * 29, 3 * 29)  # of the 922 rows
 
 
 @pytest.mark.slow
@@ -151,7 +155,7 @@ def test_latents_are_as_many_as_columns_where_these_start_better():
 def test_choosing_asks_for_one_standard_error():
     def trained(rows):
         every_row = SimpleNamespace(module_=SimpleNamespace(counted=lambda value: slice(None)))
-        return [Trained(every_row, 1, 1, 0.0, torch.tensor(rows))]
+        return [Trained(every_row, 1, 1, 1, 0.0, np.array(rows))]
 
     base = trained([0.0, 0.0, 0.0, 0.0])
     assert choose({"linear": base, "random": trained([1.0, 1.1, 0.9, 1.0])})[0] == "random"
@@ -323,13 +327,19 @@ def test_the_weight_average_is_one_of_copies():
 def test_sizes_by_number_of_rows():
     assert [default_batch_size(n) for n in (2, 500, 2000, 10**6)] == [32, 32, 64, 512]
     assert default_max_epochs(10**6, 512) == 5
-    assert default_max_epochs(100, 32) == 500
+    assert [default_max_epochs(n, 32) for n in (10, 100, 800, 2_000)] == [500, 320, 96, 64]
 
 
 @pytest.mark.parametrize("optimizer", ["adamw", "adam", "sgd", torch.optim.RMSprop])
 def test_optimizers(optimizer):
     density = quick(optimizer=optimizer).fit(IRIS)
     assert np.isfinite(density.score(IRIS))
+
+
+def test_callbacks_find_an_optimizer_of_torch_that_moves_alike():
+    plain, watched = (quick(callbacks=given, max_epochs=3).fit(IRIS) for given in (None, []))
+    assert isinstance(watched.net_.optimizer_, torch.optim.AdamW)
+    assert_array_equal(plain.score_samples(IRIS), watched.score_samples(IRIS))
 
 
 @pytest.mark.parametrize("early_stopping", [True, False])

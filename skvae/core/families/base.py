@@ -181,6 +181,12 @@ class Family(Recipe, ABC):
         """Return the distribution of cells. theta (..., p) -> batch shape (...)."""
 
     @property
+    def has_floor(self) -> bool:
+        """Whether it learns scales, which :meth:`floor` bounds."""
+        learned = any(isinstance(how, str) for how in self.parameters[1:])
+        return learned and self.kind in ("continuous", "positive", "unit")
+
+    @property
     def isotropic(self) -> bool:
         """Whether all columns share one noise; a linear start must then do so too."""
         return False
