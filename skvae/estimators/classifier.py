@@ -556,7 +556,9 @@ class VAEClassifier(ClassifierMixin, BaseVAE):
             If a label is not one of ``classes_``, or there is another number of them than of rows.
         """
         check_is_fitted(self)
-        given = np.repeat(self._given(context), positive_integer(n_samples, "n_samples"), axis=0)
+        n_samples, given = positive_integer(n_samples, "n_samples"), self._given(context)
+        self.model_.tell_of_draws(n_samples * len(given))
+        given = np.repeat(given, n_samples, axis=0)
         codes = codes_of(y, self.classes_, len(given))
         stream = random_stream(self._draw_seed(random_state))
         drawn = stream.choice(len(self.classes_), len(given), p=self.class_prior_)

@@ -51,7 +51,8 @@ class Scores(Base):
         -----
         UserWarning
             If a column has no observed value, and is left out of the model; or may be something
-            else than its dtype says: an identifier, numbers in strings, codes, dates.
+            else than its dtype says: an identifier, numbers in strings, codes, dates. If the fit
+            takes more than about five minutes of a processor core or 4 GiB of memory.
         """
         with self._all_or_nothing():
             self._validate_params()
@@ -200,7 +201,9 @@ class Scores(Base):
         """
         check_is_fitted(self)
         n_samples = positive_integer(n_samples, "n_samples")
-        given = np.repeat(self._given(context), n_samples, axis=0)
+        given = self._given(context)
+        self.model_.tell_of_draws(n_samples * len(given))
+        given = np.repeat(given, n_samples, axis=0)
         numbers = self.model_.context(given)
         drawn = self.model_.sample(given, numbers, self._draw_seed(random_state))
         return self._rows_of(self.table_.container.drawn(drawn), context)
@@ -292,6 +295,7 @@ class Scores(Base):
             values = np.full((1, len(container.fields)), np.nan)
         else:
             raise ValueError("X is None: give rows to complete, or conditions by where={...}.")
+        self.model_.tell_of_draws(n_samples * len(values))
         seed = self._draw_seed(random_state)
         completed, quality = self.model_.complete(values, n_samples, self._scoring, seed, where)
         quality.warn()

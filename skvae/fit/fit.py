@@ -34,6 +34,7 @@ from ..table.telling import warn
 from .batches import HeldOut
 from .budget import Budget
 from .choosing import counted_gains, is_ahead
+from .cost import Cost
 from .plan import Plan
 from .prior_start import start_prior
 from .progress import Progress
@@ -150,6 +151,8 @@ class Fit:
 
     def _run(self, rows: Batch, log_det: Float, warm: VAE | None) -> list[Trained]:
         inits = self._inits(warm, len(rows))
+        if self.settings.built_in:
+            self._tell_of_cost(inits, len(rows))
         self.rows = rows
         if self.labels is not None:
             rows = with_label(rows, self._guess(rows, self.labels, warm))
@@ -186,6 +189,17 @@ class Fit:
         plans = [Plan.of(settings, n_rows, i, n, is_new=warm is None) for i in range(n)]
         refit = [Plan.of(settings, n_rows, is_new=False)] * (settings.refit_prior is not None)
         return [*plans, *refit]
+
+    def _tell_of_cost(self, inits: list[str], n: int) -> None:
+        chooses = self._holds_out(n)
+        tried = inits if chooses else inits[:1]
+        n_refits = int(chooses and n < REFIT_ROWS and inits != ["warm"])
+        Cost.of(self.settings, self.table, self.families, n, tried, n_refits).tell(self.table)
+
+    def _holds_out(self, n: int) -> bool:
+        """Whether some of n rows are held out, if there are enough."""
+        wanted = self.settings.early_stopping
+        return n >= MIN_EARLY_STOPPING_ROWS if wanted is None else wanted
 
     def _alone(self, rows: Batch, warm: VAE | None) -> list[Trained]:
         """Train without held-out rows, from one start."""
@@ -276,8 +290,7 @@ class Fit:
     def _split(self, rows: Batch, log_det: Float) -> tuple[Batch, HeldOut | None]:
         """Return training rows and held-out rows."""
         settings, n = self.settings, len(rows)
-        wanted = settings.early_stopping
-        if not (n >= MIN_EARLY_STOPPING_ROWS if wanted is None else wanted):
+        if not self._holds_out(n):
             return rows, None
         n_held_out = min(max(round(settings.validation_fraction * n), 1), MAX_HELD_OUT)
         if n - n_held_out < 2:

@@ -25,7 +25,7 @@ from ..table.table import Table
 from .completion import Completing
 from .conditions import conditions
 from .result import CompletionQuality, LogLikelihood
-from .rows import as_rows, context_of
+from .rows import as_rows, context_of, tell_of_draws
 from .scoring import Scoring, of_posterior, posterior_mean, posterior_std, precise
 
 #: Rows drawn or decoded at a time.
@@ -153,6 +153,10 @@ class Model:
         return self.completing(scoring, seed).complete(values, n_samples, under)
 
     # ------------------------------------------------------------------ draws
+
+    def tell_of_draws(self, n_rows: int) -> None:
+        """Warn before so many rows are drawn, if they take much."""
+        tell_of_draws(n_rows, len(self.table.container.fields), self.vae.cells.n_parameters)
 
     @torch.no_grad()
     def sample(self, values: Float, context: Tensor | None, seed: int) -> Float:

@@ -9,9 +9,26 @@ from torch import Tensor
 from ..core.batch import Batch
 from ..table.codecs import Float
 from ..table.table import Table
+from ..table.telling import much, warn
 
 #: Largest cell, in standard deviations or what the codec has in their place.
 FAR = 1e37
+#: What drawing a row takes, measured on one processor core: bytes for each column, seconds for each
+#: column, and for each number that describes the cells.
+COLUMN_BYTES = 50.0
+COLUMN_SECONDS = 2e-7
+NUMBER_SECONDS = 1.5e-8
+
+
+def tell_of_draws(n_rows: int, n_columns: int, n_numbers: int) -> None:
+    """Warn of what it takes to draw so many rows, where it is much."""
+    seconds = n_rows * (COLUMN_SECONDS * n_columns + NUMBER_SECONDS * n_numbers)
+    if told := much(seconds, COLUMN_BYTES * n_rows * n_columns):
+        in_a_gib = 10 ** int(np.log10(2**30 / (COLUMN_BYTES * n_columns)))
+        warn(
+            f"To draw {n_rows:,} rows of {n_columns} columns may take {told}. Draw {in_a_gib:,} at "
+            "a time, and store them before the next."
+        )
 
 
 def as_rows(table: Table, values: Float) -> tuple[Batch, Float]:

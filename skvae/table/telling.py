@@ -8,6 +8,22 @@ import warnings
 #: Packages in which a user's line is not: ours, and those that call it for them.
 INNER = {"skvae", "sklearn", "joblib", "torch"}
 
+#: Seconds, and bytes, from which on work is told of before it starts.
+MANY_SECONDS = 300.0
+MANY_BYTES = 4 * 2**30
+
+
+def much(seconds: float, n_bytes: float) -> str:
+    """Return what work takes in words, where it is much; an empty string where it is not.
+
+    >>> much(3.0, 6e9), much(3.0, 3e9)
+    ('about 6 GiB of memory', '')
+    """
+    minutes = f"about {seconds / 60:,.0f} minutes of one processor core"
+    memory = f"about {n_bytes / 2**30:,.0f} GiB of memory"
+    told = [minutes] * (seconds > MANY_SECONDS) + [memory] * (n_bytes > MANY_BYTES)
+    return " and ".join(told)
+
 
 def warn(message: str, category: type[Warning] = UserWarning) -> None:
     """Warn as from the first line up the stack that is the user's."""
