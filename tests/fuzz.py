@@ -27,6 +27,7 @@ from .odd_tables import FRAMES, Column, OddTable, draw_table
 QUICK = {
     "latent_dim": 1,
     "hidden_layer_sizes": (4,),
+    "init": "linear",
     "max_epochs": 1,
     "n_draws": 4,
     "proposal": "encoder",
@@ -34,7 +35,7 @@ QUICK = {
 }
 #: What else a parameter may be.
 PARAMETERS: dict[str, list[Any]] = {
-    "init": ["linear", "random"],
+    "init": ["auto", "random"],
     "latent_dim": [2, "auto"],
     "likelihood": ["gaussian", "student_t", "binned"],
     "max_epochs": [0, 2],
