@@ -55,7 +55,7 @@ OWN: dict[str, dict[str, list[Any]]] = {
         "sample_posterior": [True],
     },
     "VAEClassifier": {},
-    "VAEOutlierDetector": {"contamination": ["auto"]},
+    "VAEOutlierDetector": {"contamination": ["auto", 0.2, 0.01]},
 }
 LABELS = {
     "integers": lambda codes: codes,
@@ -346,7 +346,7 @@ class Calls:
     def sample_conditional(self) -> None:
         found = self.whole("sample_conditional", self.batch, 2)
         check_known("sample_conditional", columns_of(self.batch), columns_of(found), 2)
-        self.same_dtypes("sample_conditional")
+        self.same_dtypes("sample_conditional", found)
 
     def sample_imputations(self) -> None:
         for found in self.ask("sample_imputations", self.batch, 2):
@@ -364,7 +364,7 @@ class Calls:
         found = self.whole("transform", self.batch)
         if self.case.estimator == "VAEImputer":
             self.check_kept("transform", found)
-        self.same_dtypes("transform")
+        self.same_dtypes("transform", found)
 
     def traverse(self) -> None:
         self.whole("traverse", one_row(self.batch), 0, [-1.0, 2.0])
@@ -377,9 +377,9 @@ class Calls:
             given = dict(enumerate(kept))
         check_known(what, given, columns_of(found))
 
-    def same_dtypes(self, name: str) -> None:
-        """Raise if a row has other dtypes than all of them."""
-        together = dtypes_of(self.ask(name, self.batch))
+    def same_dtypes(self, name: str, found: Any) -> None:
+        """Raise if a row has other dtypes than all of them, which were found."""
+        together = dtypes_of(found)
         alone = dtypes_of(self.ask(name, rows_of(self.batch, slice(1))))
         if together != alone:
             raise Broken("dtypes that depend on the batch", f"{name}: {alone}, {together}")
