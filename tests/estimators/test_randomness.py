@@ -68,7 +68,8 @@ def test_fits_in_threads_equal_fits_one_by_one():
 @pytest.mark.slow
 def test_scores_with_one_and_two_threads_agree():
     program = (
-        "from sklearn.datasets import load_iris; from skvae import VAEDensity; X = load_iris().data;"
+        "from sklearn.datasets import load_iris; from skvae import VAEDensity;"
+        "X = load_iris().data;"
         "found = VAEDensity(2, max_epochs=5, init='random', random_state=0).fit(X);"
         "print(*found.score_samples(X))"
     )
