@@ -27,6 +27,7 @@ from .odd_tables import FRAMES, Column, OddTable, draw_table
 QUICK = {
     "latent_dim": 1,
     "hidden_layer_sizes": (4,),
+    "init": "linear",
     "max_epochs": 1,
     "n_draws": 4,
     "proposal": "encoder",
@@ -34,7 +35,7 @@ QUICK = {
 }
 #: What else a parameter may be.
 PARAMETERS: dict[str, list[Any]] = {
-    "init": ["linear", "random"],
+    "init": ["auto", "random"],
     "latent_dim": [2, "auto"],
     "likelihood": ["gaussian", "student_t", "binned"],
     "max_epochs": [0, 2],
@@ -54,7 +55,7 @@ OWN: dict[str, dict[str, list[Any]]] = {
         "sample_posterior": [True],
     },
     "VAEClassifier": {},
-    "VAEOutlierDetector": {"contamination": ["auto"]},
+    "VAEOutlierDetector": {"contamination": ["auto", 0.2, 0.01]},
 }
 LABELS = {
     "integers": lambda codes: codes,
@@ -345,7 +346,7 @@ class Calls:
     def sample_conditional(self) -> None:
         found = self.whole("sample_conditional", self.batch, 2)
         check_known("sample_conditional", columns_of(self.batch), columns_of(found), 2)
-        self.same_dtypes("sample_conditional")
+        self.same_dtypes("sample_conditional", found)
 
     def sample_imputations(self) -> None:
         for found in self.ask("sample_imputations", self.batch, 2):
@@ -363,7 +364,7 @@ class Calls:
         found = self.whole("transform", self.batch)
         if self.case.estimator == "VAEImputer":
             self.check_kept("transform", found)
-        self.same_dtypes("transform")
+        self.same_dtypes("transform", found)
 
     def traverse(self) -> None:
         self.whole("traverse", one_row(self.batch), 0, [-1.0, 2.0])
@@ -376,9 +377,9 @@ class Calls:
             given = dict(enumerate(kept))
         check_known(what, given, columns_of(found))
 
-    def same_dtypes(self, name: str) -> None:
-        """Raise if a row has other dtypes than all of them."""
-        together = dtypes_of(self.ask(name, self.batch))
+    def same_dtypes(self, name: str, found: Any) -> None:
+        """Raise if a row has other dtypes than all of them, which were found."""
+        together = dtypes_of(found)
         alone = dtypes_of(self.ask(name, rows_of(self.batch, slice(1))))
         if together != alone:
             raise Broken("dtypes that depend on the batch", f"{name}: {alone}, {together}")

@@ -1,11 +1,14 @@
 """Seeds repeat, nothing global is touched, and threads do not meet."""
 
+import os
+import subprocess
+import sys
 import threading
 
 import numpy as np
 import pytest
 import torch
-from numpy.testing import assert_array_equal
+from numpy.testing import assert_allclose, assert_array_equal
 
 from skvae import VAEDensity
 
@@ -60,3 +63,25 @@ def test_fits_in_threads_equal_fits_one_by_one():
     for thread in threads:
         thread.join()
     assert found == expected
+
+
+@pytest.mark.slow
+def test_scores_with_one_and_two_threads_agree():
+    program = (
+        "from sklearn.datasets import load_iris; from skvae import VAEDensity;"
+        "X = load_iris().data;"
+        "found = VAEDensity(2, max_epochs=5, init='random', random_state=0).fit(X);"
+        "print(*found.score_samples(X))"
+    )
+    one, again, two = (
+        subprocess.run(
+            [sys.executable, "-c", program],
+            capture_output=True,
+            text=True,
+            check=True,
+            env={**os.environ, "OMP_NUM_THREADS": n},
+        ).stdout.split()
+        for n in ("1", "1", "2")
+    )
+    assert one == again
+    assert_allclose(np.array(two, float), np.array(one, float), rtol=5e-7)
