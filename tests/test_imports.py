@@ -27,7 +27,8 @@ before = set(sys.modules)
 import skvae
 imported = set(sys.modules) - before
 X = numpy.arange(40.0).reshape(20, 2) ** 2
-skvae.VAEDensity(1, hidden_layer_sizes=(4,), max_epochs=1).fit(X)
+given = {"hidden_layer_sizes": (4,), "max_epochs": 1, "categorical_features": [0]}
+skvae.VAEDensity(1, **given).fit(X)
 print(json.dumps([sorted(imported), sorted(set(sys.modules) - before)]))
 """
 

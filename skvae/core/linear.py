@@ -29,6 +29,9 @@ MAX_EM_ROWS = 4_000
 EM_CHUNK_ROWS = 250
 MAX_EM_STEPS = 50
 EM_TOLERANCE = 1e-4
+#: Products that all steps may take together, n d f^2 each, but for the first three: levels make
+#: features by the thousand, and fifty steps would take longer than training.
+MAX_EM_PRODUCTS = 2e11
 #: Of the encoder's regression on inputs, some of which may be constant.
 RIDGE = 1e-6
 
@@ -152,7 +155,8 @@ def linear_model(vae: VAE, batch: Batch) -> FactorModel:
         return model
     some = _some(batch)
     before = torch.tensor(-torch.inf)
-    for _ in range(MAX_EM_STEPS):
+    products = len(some) * vae.n_latent * len(vae.cells.owner) ** 2
+    for _ in range(min(MAX_EM_STEPS, max(int(MAX_EM_PRODUCTS / products), 3))):
         expected, log_likelihood = expected_moments(model, vae.cells, some)
         if log_likelihood - before < EM_TOLERANCE:
             break

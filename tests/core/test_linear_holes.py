@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from skvae.core import Batch, Columns, build_vae, log_marginal, start_linear
+from skvae.core import Batch, Columns, build_vae, linear, log_marginal, start_linear
 from skvae.core import linear_model as fit_linear_model
 from skvae.core.linear import expected_moments
 from skvae.likelihoods import Categorical, Gaussian
@@ -130,3 +130,13 @@ def test_categories_with_holes_start_finite():
         log_w = vae.draw(batch, torch.randn(4, 60, 2, generator=generator).double()).log_w
     assert log_w.isfinite().all()
     assert log_w.mean() > 60 * -2.3 / 60 - 1.0
+
+
+def test_a_wide_table_takes_few_steps(rows, monkeypatch):
+    calls = []
+    take = linear.expected_moments
+    monkeypatch.setattr(linear, "expected_moments", lambda *a: calls.append(1) or take(*a))
+    monkeypatch.setattr(linear, "EM_TOLERANCE", -torch.inf)
+    monkeypatch.setattr(linear, "MAX_EM_PRODUCTS", 0.0)
+    fit_linear_model(fresh(5, 2), rows)
+    assert len(calls) == 3

@@ -130,16 +130,16 @@ def test_unlabelled_rows_show_where_the_classes_are():
 
 
 def test_rows_held_out_are_unlabelled_where_there_are_enough(monkeypatch):
-    from skvae.fit import fit as fitting
+    from skvae.fit import training
 
     seen = []
-    train = fitting.train
+    train = training.train
 
-    def spy(objective, rows, settings, plan, seed, held_out=None, epochs=None):
+    def spy(objective, rows, settings, plan, seed, held_out, *others):
         seen.append(None if held_out is None else held_out.rows.context)
-        return train(objective, rows, settings, plan, seed, held_out, epochs)
+        return train(objective, rows, settings, plan, seed, held_out, *others)
 
-    monkeypatch.setattr(fitting, "train", spy)
+    monkeypatch.setattr(training, "train", spy)
     X, y, labels = moons()
     labels[: len(y) // 2] = y[: len(y) // 2]
     quick(init="random").fit(X, labels)

@@ -102,9 +102,10 @@ class CategoricalLogits(CellDistribution):
         return self.probs @ self._codes().square() - self.mean.square()
 
     def log_prob(self, value: Tensor) -> Tensor:
-        shape = torch.broadcast_shapes(value.shape, self.batch_shape)
-        codes = value.long().expand(shape).unsqueeze(-1)
-        chosen = self.logits.expand(*shape, -1).gather(-1, codes).squeeze(-1)
+        # Not by torch.broadcast_shapes, whose first call takes over a second to import sympy.
+        value, _ = torch.broadcast_tensors(value, self.logits[..., 0])
+        codes = value.long().unsqueeze(-1)
+        chosen = self.logits.expand(*value.shape, -1).gather(-1, codes).squeeze(-1)
         return chosen - torch.logsumexp(self.logits, -1)
 
     def _sample(self, shape: torch.Size, generator: Generator) -> Tensor:

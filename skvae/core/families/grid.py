@@ -45,7 +45,7 @@ class GridLogistic(CellDistribution):
 
     def __init__(self, loc: Tensor, log_scale: Tensor, n: int):
         self.loc, self.log_scale, self.n = loc, log_scale, n
-        super().__init__(loc, torch.broadcast_shapes(loc.shape, log_scale.shape))
+        super().__init__(loc, torch.broadcast_tensors(loc, log_scale)[0].shape)
 
     @property
     def rate(self) -> Tensor:
