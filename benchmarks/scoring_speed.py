@@ -5,7 +5,8 @@ five epochs), and of breast cancer and digits at defaults, score rows with 64 dr
 of processor time on one thread, the root-mean-square error against 4,096 draws, and the share of
 rows that are within three standard errors of them. ``--beside FOLDER`` names a checkout of
 another version, which scores the same rows by the same models in turns with this one. ``--far``
-moves a cell of each row by 8 to 40 standard deviations. Each version and table has a process of its own.
+moves a cell of each row by 8 to 40 standard deviations. Each version and table has a process of its
+own.
 """
 
 from __future__ import annotations
