@@ -19,11 +19,11 @@ from ..batch import Batch
 from ..latents.distributions import MultivariateT, axes, second_derivative
 from ..vae import VAE
 
-#: Steps towards the mode. The first ones are Fisher scoring, after which quasi-Newton updates are
+#: Steps towards the mode. The first one is Fisher scoring, after which quasi-Newton updates are
 #: as good at a fraction of the cost. A row far from all others takes a hundred or more, with
 #: Fisher's information anew every so many steps.
 MAX_STEPS = 300
-FISHER_STEPS = 2
+FISHER_STEPS = 1
 FISHER_EVERY = 20
 #: Squared distances from the mode, in posterior standard deviations (Newton's decrement): a row
 #: nearer than the first is left as it is, up to a last step of Newton's, as weights correct the
@@ -35,7 +35,7 @@ SLACK = 1e-6
 #: Rows whose gradients are taken at a time, bytes of derivatives by all latents, and rows of a tile
 #: of a network in float32, at most.
 GRADIENT_ROWS = 256
-DERIVATIVE_BYTES = 2**23
+DERIVATIVE_BYTES = 2**22
 FILLED = 64
 
 
