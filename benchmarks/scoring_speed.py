@@ -35,7 +35,7 @@ from skvae import VAEDensity
 WIDTHS = (10, 30, 64, 784)
 TRUE_DRAWS = 4096
 ROUNDS = 3
-RESULTS = ResultFile("scoring_speed", ("model", "far"))
+RESULTS = ResultFile("scoring_speed", ("model",))
 HERE = Path(__file__).parents[1]
 
 
@@ -133,7 +133,7 @@ def run(quick: bool, beside: Path | None, far: bool) -> Iterator[Record]:
             rows = moved(X) if far else X
             file.write_bytes(pickle.dumps((density, rows)))
             versions = measure(rows, str(file), folders, 1 if quick else ROUNDS)
-            found = {"model": name, "far": far, **versions}
+            found = {"model": f"{name}, far" if far else name, **versions}
             print(found, flush=True)
             yield found
 
