@@ -1,17 +1,25 @@
-"""The time and memory of scoring: 64 defensive draws beside 500 of the encoder, by width.
+"""What a score takes and how far it is off, beside another version of the package.
 
-Tables of 20, 64 and 784 columns, 2,000 rows each: six Gaussian clusters with correlated columns,
-and models trained for five epochs. Every way is timed three times, interleaved, in a process of its
-own for each table, whose peak memory is compared with what it held before. One thread.
+Models of 10, 30, 64 and 784 columns (six Gaussian clusters with correlated columns, trained for
+five epochs), and of breast cancer and digits at defaults, score rows with 64 draws: rows a second
+of processor time on one thread, the root-mean-square error against 4,096 draws, and the share of
+rows that are within three standard errors of them. ``--beside FOLDER`` names a checkout of
+another version, which scores the same rows by the same models in turns with this one. ``--far``
+moves a cell of each row by 8 to 40 standard deviations. Each version and table has a process of its
+own.
 """
 
 from __future__ import annotations
 
-import multiprocessing
+import json
+import os
 import pickle
+import subprocess
+import sys
+import tempfile
 import time
 from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -24,13 +32,11 @@ from benchmarks.measures.memory import peak
 from benchmarks.report.results import Record, ResultFile, arguments
 from skvae import VAEDensity
 
-WAYS = {
-    "defensive, 64 draws": ("defensive", 64),
-    "laplace, 64 draws": ("laplace", 64),
-    "encoder, 500 draws": ("encoder", 500),
-}
-WIDTHS = (20, 64, 784)
+WIDTHS = (10, 30, 64, 784)
+TRUE_DRAWS = 4096
+ROUNDS = 3
 RESULTS = ResultFile("scoring_speed", ("model",))
+HERE = Path(__file__).parents[1]
 
 
 def clusters(n_rows: int, n_columns: int) -> np.ndarray:
@@ -43,58 +49,102 @@ def clusters(n_rows: int, n_columns: int) -> np.ndarray:
     return rows + 0.3 * generator.normal(size=(n_rows, n_columns))
 
 
-def measure(pickled: bytes, X: np.ndarray, n_repeats: int) -> dict[str, Any]:
-    """Time every way of scoring, in a process of its own."""
+def models(quick: bool) -> Iterator[tuple[str, VAEDensity, np.ndarray]]:
+    """Yield models and the rows to score."""
+    for n_columns in WIDTHS[:1] if quick else WIDTHS:
+        n_rows = 100 if quick else 512
+        X = clusters(2048 + n_rows, n_columns)
+        density = VAEDensity(max_epochs=5, random_state=0).fit(X[n_rows:])
+        yield f"{n_columns} columns", density, X[:n_rows]
+    for name in () if quick else ("breast_cancer", "digits"):
+        train, test = split(load(name), 0)
+        yield name, VAEDensity(random_state=0).fit(train), test
+
+
+def moved(X: np.ndarray) -> np.ndarray:
+    """Move a cell of every row by 8 to 40 standard deviations of its column."""
+    generator, moved = np.random.default_rng(0), X.copy()
+    row, column = np.arange(len(X)), generator.integers(X.shape[1], size=len(X))
+    by = generator.uniform(8.0, 40.0, len(X)) * generator.choice([-1.0, 1.0], len(X))
+    moved[row, column] += by * X.std(0)[column]
+    return moved
+
+
+def score(file: str, n_draws: int) -> dict[str, Any]:
+    """Score rows by a pickled model; what a process of its own does."""
     torch.set_num_threads(1)
-    density: VAEDensity = pickle.loads(pickled)
-    seconds: dict[str, list[float]] = {name: [] for name in WAYS}
-    before = peak()
-    for _ in range(n_repeats):
-        for name, (proposal, n_draws) in WAYS.items():
-            density.set_params(proposal=proposal, n_draws=n_draws)
-            start = time.perf_counter()
-            density.score_samples(X)
-            seconds[name].append(time.perf_counter() - start)
-    medians = {name: float(np.median(s)) for name, s in seconds.items()}
+    density, X = pickle.loads(Path(file).read_bytes())
+    density.set_params(n_draws=n_draws).score_samples(X[:2])
+    before, start = peak(), time.process_time()
+    density.score_samples(X)
+    seconds, memory = time.process_time() - start, peak() - before
+    found = density.log_likelihood(X)
     return {
-        "rows_a_second": {name: len(X) / s for name, s in medians.items()},
-        "time_over_encoder": {
-            name: s / medians["encoder, 500 draws"] for name, s in medians.items()
-        },
-        "peak_memory_in_MiB": peak() - before,
+        "seconds": seconds,
+        "memory": memory,
+        "value": found.value.tolist(),
+        "standard_error": found.standard_error.tolist(),
     }
 
 
-def models(quick: bool) -> dict[str, tuple[VAEDensity, np.ndarray]]:
-    """Return models and the rows to score."""
-    found, plain = {}, {"prior": "standard_normal", "random_state": 0}
-    for n_columns in WIDTHS[:1] if quick else WIDTHS:
-        X = clusters(50 if quick else 2000, n_columns)
-        found[f"{n_columns} columns"] = VAEDensity(max_epochs=5, **plain).fit(X), X
-    if not quick:
-        for name, latent_dim in (("breast_cancer", 8), ("digits", 16)):
-            train, test = split(load(name), 0)
-            found[name] = VAEDensity(latent_dim, **plain).fit(train), test
+def scored(folder: Path, file: str, n_draws: int) -> dict[str, Any]:
+    """Return what :func:`score` finds by the package in a folder."""
+    code = (
+        f"import sys, json; sys.path.insert(0, {str(folder)!r}); import skvae; "
+        f"sys.path.insert(0, {str(HERE)!r}); "
+        f"from benchmarks.scoring_speed import score; print(json.dumps(score({file!r}, {n_draws})))"
+    )
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(
+        command, capture_output=True, text=True, env=environment, cwd=folder, check=True
+    )
+    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return found
 
 
-def run(quick: bool) -> Iterator[Record]:
+def measure(X: np.ndarray, file: str, folders: dict[str, Path], n_rounds: int) -> dict[str, Any]:
+    """Time versions in turns, and compare their scores with the truth."""
+    turns = [{name: scored(at, file, 64) for name, at in folders.items()} for _ in range(n_rounds)]
+    truth = np.array(scored(HERE, file, TRUE_DRAWS)["value"])
+    found = {}
+    for name in folders:
+        of = turns[0][name]
+        error = np.array(of["value"]) - truth
+        found[name] = {
+            "rows_a_second": len(X) / min(turn[name]["seconds"] for turn in turns),
+            "rms_error": float(np.sqrt(np.mean(error**2))),
+            "median_error": float(np.median(np.abs(error))),
+            "within_3_standard_errors": float(
+                np.mean(np.abs(error) <= 3.0 * np.array(of["standard_error"]))
+            ),
+            "median_score": float(np.median(of["value"])),
+            "peak_memory_in_MiB": of["memory"],
+        }
+    return found
+
+
+def run(quick: bool, beside: Path | None, far: bool) -> Iterator[Record]:
     """Yield what scoring takes of every model."""
-    context = multiprocessing.get_context("spawn")
-    with threadpool_limits(1):
-        fitted = models(quick)
-    with ProcessPoolExecutor(1, context, max_tasks_per_child=1) as pool:
-        for name, (density, X) in fitted.items():
-            task = pool.submit(measure, pickle.dumps(density), X, 2 if quick else 3)
-            found = {"model": name, **task.result()}
+    folders = {"this": HERE} | ({"beside": beside.resolve()} if beside else {})
+    with tempfile.TemporaryDirectory() as folder, threadpool_limits(1):
+        for name, density, X in models(quick):
+            file = Path(folder) / "model.pickle"
+            rows = moved(X) if far else X
+            file.write_bytes(pickle.dumps((density, rows)))
+            versions = measure(rows, str(file), folders, 1 if quick else ROUNDS)
+            found = {"model": f"{name}, far" if far else name, **versions}
             print(found, flush=True)
             yield found
 
 
 def main() -> None:
     """Run everything and write the result."""
-    options = arguments(__doc__.splitlines()[0]).parse_args()
-    RESULTS.add(run(options.quick), options.quick)
+    parser = arguments(__doc__.splitlines()[0])
+    parser.add_argument("--beside", type=Path, help="folder of another version of the package")
+    parser.add_argument("--far", action="store_true", help="move a cell of each row far away")
+    options = parser.parse_args()
+    RESULTS.add(run(options.quick, options.beside, options.far), options.quick)
 
 
 if __name__ == "__main__":

@@ -11,8 +11,15 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.utils.validation import check_consistent_length, check_is_fitted
 from torch import Tensor
 
-from ..core.objectives.labelled import given_class, joined, log_marginal_over_classes, log_posterior
+from ..core.batch import in_chunks
+from ..core.objectives.labelled import (
+    given_each_class,
+    joined,
+    log_marginal_over_classes,
+    log_posterior,
+)
 from ..fit.settings import Door
+from ..model.model import CHUNK_ROWS
 from ..model.rows import as_rows
 from ..table.labels import codes_of, has_label, read_labels
 from ..table.reading import positive_integer
@@ -576,8 +583,10 @@ class VAEClassifier(ClassifierMixin, BaseVAE):
         values = self._values(X)
         rows, log_det = as_rows(self.table_, values)
         scoring, n_classes = self._scoring, len(self.classes_)
-        scores = [
-            scoring.log_marginal(self.model_.precise, given_class(rows, label, n_classes))
-            for label in range(n_classes)
+        # A row and its classes are scored together: they fill the tiles that climb.
+        every = [
+            scoring.log_marginal(self.model_.precise, given_each_class(some, n_classes))
+            for some in in_chunks(rows, CHUNK_ROWS // n_classes)
         ]
-        return torch.stack(scores, 1) + torch.as_tensor(log_det).unsqueeze(1)
+        scores = torch.cat(every).view(len(rows), n_classes)
+        return scores + torch.as_tensor(log_det).unsqueeze(1)

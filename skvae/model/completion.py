@@ -69,9 +69,10 @@ class Completing:
     @torch.no_grad()
     def expect(self, values: Float) -> Float:
         """Return values (n, c) with missing ones at their posterior mean, or mode."""
-        completed, at_once = values.copy(), self._at_once
+        completed = values.copy()
         n_draws = EXPECTED_DRAWS * self.scoring.n_draws
         for index, batch, z, log_w in self._weighed(values, n_draws, SUFFICIENT_TO_EXPECT):
+            at_once = self.at_once(len(batch))
             found = self.table.expect(expectation(self.vae, batch, z, log_w, at_once))
             completed[index] = np.where(np.isnan(values[index]), found, values[index])
         return completed
@@ -100,12 +101,12 @@ class Completing:
         """Return draws for one row by a random stream of its own."""
         random = np.random.RandomState(np.random.MT19937(seed_of(key, self.seed)))
         generator = torch.Generator(self.scoring.device).manual_seed(random.randint(2**31 - 1))
-        cells, _ = complete(self.vae, batch, z, log_w, n_samples, generator, self._at_once)
+        cells, _ = complete(self.vae, batch, z, log_w, n_samples, generator, self.at_once(1))
         return self.table.decode(cells[:, 0].double().cpu().numpy(), random)
 
-    @property
-    def _at_once(self) -> int:
-        return self.scoring.tile(self.vae).draws
+    def at_once(self, n_rows: int) -> int:
+        """Return how many draws of so many rows are decoded at a time."""
+        return self.scoring.tile(self.vae).draws(n_rows)
 
     def _weighed(
         self, values: Float, n_draws: int, sufficient: float
@@ -211,7 +212,7 @@ class Drawing:
         """Return values (m * n_samples, c), and which draw of z each is from (n_samples, m)."""
         batch = place(rows, self.of.scoring.device)
         vae, z, log_w = self.of.vae, z.to(batch.x), log_w.to(batch.x)
-        at_once = self.of.scoring.tile(vae).draws
+        at_once = self.of.at_once(len(batch))
         cells, chosen = complete(vae, batch, z, log_w, self.n_samples, self.cells, at_once)
         flat = cells.transpose(0, 1).flatten(0, 1).double().cpu()
         return self.of.table.decode(flat.numpy(), self.random), chosen.cpu()

@@ -28,18 +28,25 @@ from ..core.latents.usage import active_units, kl_per_unit
 from ..core.noise import FreshNoise, KeyedNoise, Noise
 from ..core.vae import VAE
 
-#: Rows are scored in tiles of at most this many, the last one padded, by at most this many draws
-#: at a time: arithmetic of one shape hardly depends on a row's company.
-TILE_ROWS = 64
+#: Rows are scored in tiles of at most so many, whose climbs share their calls: a row that is done
+#: leaves. In float64, whose rounding no score can tell; of networks in float32 a tile is small and
+#: its last one is filled up, for arithmetic of one shape hardly depends on a row's company.
+TILE_ROWS = 1024
+FILLED_ROWS = 64
+#: Pairs of a row and a draw that are handled at a time, and draws of a row alone.
+TILE_PAIRS = 4096
 TILE_DRAWS = 64
 #: Draws from the encoder for the ELBO.
 ELBO_DRAWS = 64
 #: Arrays of the size of all parameters of the cells that live at once while a tile is scored.
 LIVE_ARRAYS = 8
 #: Such an array should fit in a processor's cache: at 784 columns it is 1.5 times as fast, as long
-#: as there are draws enough for one call.
+#: as there are pairs enough for one call.
 CACHED_BYTES = 2**23
-MIN_CACHED_DRAWS = 8
+MIN_CACHED_PAIRS = 512
+#: Share of the working memory for the draws of a tile, and matrices by latents of a row.
+SHARE_OF_DRAWS = 1 / 8
+MATRICES = 8
 
 
 #: A function of log-weights, (K, n) -> (n,).
@@ -48,24 +55,34 @@ Summary = Callable[[Tensor], Tensor]
 
 @dataclasses.dataclass(frozen=True)
 class Tile:
-    """How many rows and draws are handled at a time."""
+    """How many rows are scored together, and how many pairs of row and draw at a time."""
 
-    rows: int = TILE_ROWS
-    draws: int = TILE_DRAWS
+    rows: int
+    pairs: int
+    filled: bool
 
     @classmethod
-    def within(cls, vae: VAE, working_memory: float) -> Tile:
+    def within(cls, vae: VAE, n_draws: int, working_memory: float) -> Tile:
         """Return the largest tile that fits in so many bytes: powers of two, at least 1."""
+        d, filled = vae.n_latent, vae.dtype != torch.float64
         n_bytes = 8 * (vae.cells.n_parameters + vae.decoder.body.n_live)  # of one row and draw
         in_memory = working_memory / (LIVE_ARRAYS * n_bytes)
-        in_cache = max(CACHED_BYTES / n_bytes, MIN_CACHED_DRAWS * TILE_ROWS)
-        draws = min(TILE_DRAWS, _power_of_two(min(in_memory, in_cache) / TILE_ROWS))
-        # A mode needs the derivative by every latent of a row at once.
-        rows = min(TILE_ROWS, _power_of_two(in_memory / max(draws, vae.n_latent)))
-        return cls(rows, draws)
+        in_cache = max(CACHED_BYTES / n_bytes, MIN_CACHED_PAIRS)
+        pairs = min(TILE_PAIRS, _power_of_two(min(in_memory, in_cache)))
+        # Of a row all draws of z, and what a climb knows of the derivative by every latent.
+        of_row = 8 * (n_draws * (d + 4) + MATRICES * d * d) / SHARE_OF_DRAWS
+        at_most = min(FILLED_ROWS if filled else TILE_ROWS, pairs, in_memory / d)
+        rows = _power_of_two(min(at_most, working_memory / of_row))
+        return cls(rows, max(pairs, rows), filled)
+
+    def draws(self, n_rows: int) -> int:
+        """Return how many draws of so many rows are handled at a time."""
+        return max(self.pairs // (self.rows if self.filled else n_rows), 1)
 
     def padded(self, index: Tensor) -> Tensor:
-        """Return the positions of a tile's rows, the last one repeated until it is full."""
+        """Return the positions of a tile's rows, the last one repeated where it is to be filled."""
+        if not self.filled:
+            return index
         return index[torch.arange(self.rows).clamp_max(len(index) - 1)]
 
 
@@ -122,11 +139,13 @@ class Scoring:
                 yield from self._draw(vae, rows, which.nonzero().squeeze(-1), proposal)
 
     def _draw(self, vae: VAE, rows: Batch, index: Tensor, proposal: Proposal) -> Iterator[Weighted]:
-        shape = Tile(rows=1) if proposal.row_by_row else self.tile(vae)
+        shape = self.tile(vae)
+        if proposal.row_by_row:
+            shape = dataclasses.replace(shape, rows=1, pairs=TILE_DRAWS)
         for some in index.split(shape.rows):
-            tile = rows[shape.padded(some) if self.pad else some]
+            tile = rows[shape.padded(some)]
             batch = place(tile, self.device)
-            noises = list(self._noises(tile, batch.x.dtype, shape.draws))
+            noises = list(self._noises(tile, batch.x.dtype, shape.draws(len(some))))
             z, log_w = _joined(proposal.build(vae, batch), noises)
             for _ in range(self.rounds):
                 z, log_w = _drawn_again(vae, batch, z, log_w, noises)
@@ -134,7 +153,8 @@ class Scoring:
 
     def tile(self, vae: VAE) -> Tile:
         """Return how many rows and draws of a model are handled at a time."""
-        return Tile.within(vae, self.working_memory)
+        tile = Tile.within(vae, self.n_draws, self.working_memory)
+        return tile if self.pad else dataclasses.replace(tile, filled=False)
 
     def _noises(self, tile: Batch, dtype: torch.dtype, n_draws: int) -> Iterator[Noise]:
         """Return the noise of a tile, so many draws at a time."""
@@ -173,7 +193,7 @@ class Scoring:
                 break  # every row has but one cell
             tile = rows[shape.padded(some)]
             batch = place(tile, self.device)
-            noises = self._noises(tile, batch.x.dtype, shape.draws)
+            noises = self._noises(tile, batch.x.dtype, shape.draws(len(some)))
             of_tile = cell[shape.padded(some)].to(self.device)
             log_p = log_given_rest(vae, batch, of_tile, direct, noises)
             whole[some] = log_p[: len(some)].cpu().double()
@@ -228,7 +248,7 @@ def of_posterior(
     vae: VAE, rows: Batch, device: torch.device, of: Callable[[PriorDistribution], Tensor]
 ) -> Tensor:
     """Return a function of q(z | x) -> (m, ...) for rows, a tile at a time, (n, ...)."""
-    tile = Tile()
+    tile = Tile(FILLED_ROWS, FILLED_ROWS, filled=True)
     parts = [
         of(vae.posterior(place(rows[tile.padded(some)], device)))[: len(some)].cpu()
         for some in torch.arange(len(rows)).split(tile.rows)

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from ..batch import Batch
 from ..importance import log_marginal
+from ..latents.mixtures import of_rows
 from ..noise import Noise
 from ..vae import VAE
 from .proposals import DirectProposal
@@ -31,6 +32,7 @@ def log_given_rest(
     ----------
     vae : VAE
     batch : Batch
+        A row is best repeated for each of its cells one after the other.
     cell : Tensor of shape (n, c), bool
         True at one cell of each row, an observed one beside others.
     proposal : DirectProposal
@@ -44,7 +46,9 @@ def log_given_rest(
     the weights.
     """
     rest = dataclasses.replace(batch, mask=batch.observed & ~cell)
-    proposals = [proposal.distribution(vae, rows) for rows in (batch, rest)]
+    first, of_row = runs(batch)
+    whole = proposal.distribution(vae, batch[first])  # once for all cells of a row
+    proposals = [of_rows(whole, of_row), proposal.distribution(vae, rest)]
     log_w, log_cell = [], []
     for noise in noises:
         points = noise(proposals[0].n_noise)
@@ -57,3 +61,11 @@ def log_given_rest(
         log_w.append(log_rest + vae.prior_of(batch).log_prob(z) - log_q)
     of_rest, of_cell = torch.cat(log_w), torch.cat(log_cell)
     return log_marginal(of_rest + of_cell) - log_marginal(of_rest)
+
+
+def runs(batch: Batch) -> tuple[Tensor, Tensor]:
+    """Return where runs of equal rows begin, and the run of every row, (n,)."""
+    parts = [part for part in (batch.x, batch.mask, batch.context) if part is not None]
+    new = torch.ones(len(batch), dtype=torch.bool, device=batch.x.device)
+    new[1:] = torch.stack([(p[1:] != p[:-1]).any(-1) for p in parts]).any(0)
+    return new.nonzero().squeeze(-1), new.cumsum(0) - 1

@@ -279,6 +279,9 @@ class MultivariateT(LatentDistribution):
         moved = solved(self.precision_tril.mT, standard, upper=True)
         return self.loc + moved, self._log_prob(standard)
 
+    def __getitem__(self, rows: Tensor) -> MultivariateT:
+        return MultivariateT(self.loc[rows], self.precision_tril[rows], self.df)
+
     def log_prob(self, value: Tensor) -> Tensor:
         return self._log_prob(
             torch.einsum("...ji,...j->...i", self.precision_tril, value - self.loc)

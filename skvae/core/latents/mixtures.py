@@ -9,6 +9,7 @@ from torch.nn.functional import linear
 from .distributions import (
     DiagonalNormal,
     LatentDistribution,
+    MultivariateT,
     PriorDistribution,
     TriangularNormal,
     standard_normal_log_prob,
@@ -180,6 +181,17 @@ class MixtureOfTwo(LatentDistribution):
             self.share.log() + self.first.log_prob(value),
             torch.log1p(-self.share) + self.second.log_prob(value),
         )
+
+
+def of_rows(distribution: LatentDistribution, rows: Tensor) -> LatentDistribution:
+    """Return the distributions of some of the rows of a batch; one for all rows is as it is."""
+    if not distribution.batch_shape:
+        return distribution
+    if isinstance(distribution, MixtureOfTwo):
+        first, second = of_rows(distribution.first, rows), of_rows(distribution.second, rows)
+        return MixtureOfTwo(first, second, distribution.share[rows])
+    assert isinstance(distribution, MultivariateT | PriorDistribution)
+    return distribution[rows]
 
 
 def mixture_of(components: PriorDistribution, logits: Tensor) -> PriorDistribution:

@@ -33,9 +33,10 @@ def with_label(batch: Batch, label: Tensor) -> Batch:
     return dataclasses.replace(batch, context=joined(batch.context, label.to(batch.x)))
 
 
-def given_class(batch: Batch, label: int, n_classes: int) -> Batch:
-    """Return rows that are all given one class."""
-    return with_label(batch, one_hot(torch.full((len(batch),), label), n_classes))
+def given_each_class(batch: Batch, n_classes: int) -> Batch:
+    """Return every row as often as there are classes, given one after the other."""
+    repeated = batch[torch.arange(len(batch)).repeat_interleave(n_classes)]
+    return with_label(repeated, torch.eye(n_classes).repeat(len(batch), 1))
 
 
 def decided(batch: Batch, n_classes: int) -> Batch:

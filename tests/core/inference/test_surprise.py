@@ -69,3 +69,16 @@ def test_no_estimate_exceeds_the_density_of_a_cell_at_its_mean(proposal):
     log_scale = vae.decode(torch.zeros(2).double())[0][:, 1]
     highest = (-log_scale - 0.5 * math.log(2 * math.pi)).expand(40, 5)[cell]
     assert (evaluate(vae, batch, cell, proposal, 4) <= highest).all()
+
+
+@pytest.mark.parametrize("proposal", [DefensiveProposal(), EncoderProposal(), PriorProposal()])
+def test_cells_of_a_row_share_its_proposal(proposal):
+    vae, covariance = linear_model(5, 2)
+    x = rows_of(covariance, n=3)
+    mask = torch.ones_like(x, dtype=torch.bool)
+    mask[1, 0] = False
+    repeated = Batch(x, mask)[torch.arange(3).repeat_interleave(2)]
+    cell = torch.eye(5, dtype=torch.bool)[torch.tensor([1, 2, 3, 4, 1, 4])]
+    together = evaluate(vae, repeated, cell, proposal, 16)
+    alone = [evaluate(vae, repeated[i : i + 1], cell[i : i + 1], proposal, 16) for i in range(6)]
+    torch.testing.assert_close(together, torch.cat(alone), rtol=0, atol=1e-9)

@@ -9,7 +9,7 @@ from skvae.core import Batch, Columns, build_vae, linear_model, start_linear
 from skvae.core.objectives.labelled import (
     Labelled,
     decided,
-    given_class,
+    given_each_class,
     log_marginal_over_classes,
     log_posterior,
     pairs,
@@ -49,7 +49,7 @@ def exact_model(batch, label):
     covariance = model.loadings @ model.loadings.T + torch.diag(model.noise_variance)
     log_given = [
         torch.distributions.MultivariateNormal(
-            model.center(given_class(batch, k, 3).context), covariance
+            model.center(given_each_class(batch, 3).context[k::3]), covariance
         ).log_prob(batch.x)
         for k in range(3)
     ]
