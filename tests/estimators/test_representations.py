@@ -80,7 +80,7 @@ def test_what_a_fit_reports_where_z_is_a_function_of_x(objective):
     mean, std = model.encode(X, return_std=True)
     assert not std.any()
     assert_array_equal(mean, model.transform(X))
-    assert {repr(family) for family in model.likelihoods_.values()} == {"Gaussian(scale='shared')"}
+    assert all(family == Gaussian("shared") for family in model.likelihoods_.values())
     drawn = model.reconstruct(X[:1], n_samples=2_000, random_state=0)
     assert_allclose(drawn.mean(0), model.reconstruct(X[:1])[0], atol=5 * drawn.std() / 2_000**0.5)
     if objective != "autoencoder":
@@ -98,7 +98,11 @@ def test_fits_repeat_and_are_copied(objective):
 
 def test_the_opponent_is_not_saved():
     sizes = [
-        len(pickle.dumps(transformer(objective=Adversarial(hidden_layer_sizes=h)).fit(X)))
+        len(
+            pickle.dumps(
+                transformer(objective=Adversarial(hidden_layer_sizes=h), max_epochs=3).fit(X)
+            )
+        )
         for h in ((8,), (300, 300))
     ]
     assert sizes[0] == pytest.approx(sizes[1], abs=10_000)  # 90,000 weights would be 360,000
