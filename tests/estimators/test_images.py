@@ -100,7 +100,8 @@ def test_pixels_are_of_one_kind(fitted):
 
 def test_memory_counts_all_maps(fitted):
     n_bytes = 8 * 8 * 8 * 16 * 4 * 8  # doubles of 8 maps of 4 x 4, four times, in eight arrays
-    assert Tile.within(fitted.vae_, 16 * n_bytes).rows < Tile.within(fitted.vae_, 1e9).rows
+    few, many = (Tile.within(fitted.vae_, 64, memory) for memory in (16 * n_bytes, 1e9))
+    assert few.rows < many.rows
 
 
 @pytest.mark.parametrize(

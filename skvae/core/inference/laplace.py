@@ -19,15 +19,15 @@ from ..batch import Batch
 from ..latents.distributions import MultivariateT, axes, second_derivative
 from ..vae import VAE
 
-#: Steps towards the mode. The first one is Fisher scoring, after which quasi-Newton updates are
+#: Steps towards the mode. The first ones are Fisher scoring, after which quasi-Newton updates are
 #: as good at a fraction of the cost. A row far from all others takes a hundred or more, with
 #: Fisher's information anew every so many steps.
 MAX_STEPS = 300
-FISHER_STEPS = 1
+FISHER_STEPS = 2
 FISHER_EVERY = 20
 #: Squared distances from the mode, in posterior standard deviations (Newton's decrement): a row
-#: nearer than the first is left as it is, up to a last step of Newton's, as weights correct the
-#: rest; one that ends farther than the second has no mode.
+#: nearer than the first is left as it is, as weights correct the rest; one that ends farther than
+#: the second has no mode.
 CLOSE = 1e-2
 FAR = 1.0
 #: Losses of log p(x, z) smaller than this are rounding and no reason to refuse a step.
