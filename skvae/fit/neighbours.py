@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import log_ndtr, ndtri
-from sklearn.covariance import LedoitWolf
 
 from ..table.codecs import Float
 
@@ -78,6 +77,8 @@ def _covariance(scores: Float) -> Float:
     """Return the covariance of scores (n, c): shrunk where rows are few, or a column is another."""
     n, c = scores.shape
     if n < ENOUGH_ROWS * c:
+        from sklearn.covariance import LedoitWolf  # imports much else
+
         return LedoitWolf(assume_centered=True).fit(scores).covariance_ + RIDGE * np.eye(c)
     covariance: Float = scores.T @ scores / (n - c) + RIDGE * np.eye(c)
     return covariance

@@ -19,6 +19,8 @@ PER_SECOND = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
 PER_DAY = {"D": 1, **{unit: 86_400 * n for unit, n in PER_SECOND.items()}}
 #: Most units that are counted, by a float too.
 MOST = 2**63 - 4096
+#: No time is farther from 1970: more days than this libraries count, but make no dates of.
+FARTHEST_DAYS = 90_000_000
 #: So many are counted to the unit, whatever is added.
 HALF = 2**62
 #: Of at most so many times a common step is sought, by this many tries of a few together.
@@ -120,6 +122,9 @@ class Clock:
         most = MOST // max(ratio(finest or self.unit, self.unit), 1)
         ticks = np.round(values)
         # To the unit where an integer can count it; a sentinel at the end of time is far off.
+        if self.zone is not None:  # of which the clocks differ by less than a day
+            most -= 2 * PER_DAY[self.unit]
+        most = min(most, FARTHEST_DAYS * PER_DAY[self.unit])
         near = np.abs(ticks) < HALF
         whole = np.where(near, ticks, 0).astype(np.int64) + self.origin
         far = (ticks + float(self.origin)).clip(-MOST, MOST).astype(np.int64)

@@ -347,6 +347,7 @@ def test_absent_columns_are_unknown_in_any_order():
     assert not drawn.isna().any(axis=None)
 
 
+@pytest.mark.filterwarnings("ignore:.*Pareto k")
 def test_draws_repeat_with_a_seed_and_differ_without():
     X = with_holes(IRIS)
     density = quick().fit(X)
@@ -381,6 +382,7 @@ def test_uneven_weights_are_warned_of():
     assert found[0].filename == __file__
 
 
+@pytest.mark.filterwarnings("ignore:.*Pareto k")
 def test_global_random_state_is_left_alone():
     X = with_holes(IRIS)
     state, torch_state = np.random.get_state()[1].copy(), torch.get_rng_state()  # noqa: NPY002
@@ -398,6 +400,7 @@ def test_the_transformer_takes_holes_too():
     assert transformer.sample_conditional(X, random_state=0).shape == X.shape
 
 
+@pytest.mark.filterwarnings("ignore:.*Pareto k")
 @pytest.mark.numeric
 def test_holes_on_the_device(device):
     X = with_holes(IRIS)
