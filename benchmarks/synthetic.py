@@ -34,7 +34,7 @@ from benchmarks.measures.fidelity import fidelity, is_discrete
 from benchmarks.peers.densities import mixture_by_validation, quietly
 from benchmarks.report.results import Record, ResultFile, arguments, told
 from skvae import VAEDensity
-from skvae.fit.likelihoods import marginal_log_prob
+from skvae.fit.likelihoods import column_of, marginal_log_prob
 
 MEASURES = ("two_sample_auc", "tstr", "trtr", "ks", "tv", "worst_distance", "correlation_error",
             "nearest_share", "seconds")  # fmt: skip
@@ -78,7 +78,7 @@ def held_out_likelihood(
     container = density.table_.container
     fit, values = container.values(train), container.values(test)
     independent = sum(
-        marginal_log_prob(family, field, fit[:, j], values[:, j])
+        marginal_log_prob(family, column_of(family, field, fit[:, j]), fit[:, j], values[:, j])
         for j, (field, family) in enumerate(
             zip(container.fields, density.likelihoods_.values(), strict=True)
         )

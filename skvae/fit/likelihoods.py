@@ -235,9 +235,9 @@ def column_of(family: Family, field: Field, fit: Float) -> Column:
 def marginal_log_prob(family: Family, column: Column, fit: Float, held_out: Float) -> Float:
     """Return log-densities of held-out values of a column by a family fitted without latents."""
     cells = torch.as_tensor(column.codec.encode(fit)[0]).unsqueeze(-1)
-    columns = Columns.measure(
-        family, [0], cells, torch.tensor([column.resolution]), [column.codec.n_levels]
-    )
+    resolution, ends = torch.tensor([column.resolution]), torch.tensor(column.ends).unsqueeze(-1)
+    n_levels = [column.codec.n_levels]
+    columns = Columns.measure(family, [0], cells, resolution, n_levels, ends.double())
     values, log_det = column.codec.encode(held_out)
     log_prob = columns.marginal().log_prob(torch.as_tensor(values).unsqueeze(-1))
     return log_prob[:, 0].numpy() + log_det

@@ -27,4 +27,4 @@ def test_a_curved_valley():
 def test_few_steps_are_taken_where_few_are_allowed():
     start = torch.full((3,), 50.0).double()
     assert_close(minimum(lambda x: x.square().sum(), start, 0), start)
-    assert minimum(lambda x: x.square().sum(), start, 2).abs().min() > 40.0
+    assert minimum(lambda x: x.square().sum(), start, 1).abs().min() > 30.0
