@@ -124,7 +124,8 @@ class Clock:
         # To the unit where an integer can count it; a sentinel at the end of time is far off.
         if self.zone is not None:  # of which the clocks differ by less than a day
             most -= 2 * PER_DAY[self.unit]
-        most = min(most, FARTHEST_DAYS * PER_DAY[self.unit])
+        if not self.is_duration:
+            most = min(most, FARTHEST_DAYS * PER_DAY[self.unit])
         near = np.abs(ticks) < HALF
         whole = np.where(near, ticks, 0).astype(np.int64) + self.origin
         far = (ticks + float(self.origin)).clip(-MOST, MOST).astype(np.int64)
