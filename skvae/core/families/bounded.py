@@ -32,7 +32,7 @@ from .base import (
     standard_gamma,
     unbounded,
 )
-from .normal import Normal, TruncatedNormal
+from .normal import Normal, TruncatedNormal, held
 
 SHARED = ("cell", "column", "shared")
 #: Shapes and precisions are held below this: the narrowest distribution they stand for has a
@@ -114,9 +114,12 @@ class LogNormal(Family):
         return torch.maximum(MIN_SCALE * of.spread[:, 0], relative)
 
     def constrain(self, raw: list[Tensor], limits: Limits) -> list[Tensor]:
-        if not isinstance(self.scale, str):
-            return raw
-        return [raw[0], above(raw[1], limits.floor), *raw[2:]]
+        loc, log_scale, *ends = raw
+        if isinstance(self.scale, str):
+            log_scale = above(log_scale, limits.floor)
+        if self.bounded:
+            loc = held(loc, log_scale, _log(ends[0]), _log(ends[1]), limits.floor)
+        return [loc, log_scale, *ends]
 
     def fisher_sqrt(self, theta: Tensor, tangent: Tensor) -> Tensor:
         return self(theta).normal.fisher_sqrt(tangent)

@@ -187,6 +187,16 @@ class TruncatedNormal(Normal):
         return _Cut(mirrored, near, far, _log_mass(near, far))
 
 
+def held(loc: Tensor, log_scale: Tensor, low: Tensor, high: Tensor, floor: Tensor) -> Tensor:
+    """Hold a mean so near to the ends that what is left between them is no narrower than a floor.
+
+    Far beyond an end a normal distribution falls off as an exponential one of the scale
+    ``scale^2 / distance``: without a bound, rows at the end would have any density.
+    """
+    farthest = torch.exp(2.0 * log_scale) / floor
+    return loc.clamp(low - farthest, high + farthest)
+
+
 class _Cut(NamedTuple):
     """Where a normal distribution is cut off, in scales from its mean.
 

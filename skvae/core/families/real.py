@@ -27,7 +27,7 @@ from .base import (
     fixed_or,
     flat,
 )
-from .normal import Normal, TruncatedNormal
+from .normal import Normal, TruncatedNormal, held
 
 #: Degrees of freedom above which a variance exists; learned ones stay above it.
 MIN_DF = 2.0
@@ -92,9 +92,13 @@ class Gaussian(_Real):
         return (TruncatedNormal if self.bounded else Normal)(*theta.unbind(-1))
 
     def constrain(self, raw: list[Tensor], limits: Limits) -> list[Tensor]:
-        if not isinstance(self.scale, str):
-            return raw
-        return [raw[0], above(raw[1], self._common(limits.floor)), *raw[2:]]
+        floor = self._common(limits.floor)
+        loc, log_scale, *ends = raw
+        if isinstance(self.scale, str):
+            log_scale = above(log_scale, floor)
+        if self.bounded:
+            loc = held(loc, log_scale, ends[0], ends[1], floor)
+        return [loc, log_scale, *ends]
 
     def fisher_sqrt(self, theta: Tensor, tangent: Tensor) -> Tensor:
         return self(theta).fisher_sqrt(tangent)

@@ -5,6 +5,7 @@ import pytest
 import torch
 from scipy import integrate, stats
 
+from skvae.core.families.base import Limits
 from skvae.core.families.normal import BEYOND, TruncatedNormal
 from skvae.likelihoods import Gaussian, LogNormal
 
@@ -109,6 +110,19 @@ def test_the_moments_of_a_lognormal_number_between_ends(generator):
     draws = ours.sample((20_000,), generator=generator)
     assert draws.min() >= 0.5
     assert draws.max() <= 2.0
+
+
+@pytest.mark.parametrize(("family", "end"), [(Gaussian, 0.0), (LogNormal, 1.0)])
+def test_no_density_at_an_end_is_higher_than_the_floor_of_scales_allows(family, end):
+    floor = torch.tensor([[0.01]])
+    limits = Limits(floor, torch.ones(1, 1, dtype=torch.bool), True)
+    low, high = torch.tensor([[end]]), torch.tensor([[end + 5.0]])
+    for log_scale in (-80.0, -3.0, 0.0, 3.0):
+        raw = [torch.tensor([[-1e6]]), torch.tensor([[log_scale]]), low, high]
+        theta = torch.cat(family(bounded=True).constrain(raw, limits), -1).double()
+        density = family(bounded=True)(theta).log_prob(low[0].double()).exp().item()
+        # That of an exponential distribution of this scale, and no more than a half above.
+        assert 0.5 / 0.01 < density < 1.6 / 0.01
 
 
 @pytest.mark.parametrize("family", [Gaussian, LogNormal])
