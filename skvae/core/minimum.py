@@ -12,14 +12,19 @@ from typing import Any
 import torch
 from torch import Tensor
 
-#: Largest derivative, and gain, at which it is found.
-FLAT, NO_GAIN = 1e-9, 1e-14
+#: Largest derivative at which it is found.
+FLAT = 1e-9
 #: Steps that are remembered.
 MEMORY = 50
 
 
-def minimum(function: Callable[[Tensor], Tensor], start: Tensor, max_iter: int) -> Tensor:
-    """Return where a function of x (c,) has a minimum, in so many steps from a start at most."""
+def minimum(
+    function: Callable[[Tensor], Tensor], start: Tensor, max_iter: int, no_gain: float = 1e-14
+) -> Tensor:
+    """Return where a function of x (c,) has a minimum, in so many steps from a start at most.
+
+    It is found where a step gains no more than ``no_gain``, of 1 or of the function's value.
+    """
     if not max_iter:
         return start
     from scipy.optimize import minimize  # imports much
@@ -30,7 +35,7 @@ def minimum(function: Callable[[Tensor], Tensor], start: Tensor, max_iter: int) 
         value = function(at.to(start))
         return float(value.detach()), torch.autograd.grad(value, at)[0].numpy()
 
-    options: dict[str, float] = {"gtol": FLAT, "ftol": NO_GAIN}
+    options: dict[str, float] = {"gtol": FLAT, "ftol": no_gain}
     options |= {"maxiter": max_iter, "maxfun": 2 * max_iter, "maxcor": MEMORY}
     first = start.detach().double().cpu().numpy()
     found = minimize(value_and_slope, first, jac=True, method="L-BFGS-B", options=options)

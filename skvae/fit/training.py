@@ -285,8 +285,7 @@ class VAENet(NeuralNet):
     @property
     def is_settled(self) -> bool:
         """Whether the last step was by what the model is judged by in the end."""
-        fallen = not self.floors_.moves or self.plan_.fallen(self.n_steps_ - 1) >= 1.0
-        return fallen and self.module_.settled
+        return self.plan_.fallen(self.n_steps_ - 1) >= 1.0 and self.module_.settled
 
     def _notify_batch(self, event: str, **kwargs: Any) -> None:
         if self.settings_.callbacks:

@@ -119,7 +119,7 @@ def test_probabilities_of_a_zero_one_table_sum_to_one():
     generator = np.random.default_rng(0)
     cause = generator.uniform(size=(400, 1)) < 0.4
     X = (generator.uniform(size=(400, 4)) < np.where(cause, 0.9, 0.2)).astype(float)
-    density = quick(max_epochs=30).fit(X)
+    density = quick(max_epochs=30, n_draws=1024).fit(X)
     assert set(map(type, density.likelihoods_.values())) == {Bernoulli}
     cells = np.array(np.meshgrid(*[[0.0, 1.0]] * 4)).reshape(4, -1).T
     assert np.exp(density.score_samples(cells)).sum() == pytest.approx(1.0, abs=0.02)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from typing import Any, ClassVar
 
 import torch
@@ -70,7 +71,10 @@ class Bernoulli(Family):
     def start(self, linear: LinearStart) -> list[Start]:
         # First order in z: d logit = d mean / (mean (1 - mean)) = d mean / spread^2.
         of = linear.of
-        return [(linear.loadings / of.spread.unsqueeze(-1), torch.logit(of.center, 1e-6))]
+        slope = linear.loadings / of.spread.unsqueeze(-1)
+        # E sigmoid(b + s z) is about sigmoid(b / sqrt(1 + pi s^2 / 8)) for a normal z.
+        flatter = torch.sqrt(1.0 + math.pi / 8.0 * slope.square().sum(-1))
+        return [(slope, torch.logit(of.center, 1e-6) * flatter)]
 
 
 class CategoricalLogits(CellDistribution):
