@@ -32,9 +32,9 @@ EM_TOLERANCE = 1e-4
 #: Products that all steps may take together, n d f^2 each, but for the first three: levels make
 #: features by the thousand, and fifty steps would take longer than training.
 MAX_EM_PRODUCTS = 2e11
-#: Gain of the deviance at which its minimum is found where the data cannot tell one minimum from
-#: another: to go on drives noises to their floor, and what is trained from there is worse (0.1 nat
-#: of two columns and two latents).
+#: Gain of the deviance at which its minimum is found where there are as many latents as columns,
+#: which explain any covariance: to go on drives noises to their floor, and what is trained from
+#: there is worse (0.1 nat of two columns).
 NO_GAIN = 1e-6
 #: Of the encoder's regression on inputs, some of which may be constant.
 RIDGE = 1e-6
@@ -105,13 +105,8 @@ def _best_noise(covariance: Tensor, smallest: Tensor, n_latent: int, max_iter: i
     def deviance(log_excess: Tensor) -> Tensor:
         return _deviance(covariance, smallest + log_excess.exp(), n_latent)
 
-    no_gain = 1e-14 if _is_identified(len(start), n_latent) else NO_GAIN
+    no_gain = 1e-14 if n_latent < len(start) else NO_GAIN
     return smallest + minimum(deviance, start.log(), max_iter, no_gain).exp()
-
-
-def _is_identified(n_columns: int, n_latent: int) -> bool:
-    """Whether a covariance has as many numbers as factor analysis (Anderson and Rubin, 1956)."""
-    return (n_columns - n_latent) ** 2 >= n_columns + n_latent
 
 
 def _deviance(covariance: Tensor, psi: Tensor, n_latent: int) -> Tensor:

@@ -25,11 +25,6 @@ class FallingFloors:
         blocks = [block for block in cells.parts if block.family.has_floor]
         self.of_blocks = [(block.floor, block.floor.clone(), _highest(block)) for block in blocks]
 
-    @property
-    def moves(self) -> bool:
-        """Whether there are any."""
-        return bool(self.of_blocks)
-
     def set(self, share: float) -> None:
         """Set them to where they are when a share of their way down is done, 1 for the end."""
         for now, end, start in self.of_blocks:

@@ -29,7 +29,7 @@ def test_they_fall_to_exactly_their_value():
 @pytest.mark.parametrize("family", [Gaussian(0.5), Poisson(), Categorical()])
 def test_some_families_have_none(family):
     of = cells(family, torch.tensor([[0, 1], [1, 0], [2, 2]]))
-    assert not FallingFloors(of).moves
+    assert not FallingFloors(of).of_blocks
 
 
 @pytest.mark.parametrize("horizon", [1, 2, 10, 1_000])
