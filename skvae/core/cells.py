@@ -74,7 +74,8 @@ class Columns:
         columns = cls(family, index, n_levels, ends=ends)
         columns.of = _statistics(family, x, columns.valid)
         resolution = torch.zeros_like(x[0]) if resolution is None else resolution
-        columns.floor = family.floor(columns.of, resolution)
+        # Codes of the largest numbers have a resolution that single precision does not hold.
+        columns.floor = family.floor(columns.of, resolution).clamp_max(OPEN)
         return columns
 
     @property

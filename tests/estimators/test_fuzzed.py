@@ -75,3 +75,9 @@ def test_large_integers_in_a_list_are_refused_as_in_an_array():
     rows = [[2**60 + i, i] for i in range(N)]
     with pytest.raises(ValueError, match=r"Column 0 holds integers beyond 2\*\*53"):
         VAEDensity(1, **UNTRAINED).fit(rows)
+
+
+def test_codes_of_the_largest_numbers_with_holes_beside_them_are_fitted():
+    table = pd.DataFrame({"t": [pd.NaT, pd.Timedelta(1, "D")], "x": [1e148, 1.1e148]})
+    density = VAEDensity(2, max_epochs=1, random_state=0).fit(table)
+    assert np.isfinite(density.score_samples(table)).all()
