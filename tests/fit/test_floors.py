@@ -26,7 +26,9 @@ def test_they_fall_to_exactly_their_value():
     assert "floor" in dict(block.named_buffers())  # so that it is saved
 
 
-@pytest.mark.parametrize("family", [Gaussian(0.5), Poisson(), Categorical()])
+@pytest.mark.parametrize(
+    "family", [Gaussian(0.5), Gaussian(0.5, bounded=True), Poisson(), Categorical()]
+)
 def test_some_families_have_none(family):
     of = cells(family, torch.tensor([[0, 1], [1, 0], [2, 2]]))
     assert not FallingFloors(of).of_blocks

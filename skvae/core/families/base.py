@@ -183,7 +183,7 @@ class Family(Recipe, ABC):
     @property
     def has_floor(self) -> bool:
         """Whether it learns scales, which :meth:`floor` bounds."""
-        learned = any(isinstance(how, str) for how in self.parameters[1:])
+        learned = any(how in SCALES for how in self.parameters[1:])
         return learned and self.kind in ("continuous", "positive", "unit")
 
     @property
