@@ -70,6 +70,15 @@ class Batch:
         return Batch(*(None if part is None else function(part) for part in parts))  # type: ignore[arg-type]
 
 
+def filled(index: Tensor, size: int) -> Tensor:
+    """Return positions of rows, the last one repeated until there are so many.
+
+    >>> filled(torch.tensor([3, 4]), 4).tolist()
+    [3, 4, 4, 4]
+    """
+    return index[torch.arange(size, device=index.device).clamp_max(len(index) - 1)]
+
+
 def in_chunks(rows: Rows, size: int) -> Iterator[Rows]:
     """Cut rows, of whatever can be sliced, into chunks of at most so many, at least one.
 

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import one_hot
 
-from ..core.batch import Batch
+from ..core.batch import Batch, filled
 from ..core.importance import effective_sample_size, log_marginal, pareto_k, standard_error
 from ..core.inference.proposals import (
     DefensiveProposal,
@@ -81,9 +81,7 @@ class Tile:
 
     def padded(self, index: Tensor) -> Tensor:
         """Return the positions of a tile's rows, the last one repeated where it is to be filled."""
-        if not self.filled:
-            return index
-        return index[torch.arange(self.rows).clamp_max(len(index) - 1)]
+        return filled(index, self.rows) if self.filled else index
 
 
 def _power_of_two(x: float) -> int:

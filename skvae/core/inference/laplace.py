@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 from torch.func import grad, vjp, vmap
 
-from ..batch import Batch
+from ..batch import Batch, filled
 from ..latents.distributions import MultivariateT, axes, second_derivative
 from ..vae import VAE
 
@@ -196,16 +196,11 @@ def _tiled(
 
     A network in float32 has tiles of one shape, for its rounding varies with a row's company.
     """
-    filled, parts = vae.dtype != torch.float64, []
-    for some in torch.arange(len(z), device=z.device).split(min(size, FILLED) if filled else size):
-        tile = _filled(some, min(size, FILLED)) if filled else some
+    single, parts = vae.dtype != torch.float64, []
+    for some in torch.arange(len(z), device=z.device).split(min(size, FILLED) if single else size):
+        tile = filled(some, min(size, FILLED)) if single else some
         parts.append(function(vae, batch[tile], z[tile])[: len(some)])
     return torch.cat(parts)
-
-
-def _filled(index: Tensor, size: int) -> Tensor:
-    """Return positions of rows, the last one repeated until there are so many."""
-    return index[torch.arange(size, device=index.device).clamp_max(len(index) - 1)]
 
 
 def at_least(hessian: Tensor, curvature: Tensor) -> Tensor:
