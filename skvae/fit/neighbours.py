@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
-from scipy.special import log_ndtr, ndtri
+from scipy.special import ndtri
 
+from ..core.families.normal import log_mass
 from ..table.codecs import Float
 
 #: Of wider tables nothing is asked: columns are as good as alone.
@@ -85,9 +87,5 @@ def _covariance(scores: Float) -> Float:
 
 
 def _log_mass(low: Float, high: Float) -> Float:
-    """Return log(Phi(high) - Phi(low)), by the tail that both are nearer to."""
-    mirrored = high > -low
-    low, high = np.where(mirrored, -high, low), np.where(mirrored, -low, high)
-    of_high, of_low = log_ndtr(high), log_ndtr(low)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return of_high + np.log(-np.expm1(np.minimum(of_low - of_high, -1e-12)))
+    of_range: Float = log_mass(torch.as_tensor(low), torch.as_tensor(high)).numpy()
+    return of_range

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import torch
 from torch import Tensor
 
 from .base import (
-    ENDS,
     MIN_SCALE,
     CellDistribution,
     Family,
@@ -32,7 +31,7 @@ from .base import (
     standard_gamma,
     unbounded,
 )
-from .normal import Normal, TruncatedNormal, held
+from .normal import MayBeBounded, Normal
 
 SHARED = ("cell", "column", "shared")
 #: Shapes and precisions are held below this: the narrowest distribution they stand for has a
@@ -69,7 +68,7 @@ class LogNormalCell(CellDistribution):
 
 
 @dataclasses.dataclass
-class LogNormal(Family):
+class LogNormal(MayBeBounded):
     """Positive numbers whose logarithm is normal: amounts, sizes, durations.
 
     Parameters
@@ -91,38 +90,19 @@ class LogNormal(Family):
         check_scale(self, "scale", self.scale, ("cell", "column"))
         check_bounded(self, self.bounded)
 
-    @property
-    def options(self) -> dict[str, Any]:
-        return {"bounded": self.bounded}
+    def on_line(self, cells: Tensor) -> Tensor:
+        return _log(cells)
 
-    @property
-    def parameters(self) -> tuple[Sharing, ...]:
-        return ("cell", fixed_or(self.scale), *(ENDS if self.bounded else ()))
-
-    def __call__(self, theta: Tensor) -> LogNormalCell:
-        if not self.bounded:
-            return LogNormalCell(Normal(*theta.unbind(-1)))
-        loc, log_scale, low, high = theta.unbind(-1)
-        return LogNormalCell(TruncatedNormal(loc, log_scale, _log(low), _log(high)))
+    def __call__(self, theta: Tensor) -> CellDistribution:
+        return LogNormalCell(self.normal(theta))
 
     def features(self, x: Tensor, n_levels: int) -> Tensor:
-        return _log(x).unsqueeze(-1)
+        return self.on_line(x).unsqueeze(-1)
 
     def floor(self, of: Statistics, resolution: Tensor) -> Tensor:
         # A resolution r is one of r / x in the logarithm.
         relative = resolution * torch.exp(-of.center[:, 0]) / math.sqrt(12.0)
         return torch.maximum(MIN_SCALE * of.spread[:, 0], relative)
-
-    def constrain(self, raw: list[Tensor], limits: Limits) -> list[Tensor]:
-        loc, log_scale, *ends = raw
-        if isinstance(self.scale, str):
-            log_scale = above(log_scale, limits.floor)
-        if self.bounded:
-            loc = held(loc, log_scale, _log(ends[0]), _log(ends[1]), limits.floor)
-        return [loc, log_scale, *ends]
-
-    def fisher_sqrt(self, theta: Tensor, tangent: Tensor) -> Tensor:
-        return self(theta).normal.fisher_sqrt(tangent)
 
     def start(self, linear: LinearStart) -> list[Start]:
         log_scale = excess_log_scale(linear, linear.floor)

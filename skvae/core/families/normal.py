@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 from torch.special import erfcx, log_ndtr, ndtr, ndtri
 
 from ..noise import HALF_LOG_2PI
-from .base import CellDistribution, Generator, cholesky_2x2
+from .base import (
+    ENDS,
+    CellDistribution,
+    Family,
+    Generator,
+    Limits,
+    Sharing,
+    above,
+    cholesky_2x2,
+    fixed_or,
+)
 
 #: Mass beyond the ends of a column, half of it at each, in an exponential tail of scale 1: no
 #: sample has a number there, and yet none is impossible.
@@ -181,10 +191,55 @@ class TruncatedNormal(Normal):
 
     def _cut(self) -> _Cut:
         inverse = torch.exp(-self.log_scale)
-        low, high = (self.low - self.loc) * inverse, (self.high - self.loc) * inverse
-        mirrored = low + high > 0.0
-        near, far = torch.where(mirrored, -low, high), torch.where(mirrored, -high, low)
-        return _Cut(mirrored, near, far, _log_mass(near, far))
+        return _Cut.at((self.low - self.loc) * inverse, (self.high - self.loc) * inverse)
+
+
+class MayBeBounded(Family):
+    """What families share whose cells, or their logarithms, are normal and may be cut off."""
+
+    scale: Sharing
+    bounded: bool
+
+    @property
+    def options(self) -> dict[str, Any]:
+        return {"bounded": self.bounded}
+
+    @property
+    def parameters(self) -> tuple[Sharing, ...]:
+        return ("cell", fixed_or(self.scale), *(ENDS if self.bounded else ()))
+
+    def common(self, floor: Tensor) -> Tensor:
+        """Return the floor of scales that columns have together, or each its own."""
+        return floor
+
+    def on_line(self, cells: Tensor) -> Tensor:
+        """Return cells as the numbers that are normal."""
+        return cells
+
+    def constrain(self, raw: list[Tensor], limits: Limits) -> list[Tensor]:
+        floor = self.common(limits.floor)
+        loc, log_scale, *ends = raw
+        if isinstance(self.scale, str):
+            log_scale = above(log_scale, floor)
+        if self.bounded:
+            low, high = map(self.on_line, ends)
+            loc = held(loc, log_scale, low, high, floor)
+        return [loc, log_scale, *ends]
+
+    def normal(self, theta: Tensor) -> Normal:
+        """Return the distribution of the numbers that are normal."""
+        loc, log_scale, *ends = theta.unbind(-1)
+        if not self.bounded:
+            return Normal(loc, log_scale)
+        return TruncatedNormal(loc, log_scale, *map(self.on_line, ends))
+
+    def fisher_sqrt(self, theta: Tensor, tangent: Tensor) -> Tensor:
+        return self.normal(theta).fisher_sqrt(tangent)
+
+
+def log_mass(low: Tensor, high: Tensor) -> Tensor:
+    """Return the logarithm of a standard normal's mass between two ends, low < high."""
+    return _Cut.at(low, high).whole
 
 
 def held(loc: Tensor, log_scale: Tensor, low: Tensor, high: Tensor, floor: Tensor) -> Tensor:
@@ -208,6 +263,13 @@ class _Cut(NamedTuple):
     near: Tensor  # the upper end, which is nearer to the mean, or on its side
     far: Tensor  # the lower one
     log_mass: Tensor  # between them, plus near^2 / 2 where near < 0
+
+    @classmethod
+    def at(cls, low: Tensor, high: Tensor) -> _Cut:
+        """Cut a standard normal distribution off at two ends, low < high."""
+        mirrored = high > -low  # as a sum of infinite ends would be none
+        near, far = torch.where(mirrored, -low, high), torch.where(mirrored, -high, low)
+        return cls(mirrored, near, far, _log_mass(near, far))
 
     @property
     def whole(self) -> Tensor:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import torch
 from torch import Tensor
 
 from .base import (
-    ENDS,
     SCALES,
     CellDistribution,
     Family,
@@ -27,7 +26,7 @@ from .base import (
     fixed_or,
     flat,
 )
-from .normal import Normal, TruncatedNormal, held
+from .normal import MayBeBounded
 
 #: Degrees of freedom above which a variance exists; learned ones stay above it.
 MIN_DF = 2.0
@@ -44,7 +43,7 @@ class _Real(Family):
 
 
 @dataclasses.dataclass
-class Gaussian(_Real):
+class Gaussian(_Real, MayBeBounded):
     """Normal cells whose mean depends on z.
 
     Parameters
@@ -80,39 +79,19 @@ class Gaussian(_Real):
         check_scale(self, "scale", self.scale, SCALES)
         check_bounded(self, self.bounded)
 
-    @property
-    def options(self) -> dict[str, Any]:
-        return {"bounded": self.bounded}
-
-    @property
-    def parameters(self) -> tuple[Sharing, ...]:
-        return ("cell", fixed_or(self.scale), *(ENDS if self.bounded else ()))
-
-    def __call__(self, theta: Tensor) -> Normal:
-        return (TruncatedNormal if self.bounded else Normal)(*theta.unbind(-1))
-
-    def constrain(self, raw: list[Tensor], limits: Limits) -> list[Tensor]:
-        floor = self._common(limits.floor)
-        loc, log_scale, *ends = raw
-        if isinstance(self.scale, str):
-            log_scale = above(log_scale, floor)
-        if self.bounded:
-            loc = held(loc, log_scale, ends[0], ends[1], floor)
-        return [loc, log_scale, *ends]
-
-    def fisher_sqrt(self, theta: Tensor, tangent: Tensor) -> Tensor:
-        return self(theta).fisher_sqrt(tangent)
+    def __call__(self, theta: Tensor) -> CellDistribution:
+        return self.normal(theta)
 
     @property
     def isotropic(self) -> bool:
         return self.scale in ("row", "shared")
 
-    def _common(self, floor: Tensor) -> Tensor:
+    def common(self, floor: Tensor) -> Tensor:
         # A scale shared by all columns keeps being shared: it takes their smallest bound.
         return floor.min() if self.isotropic else floor
 
     def start(self, linear: LinearStart) -> list[Start]:
-        floor = self._common(linear.floor).expand(len(linear.loadings))
+        floor = self.common(linear.floor).expand(len(linear.loadings))
         log_scale = excess_log_scale(linear, floor)
         return [(linear.weight, linear.of.center), flat(linear, log_scale)]
 
