@@ -152,7 +152,7 @@ class Fit:
     def _run(self, rows: Batch, log_det: Float, warm: VAE | None) -> list[Trained]:
         inits = self._inits(warm, len(rows))
         if self.settings.built_in:
-            self._tell_of_cost(inits, len(rows))
+            self._tell_of_cost(inits, len(rows), warm)
         self.rows = rows
         if self.labels is not None:
             rows = with_label(rows, self._guess(rows, self.labels, warm))
@@ -163,7 +163,7 @@ class Fit:
             self.init = inits[0]
             self._expect(len(rows), warm, 1)
             return self._alone(rows, warm)
-        again = warm is None and len(rows) < REFIT_ROWS
+        again = _is_fitted_again(len(rows), warm)
         self._expect(len(training), warm, len(inits) + again)
         self.progress.begin("start")
         if self.settings.latent_dim is None and "linear" in inits:
@@ -190,10 +190,10 @@ class Fit:
         refit = [Plan.of(settings, n_rows, is_new=False)] * (settings.refit_prior is not None)
         return [*plans, *refit]
 
-    def _tell_of_cost(self, inits: list[str], n: int) -> None:
+    def _tell_of_cost(self, inits: list[str], n: int, warm: VAE | None) -> None:
         chooses = self._holds_out(n)
         tried = inits if chooses else inits[:1]
-        n_refits = int(chooses and n < REFIT_ROWS and inits != ["warm"])
+        n_refits = int(chooses and _is_fitted_again(n, warm))
         Cost.of(self.settings, self.table, self.families, n, tried, n_refits).tell(self.table)
 
     def _holds_out(self, n: int) -> bool:
@@ -477,6 +477,11 @@ def choose(candidates: dict[str, list[Trained]]) -> tuple[str, list[Trained]]:
         if _is_ahead(stages[-1].net.module_, one, two):
             name, best = other, stages
     return name, best
+
+
+def _is_fitted_again(n_rows: int, warm: VAE | None) -> bool:
+    """Whether a model is fitted once more to all rows, held-out ones included."""
+    return warm is None and n_rows < REFIT_ROWS
 
 
 def _is_ahead(module: ObjectiveModule, one: Float, two: Float) -> bool:
