@@ -17,14 +17,12 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from .times import common_step
+from .times import EXPLAINED, common_step
 
 Float = NDArray[np.float64]
 Bool = NDArray[np.bool_]
 
-#: Steps are powers of ten that explain this share of the values, down to this share of their
-#: spread.
-EXPLAINED = 0.95
+#: Steps of numbers are powers of ten, down to this share of their spread.
 FINEST = 1e-9
 #: No step is finer, as 10 to the power of its digits is to be a number: what is smaller is zero.
 LEAST_EXPONENT = -300

@@ -23,6 +23,10 @@ MOST = 2**63 - 4096
 FARTHEST_DAYS = 90_000_000
 #: So many are counted to the unit, whatever is added.
 HALF = 2**62
+#: A step explains this share of the values, and of distinct times so many: one that is repeated in
+#: most rows does not make the others its multiples.
+EXPLAINED = 0.95
+EXPLAINED_TIMES = 0.75
 #: Of at most so many times a common step is sought, by this many tries of a few together.
 MOST_COMPARED, N_TRIES, N_TOGETHER = 2_000, 64, 6
 #: Times that are tried as the one to count from.
@@ -135,9 +139,7 @@ class Clock:
 def common_step(ticks: NDArray[Any]) -> int:
     """Return the largest step that nearly all of some times are multiples of, at least 1.
 
-    That is one that explains 95 % of them and three quarters of the distinct ones: a time that is
-    repeated in most rows does not make the others its multiples. Candidates are greatest common
-    divisors of a few times each, some of which hold no odd one.
+    Candidates are greatest common divisors of a few times each, some of which hold no odd one.
     """
     whole = np.round(ticks[np.abs(ticks) < HALF]).astype(np.int64)
     if not len(whole):
@@ -148,7 +150,8 @@ def common_step(ticks: NDArray[Any]) -> int:
     candidates = {int(np.gcd.reduce(whole)), *np.gcd.reduce(few, axis=1).tolist()} - {0}
     distinct = np.unique(some)
     for step in sorted(candidates, reverse=True):
-        if (some % step == 0).mean() >= 0.95 and (distinct % step == 0).mean() >= 0.75:
+        of_times = (distinct % step == 0).mean()
+        if (some % step == 0).mean() >= EXPLAINED and of_times >= EXPLAINED_TIMES:
             return step
     return 1
 
