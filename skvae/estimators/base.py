@@ -7,6 +7,7 @@ import copy
 import dataclasses
 from abc import ABC
 from collections.abc import Iterator, Sequence
+from functools import partial
 from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
@@ -31,8 +32,8 @@ from ..core.vae import VAE
 from ..fit.budget import Budget
 from ..fit.columns import learn_columns
 from ..fit.combinations import refuse
-from ..fit.fit import Fit
-from ..fit.progress import Progress
+from ..fit.fit import Fit, most_stages
+from ..fit.progress import Listeners, Progress
 from ..fit.settings import (
     OPTIMIZERS,
     RECIPES,
@@ -57,7 +58,7 @@ from ..table.sets import read_sets
 from ..table.table import Table
 from ..table.telling import warn
 from .as_usual import shield
-from .bases import BaseEstimator
+from .bases import BaseEstimator, CallbackSupportMixin, with_callbacks
 from .parameters import (
     Activation,
     DecoderLike,
@@ -72,12 +73,13 @@ from .parameters import (
     RandomState,
 )
 from .spelling import refuse_unknown
+from .tasks import Tasks
 
 #: Rows whose use of the latents is measured.
 MAX_ROWS_OF_USE = 10_000
 
 
-class BaseVAE(BaseEstimator, ABC):
+class BaseVAE(CallbackSupportMixin, BaseEstimator, ABC):
     """What the estimators have in common: their parameters, and how they are fitted.
 
     Parameters
@@ -440,41 +442,67 @@ class BaseVAE(BaseEstimator, ABC):
         if vars(self).pop("_was_interrupted", False):
             raise KeyboardInterrupt
 
-    def _fit(self, X: Any, labels: Labels | None = None, y: Any = None) -> Fit:
+    @with_callbacks
+    def _fit(self, X: Any, y: Any, labels: Labels | None = None, sets: Any = None) -> None:
+        """Fit the model to X, and to what y has of labels and sets; callbacks are told of y."""
         settings = self._settings()
         with contextlib.closing(Progress(settings.verbose)) as progress:
-            return self._fit_by(settings, progress, X, labels, y)
+            self._fit_by(settings, progress, X, y, labels, sets)
 
     def _fit_by(
-        self, settings: Settings, progress: Progress, X: Any, labels: Labels | None, y: Any
-    ) -> Fit:
+        self,
+        settings: Settings,
+        progress: Progress,
+        X: Any,
+        y: Any,
+        labels: Labels | None,
+        sets: Any,
+    ) -> None:
         budget = Budget(settings.max_time)
-        sets = read_sets(settings.objective.traits.n_groups, X, y)
+        sets = read_sets(settings.objective.traits.n_groups, X, sets)
         warm = self._warm(settings)
         seeds = Seeds.of(random_stream(self.random_state))
         progress.begin("columns")
         if warm is None:
             values, container = read(self, X, None, n_min=2)
+        else:
+            values, container = self._values(X, n_min=2), self.table_.container
+        n_stages = most_stages(settings, len(values), labels, warm is not None)
+        tasks = Tasks(self, X, y, n_stages)
+        tasks.begin("columns")
+        if warm is None:
             table, families = learn_columns(values, container, seeds.split, settings)
         else:
-            values = self._values(X, n_min=2)
             table, families = self.table_, list(self.likelihoods_.values())
         rows, log_det = as_rows(table, values)
         of_sets = None if sets is None else torch.as_tensor(sets)
         rows = dataclasses.replace(rows.to("cpu", torch.float32), sets=of_sets)
-        fit = Fit(settings, table, families, seeds, labels, budget, progress)
+        self._has_holes = np.isnan(values).any(0)
+        seen = np.where(values == OTHER, np.nan, values)
+        self._range = np.fmin.reduce(seen), np.fmax.reduce(seen)  # NaN of an empty column
+        listener = Listeners(progress, tasks)
+        fit = Fit(settings, table, families, seeds, labels, budget, listener)
+        tasks.fitted = partial(self._within, X, fit)
         stages = fit.run(rows, log_det, copy.deepcopy(warm))
         if fit.interrupted:
             self._take_interrupt(fit)
         self._keep(fit, stages)
-        self._has_holes = np.isnan(values).any(0)
-        seen = np.where(values == OTHER, np.nan, values)
-        self._range = np.fmin.reduce(seen), np.fmax.reduce(seen)  # NaN of an empty column
         some = fit.rows[:: -(-len(rows) // MAX_ROWS_OF_USE)].to(settings.device)
         self.active_units_, self.kl_per_unit_ = (
             use.cpu().numpy() for use in latent_use(self.vae_, some)
         )
-        return fit
+        self._settle(X, fit)
+        tasks.end(lambda: {"_sample_stream": np.random.RandomState(seeds.sampling)})
+
+    def _settle(self, X: Any, fit: Fit) -> None:
+        """Set what follows from the model and the rows it was fitted to, where there is more."""
+
+    def _within(self, X: Any, fit: Fit, vae: VAE) -> dict[str, Any]:
+        """Return what an estimator has that is fitted, given the model as it is in training."""
+        estimator = copy.copy(self)
+        estimator._take(fit, vae)
+        estimator._settle(X, fit)
+        return vars(estimator)
 
     def _take_interrupt(self, fit: Fit) -> None:
         """Raise an interrupt where the model of before is as good; else note it, and say so."""
@@ -522,10 +550,8 @@ class BaseVAE(BaseEstimator, ABC):
         return self.vae_
 
     def _keep(self, fit: Fit, stages: list[Trained]) -> None:
-        settings, net = fit.settings, stages[-1].net
-        self.model_ = Model(net.module_.vae, fit.table, fit.seeds, settings.device)
-        self.net_ = net
-        self.likelihoods_ = Likelihoods.of(fit.table, fit.families)
+        self.net_ = stages[-1].net
+        self._take(fit, self.net_.module_.vae)
         self.init_ = fit.init
         self.n_iter_ = sum(stage.n_epochs for stage in stages)
         self.loss_curve_ = curve(fit.curves, "train_loss")
@@ -533,7 +559,12 @@ class BaseVAE(BaseEstimator, ABC):
         self.kl_curve_ = curve(fit.curves, "kl")
         self.validation_scores_ = fit.validation_scores
         self.best_validation_score_ = fit.best_validation_score
-        self._built_by = settings.built_by
+        self._built_by = fit.settings.built_by
+
+    def _take(self, fit: Fit, vae: VAE) -> None:
+        """Set what there is to ask."""
+        self.model_ = fit.model(vae)
+        self.likelihoods_ = Likelihoods.of(fit.table, fit.families)
         self._sample_stream = np.random.RandomState(fit.seeds.sampling)
 
     # ------------------------------------------------------------------ fitted

@@ -419,8 +419,8 @@ class VAEClassifier(ClassifierMixin, BaseVAE):
             labels = read_labels(y, self.class_prior)
             check_consistent_length(X, y)
             self._check_classes(labels.classes)
-            self._fit(X, labels)
             self.classes_, self.class_prior_ = labels.classes, labels.prior
+            self._fit(X, y, labels)
         return self
 
     def _check_classes(self, classes: NDArray[Any]) -> None:

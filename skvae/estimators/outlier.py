@@ -430,9 +430,11 @@ class VAEOutlierDetector(Scores, OutlierMixin, BaseVAE):
         """
         with self._all_or_nothing():
             self._validate_params()
-            fit = self._fit(X)
-            self._place_offset(self._values(X), fit)
+            self._fit(X, y)
         return self
+
+    def _settle(self, X: Any, fit: Fit) -> None:
+        self._place_offset(self._values(X), fit)
 
     def decision_function(self, X: Any) -> NDArray[np.float64]:
         """Return how much likelier than the threshold each row is: negative for outliers.

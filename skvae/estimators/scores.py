@@ -56,7 +56,7 @@ class Scores(Base):
         """
         with self._all_or_nothing():
             self._validate_params()
-            self._fit(X, y=y)
+            self._fit(X, y, sets=y)
         return self
 
     @available_if(scores)

@@ -1,7 +1,7 @@
 """Stand-ins of scikit-learn's base classes, with the types of what a user calls of them."""
 
 from collections.abc import Callable
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,22 @@ class BaseEstimator:
     def get_metadata_routing(self) -> Any: ...
     def __sklearn_tags__(self) -> Any: ...
     def _validate_params(self) -> None: ...
+
+class CallbackSupportMixin:
+    """Callbacks of scikit-learn 1.9."""
+
+    def set_callbacks(self, *callbacks: Any) -> Self: ...
+    def _init_callback_context(
+        self,
+        task_name: str = "fit",
+        task_id: int = 0,
+        max_subtasks: int | None = 0,
+        sequential_subtasks: bool = True,
+    ) -> Any: ...
+
+_Method = TypeVar("_Method", bound=Callable[..., Any])
+
+def with_callbacks(method: _Method) -> _Method: ...
 
 class DensityMixin:
     """The tags of a density."""

@@ -26,7 +26,7 @@ from ..core.objectives.labelled import Labelled, decided, with_label
 from ..core.objectives.regularised import JointModule
 from ..core.recipe import Recipe
 from ..core.vae import VAE
-from ..model.model import Seeds
+from ..model.model import Model, Seeds
 from ..table.codecs import Float
 from ..table.labels import Labels
 from ..table.table import Table
@@ -37,7 +37,7 @@ from .choosing import counted_gains, is_ahead
 from .cost import Cost
 from .plan import Plan
 from .prior_start import start_prior
-from .progress import Progress
+from .progress import Listener
 from .settings import Network, Settings
 from .trained import Interrupted, Trained, curve
 from .trouble import tell
@@ -73,8 +73,8 @@ class Fit:
         stage fits ``refit_prior``, if there is one, to what the encoder draws.
     budget : Budget, optional
         The time there is, by default as much as it takes.
-    progress : Progress, optional
-        What is shown, by default nothing.
+    listener : Listener, optional
+        Who is told of stages and epochs, by default nobody.
 
     Attributes
     ----------
@@ -105,9 +105,9 @@ class Fit:
         seeds: Seeds,
         labels: Labels | None = None,
         budget: Budget | None = None,
-        progress: Progress | None = None,
+        listener: Listener | None = None,
     ):
-        self.budget, self.progress = budget or Budget(None), progress or Progress()
+        self.budget, self.listener = budget or Budget(None), listener or Listener()
         self.settings, self.labels, self.seeds = settings, labels, seeds
         self.table, self.families = table, families
         self.objective: Objective | Labelled = settings.objective
@@ -137,6 +137,10 @@ class Fit:
             )
         return self.kept
 
+    def model(self, vae: VAE) -> Model:
+        """Return the model that networks and the table make."""
+        return Model(vae, self.table, self.seeds, self.settings.device)
+
     def is_ahead_of(self, score: float | None) -> bool:
         """Whether what was kept improved on its start, and on a model with another best score."""
         if not any(stage.best_epoch for stage in self.kept):
@@ -150,7 +154,8 @@ class Fit:
         return self.kept if any(stage.n_epochs for stage in self.kept) else self.tried
 
     def _run(self, rows: Batch, log_det: Float, warm: VAE | None) -> list[Trained]:
-        inits = self._inits(warm, len(rows))
+        is_warm, has_levels = warm is not None, max(self.table.n_levels) > 1
+        inits = _inits(self.settings, len(rows), is_warm, has_levels)
         if self.settings.built_in:
             self._tell_of_cost(inits, len(rows), warm)
         self.rows = rows
@@ -163,9 +168,9 @@ class Fit:
             self.init = inits[0]
             self._expect(len(rows), warm, 1)
             return self._alone(rows, warm)
-        again = _is_fitted_again(len(rows), warm)
+        again = _is_fitted_again(len(rows), is_warm)
         self._expect(len(training), warm, len(inits) + again)
-        self.progress.begin("start")
+        self.listener.begin("start")
         if self.settings.latent_dim is None and "linear" in inits:
             self.latent_dim = self._latents_to_start_with(training, held_out)
         self.init, stages = choose(self._candidates(training, inits, warm, held_out))
@@ -180,26 +185,21 @@ class Fit:
     def _expect(self, n_rows: int, warm: VAE | None, n_times: int) -> None:
         """Say how many trainings there will be, at most how long."""
         plans = self._plans(n_rows, warm) * n_times
-        self.progress.expect([plan.n_steps for plan in plans])
+        self.listener.expect([plan.n_steps for plan in plans])
         self.budget.n_trainings = len(plans)
 
     def _plans(self, n_rows: int, warm: VAE | None) -> list[Plan]:
         """Return the plans of the stages of a training."""
-        settings, n = self.settings, len(self._stages(warm is not None))
+        settings, n = self.settings, _n_stages(self.labels, warm is not None)
         plans = [Plan.of(settings, n_rows, i, n, is_new=warm is None) for i in range(n)]
         refit = [Plan.of(settings, n_rows, is_new=False)] * (settings.refit_prior is not None)
         return [*plans, *refit]
 
     def _tell_of_cost(self, inits: list[str], n: int, warm: VAE | None) -> None:
-        chooses = self._holds_out(n)
+        chooses = _holds_out(self.settings, n)
         tried = inits if chooses else inits[:1]
-        n_refits = int(chooses and _is_fitted_again(n, warm))
+        n_refits = int(chooses and _is_fitted_again(n, warm is not None))
         Cost.of(self.settings, self.table, self.families, n, tried, n_refits).tell(self.table)
-
-    def _holds_out(self, n: int) -> bool:
-        """Whether some of n rows are held out, if there are enough."""
-        wanted = self.settings.early_stopping
-        return n >= MIN_EARLY_STOPPING_ROWS if wanted is None else wanted
 
     def _alone(self, rows: Batch, warm: VAE | None) -> list[Trained]:
         """Train without held-out rows, from one start."""
@@ -271,26 +271,10 @@ class Fit:
         seen += [] if rows.context is None else [rows.context]
         return torch.as_tensor(spread(labels, torch.cat(seen, 1).numpy()))
 
-    def _inits(self, warm: VAE | None, n_rows: int) -> list[str]:
-        """Return the starts to try, the plainest first."""
-        settings = self.settings
-        if warm is not None:
-            return ["warm"]
-        if settings.init != "auto":
-            return [settings.init]
-        if not settings.built_in or settings.n_layers > 1:
-            return ["random"]
-        # On a large table both starts end alike, and one takes half the time.
-        if n_rows >= REFIT_ROWS and settings.prior.starts_from_mixture:
-            return ["linear"]
-        if n_rows >= REFIT_ROWS and max(self.table.n_levels) > 1:
-            return ["random"]
-        return ["linear", "random"]
-
     def _split(self, rows: Batch, log_det: Float) -> tuple[Batch, HeldOut | None]:
         """Return training rows and held-out rows."""
         settings, n = self.settings, len(rows)
-        if not self._holds_out(n):
+        if not _holds_out(settings, n):
             return rows, None
         n_held_out = min(max(round(settings.validation_fraction * n), 1), MAX_HELD_OUT)
         if n - n_held_out < 2:
@@ -368,9 +352,9 @@ class Fit:
     ) -> Trained:
         from .training import train  # imports skorch
 
-        self.progress.begin(name, plan.n_steps)
+        self.listener.begin(name, plan.n_steps, plan.n_epochs(len(rows)))
         given = objective, rows, self.settings, plan, self.seeds.training, held_out
-        return train(*given, self.budget.take(), self.progress)
+        return train(*given, self.budget.take(), self.listener)
 
     def _new_prior(self, vae: VAE, rows: Batch) -> PriorModule:
         recipe = self.settings.refit_prior
@@ -384,7 +368,7 @@ class Fit:
     def _stages(self, warm: bool) -> list[Callable[[Batch], Batch]]:
         """Return what is made of the rows, stage by stage."""
         labels = self.labels
-        if labels is None or warm or not labels.unknown.any():
+        if labels is None or _n_stages(labels, warm) == 1:
             return [lambda rows: rows]
         return [lambda rows: decided(rows, len(labels.classes)), lambda rows: rows]
 
@@ -479,9 +463,45 @@ def choose(candidates: dict[str, list[Trained]]) -> tuple[str, list[Trained]]:
     return name, best
 
 
-def _is_fitted_again(n_rows: int, warm: VAE | None) -> bool:
+def most_stages(settings: Settings, n_rows: int, labels: Labels | None, is_warm: bool) -> int:
+    """Return how many stages a fit to so many rows tells of, at most: the columns may settle it."""
+    a_training = _n_stages(labels, is_warm) + (settings.refit_prior is not None)
+    if not _holds_out(settings, n_rows):
+        return 1 + a_training  # after the columns
+    n_inits = len(_inits(settings, n_rows, is_warm, has_levels=False))
+    return 2 + (n_inits + _is_fitted_again(n_rows, is_warm)) * a_training  # and the start
+
+
+def _holds_out(settings: Settings, n_rows: int) -> bool:
+    """Whether some rows are held out, if there are enough."""
+    wanted = settings.early_stopping
+    return n_rows >= MIN_EARLY_STOPPING_ROWS if wanted is None else wanted
+
+
+def _inits(settings: Settings, n_rows: int, is_warm: bool, has_levels: bool) -> list[str]:
+    """Return the starts to try, the plainest first, of a table with or without columns of codes."""
+    if is_warm:
+        return ["warm"]
+    if settings.init != "auto":
+        return [settings.init]
+    if not settings.built_in or settings.n_layers > 1:
+        return ["random"]
+    # On a large table both starts end alike, and one takes half the time.
+    if n_rows >= REFIT_ROWS and settings.prior.starts_from_mixture:
+        return ["linear"]
+    if n_rows >= REFIT_ROWS and has_levels:
+        return ["random"]
+    return ["linear", "random"]
+
+
+def _n_stages(labels: Labels | None, is_warm: bool) -> int:
+    """Return how many stages a training has before the prior is fitted: with labels unknown two."""
+    return 1 if labels is None or is_warm or not labels.unknown.any() else 2
+
+
+def _is_fitted_again(n_rows: int, is_warm: bool) -> bool:
     """Whether a model is fitted once more to all rows, held-out ones included."""
-    return warm is None and n_rows < REFIT_ROWS
+    return not is_warm and n_rows < REFIT_ROWS
 
 
 def _is_ahead(module: ObjectiveModule, one: Float, two: Float) -> bool:

@@ -1,14 +1,73 @@
-"""Progress: one bar a fit, or a line a stage."""
+"""Progress: what a fit tells of itself, and how it is shown: one bar a fit, or a line a stage."""
 
 from __future__ import annotations
 
 import sys
 import time
 import warnings
+from collections.abc import Callable
 from typing import Any
 
+from ..core.vae import VAE
 
-class Progress:
+
+class Listener:
+    """Who is told of a fit: its stages one after the other, and the epochs of those that train.
+
+    This one does nothing of it.
+    """
+
+    def expect(self, n_steps: list[int]) -> None:
+        """Hear how many steps the trainings to come take, at most."""
+
+    def begin(self, name: str, n_steps: int | None = None, n_epochs: int = 0) -> None:
+        """Hear that a stage begins, and the one before is over; how long a training is, at most."""
+
+    def begin_epoch(self) -> None:
+        """Hear that an epoch of the stage begins."""
+
+    def end_epoch(self, n_steps: int, of: int, text: str, now: Callable[[], VAE]) -> bool:
+        """Hear that it is over; return whether to end the training.
+
+        Told are the steps of the stage so far, out of how many, what there is to say, and what
+        copies the model as it is now.
+        """
+        return False
+
+
+class Listeners(Listener):
+    """Several listeners, who hear the same.
+
+    Parameters
+    ----------
+    *each : Listener
+    """
+
+    def __init__(self, *each: Listener):
+        self.each = each
+
+    def expect(self, n_steps: list[int]) -> None:
+        """Tell them."""
+        for listener in self.each:
+            listener.expect(n_steps)
+
+    def begin(self, name: str, n_steps: int | None = None, n_epochs: int = 0) -> None:
+        """Tell them."""
+        for listener in self.each:
+            listener.begin(name, n_steps, n_epochs)
+
+    def begin_epoch(self) -> None:
+        """Tell them."""
+        for listener in self.each:
+            listener.begin_epoch()
+
+    def end_epoch(self, n_steps: int, of: int, text: str, now: Callable[[], VAE]) -> bool:
+        """Tell them all; return whether one ends the training."""
+        answers = [listener.end_epoch(n_steps, of, text, now) for listener in self.each]
+        return any(answers)
+
+
+class Progress(Listener):
     """What a fit shows of itself: stages one after the other, measured in steps of training.
 
     The total is what is known of it: plans of trainings to come, and of those that are over what
@@ -31,7 +90,7 @@ class Progress:
         """Say what is to come."""
         self.planned = n_steps
 
-    def begin(self, name: str, n_steps: int | None = None) -> None:
+    def begin(self, name: str, n_steps: int | None = None, n_epochs: int = 0) -> None:
         """Begin a stage, of so many steps if it is the next training."""
         self.end()
         if n_steps is not None:
@@ -40,10 +99,11 @@ class Progress:
         self.done, self.plan = 0, n_steps or 0
         self._show()
 
-    def update(self, n_steps: int, of: int, text: str) -> None:
+    def end_epoch(self, n_steps: int, of: int, text: str, now: Callable[[], VAE]) -> bool:
         """Show how many steps of the stage are done, and what there is to say."""
         self.done, self.plan, self.text = n_steps, of, text
         self._show()
+        return False
 
     def end(self) -> None:
         """End a stage, where it is."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 from collections.abc import Iterator
 from functools import partial
 from typing import Any
@@ -16,6 +17,7 @@ from torch import Tensor, nn
 from ..core.batch import Batch
 from ..core.networks import set_generator
 from ..core.objectives.bounds import ObjectiveModule
+from ..core.vae import VAE
 from .batches import HeldOut, TensorBatches
 from .budget import Allowance
 from .choosing import counted_gains
@@ -23,7 +25,7 @@ from .epochs import Epochs, Score
 from .floors import FallingFloors
 from .optimizers import make_optimizer
 from .plan import Plan
-from .progress import Progress
+from .progress import Listener
 from .settings import Settings
 from .trained import Interrupted, Trained
 from .trouble import Brake, told_of_fall
@@ -65,13 +67,13 @@ class VAENet(NeuralNet):
         generator: torch.Generator,
         held_out: HeldOut | None = None,
         allowance: Allowance | None = None,
-        progress: Progress | None = None,
+        listener: Listener | None = None,
         **kwargs: Any,
     ):
         self.settings_, self.plan_ = settings, plan
         self.generator_ = generator
         self.held_out_ = held_out
-        self.allowance_, self.progress_ = allowance, progress
+        self.allowance_, self.listener_ = allowance, listener or Listener()
         self.score_: Score | None = None  # the last one there was
         super().__init__(
             module=module,
@@ -130,21 +132,35 @@ class VAENet(NeuralNet):
         return self
 
     def notify(self, method_name: str, **params: Any) -> None:
-        """Tell the callbacks, which end training by a KeyboardInterrupt; or end it by its plan."""
+        """Tell the callbacks and the listener, and end training where one of them or the plan does.
+
+        Callbacks do it by a KeyboardInterrupt; one from the keyboard while the listener is busy is
+        none of these.
+        """
+        ends = False
         try:
             super().notify(method_name, **params)
-        except KeyboardInterrupt as interrupt:
-            raise _Ended from interrupt
-        if method_name == "on_epoch_end" and self.n_steps_ >= self.plan_.n_steps:
+        except KeyboardInterrupt:
+            ends = True
+        if method_name == "on_epoch_begin":
+            self.listener_.begin_epoch()
+        if method_name == "on_epoch_end":
+            told = self.n_steps_, self.plan_.n_steps, self._said(), self.copied
+            ends |= self.listener_.end_epoch(*told) or self.n_steps_ >= self.plan_.n_steps
+        if ends:
             raise _Ended
 
     def on_epoch_end(self, net: VAENet, **kwargs: Any) -> None:
-        """Tell of the epoch, and end training where there was too much trouble."""
+        """End training where there was too much trouble."""
         super().on_epoch_end(net, **kwargs)
-        if self.progress_ is not None:
-            self.progress_.update(self.n_steps_, self.plan_.n_steps, self._said())
         if self.brake_.ends:
             raise KeyboardInterrupt  # skorch's way to end training
+
+    def copied(self) -> VAE:
+        """Return a copy of the model as it is now, of the averaged weights."""
+        with self.average_.applied():
+            vae: VAE = copy.deepcopy(self.module_.vae, {id(self.generator_): None})
+        return vae.eval()
 
     def _said(self) -> str:
         """Return what there is to say of an epoch."""
@@ -335,7 +351,7 @@ def train(
     seed: int,
     held_out: HeldOut | None = None,
     allowance: Allowance | None = None,
-    progress: Progress | None = None,
+    listener: Listener | None = None,
 ) -> Trained:
     """Train an objective's model in place.
 
@@ -352,8 +368,8 @@ def train(
         With it, the weights that were best on these rows are restored; the start counts too.
     allowance : Allowance, optional
         The time there is: the plan gets shorter where it would take longer.
-    progress : Progress, optional
-        What is told of the epochs.
+    listener : Listener, optional
+        Who is told of the epochs.
     """
     generator = torch.Generator(settings.device).manual_seed(seed)
     set_generator(module, generator)
@@ -367,7 +383,7 @@ def train(
         generator=generator,
         held_out=held_out,
         allowance=allowance,
-        progress=progress,
+        listener=listener,
     )
     net.initialize()
     interrupted = False
@@ -417,7 +433,7 @@ def _lent_generators(settings: Settings, seed: int) -> Iterator[None]:
 def _finish(net: VAENet, rows: Batch) -> Trained:
     n_epochs = sum("train_loss" in row for row in net.history)  # an interrupted one has none
     net.optimizer_.found_inf = None
-    net.allowance_, net.progress_ = None, None
+    net.allowance_, net.listener_ = None, Listener()
     trouble = net.brake_.told(net.lr, n_epochs)
     if net.held_out_ is None:
         net.average_.write(net.average_.average)

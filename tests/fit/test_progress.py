@@ -32,11 +32,11 @@ def test_the_total_is_what_is_known_of_it(monkeypatch):
     progress.begin("columns")
     progress.expect([100, 100, 100])
     progress.begin("one", 100)
-    progress.update(60, 100, "")
+    progress.end_epoch(60, 100, "", now=None)
     progress.begin("two", 100)  # the first ended early
-    progress.update(100, 100, "")
+    progress.end_epoch(100, 100, "", now=None)
     progress.begin("again", 40)
-    progress.update(40, 40, "")
+    progress.end_epoch(40, 40, "", now=None)
     progress.close()
     assert progress.bar.seen[1:] == [
         (0, 300),
