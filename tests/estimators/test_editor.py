@@ -10,7 +10,6 @@ from ast import AnnAssign, ClassDef, FunctionDef, parse
 from pathlib import Path
 
 import pytest
-import sklearn.base
 
 import skvae
 from skvae.estimators import bases
@@ -34,6 +33,7 @@ MISTAKES = [
     "skvae.VAEDensity().scor_samples(X)",
     "skvae.VAETransformer().fit_transfrom(X)",
     "skvae.VAEOutlierDetector().score_samples()",
+    "skvae.VAEDensity().set_callback()",
     "n: int = skvae.VAEDensity().score_samples(X)",
 ]
 RIGHT = """\
@@ -41,6 +41,7 @@ from numpy.typing import NDArray
 density = skvae.VAEDensity(2, prior=skvae.priors.Mixture(3), hidden_layer_sizes=[16])
 scores: NDArray[np.float64] = density.set_params(lr=0.1).fit(X).score_samples(X)
 mean: float = density.score(X)
+scores = skvae.VAEDensity().set_callbacks().fit(X).score_samples(X)
 error: NDArray[np.float64] = density.log_likelihood(X, n_draws=256).standard_error
 skvae.VAETransformer((2, 4), objective="mmd").set_output(transform="pandas").fit_transform(X)
 skvae.VAEImputer(likelihood={"a": skvae.likelihoods.Gaussian()}).fit(X).transform(X)
@@ -123,12 +124,14 @@ def test_method_that_is_available_sometimes_has_its_type_and_docstring():
     assert method.docstring().startswith("score_samples(X: Any) -> NDArray[np.float64]\n\nReturn")
 
 
-@pytest.mark.parametrize("name", bases.__all__)
+@pytest.mark.parametrize("name", [name for name in bases.__all__ if name[0].isupper()])
 def test_stand_in_for_mypy_has_the_methods_of_scikit_learns_class(name):
+    if name == "CallbackSupportMixin":
+        pytest.importorskip("sklearn.callback")
     stub = parse(Path(bases.__file__).with_name("stand_ins.pyi").read_text())
     (stand_in,) = (n for n in stub.body if isinstance(n, ClassDef) and n.name == name)
     methods = {node.name for node in stand_in.body if isinstance(node, FunctionDef)}
-    real = getattr(sklearn.base, name)
+    real = getattr(bases, name)
     assert all(hasattr(real, method) for method in methods)
     public = {method for method in dir(real) if not method.startswith("_")}
     assert public - methods <= {"score"}  # DensityMixin's is a placeholder
