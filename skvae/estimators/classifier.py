@@ -189,7 +189,7 @@ class VAEClassifier(ClassifierMixin, BaseVAE):
     device : str or torch.device, default="auto"
         ``"cpu"``, ``"cuda"``, ``"cuda:1"``, ``"mps"``; ``"auto"`` takes CUDA where there is one.
     callbacks : list of skorch callbacks or None, default=None
-        Passed to the training loop.
+        Passed to the training loop. Those of scikit-learn are set by ``set_callbacks``.
     image_shape : tuple of three ints or None, default=None
         Channels, height and width of images that are flattened to rows: the networks then are
         convolutional (:class:`skvae.networks.Convolutional`), and ``hidden_layer_sizes`` are not

@@ -66,6 +66,9 @@ class Listeners(Listener):
         answers = [listener.end_epoch(n_steps, of, text, now) for listener in self.each]
         return any(answers)
 
+    def __reduce__(self) -> tuple[type[Listener], tuple[()]]:
+        return Listener, ()  # a callback's copy of the net tells nobody
+
 
 class Progress(Listener):
     """What a fit shows of itself: stages one after the other, measured in steps of training.

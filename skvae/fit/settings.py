@@ -258,7 +258,8 @@ def check_callbacks(callbacks: Sequence[Any] | None) -> None:
         if not (hasattr(callback, "on_epoch_end") and hasattr(callback, "initialize")):
             raise TypeError(
                 f"callbacks: expected skorch callbacks, such as skorch.callbacks.EarlyStopping(), "
-                f"or pairs (name, callback). Got {given!r}."
+                f"or pairs (name, callback). Got {given!r}. Those of scikit-learn are for "
+                "set_callbacks."
             )
 
 

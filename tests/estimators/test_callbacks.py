@@ -168,6 +168,15 @@ def test_totals_are_the_truth(estimator, X, y, names):
     assert all(n <= total for _, n, total in stages)
 
 
+def test_totals_are_bounds_where_the_columns_settle_the_stages():
+    recorder = Recorder()
+    X = np.column_stack([np.tile(IRIS[:, 0], 14), np.tile(SPECIES, 14)])
+    model = small(VAETransformer, max_epochs=1, categorical_features=[1])
+    model.set_callbacks(recorder).fit(X)
+    assert [name for name, _, _ in recorder.stages()] == [*STAGES[:2], STAGES[3]]
+    assert recorder.total("fit") == 4
+
+
 def test_a_fit_that_goes_on_has_one_training():
     recorder = Recorder()
     density = small(warm_start=True).fit(IRIS)
@@ -323,9 +332,11 @@ def test_an_interrupt_within_a_callback_is_one():
     assert np.isfinite(density.score(IRIS))
 
 
-def test_only_callbacks_of_scikit_learn_are_taken():
+def test_callbacks_of_one_kind_are_not_the_other():
     with pytest.raises(TypeError, match="FitCallback"):
         small().set_callbacks(skorch_callbacks.Callback())
+    with pytest.raises(TypeError, match="scikit-learn are for set_callbacks"):
+        small(callbacks=[Recorder()]).fit(IRIS)
 
 
 def test_progress_bar_shows_the_trainings(capsys):

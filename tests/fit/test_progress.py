@@ -1,10 +1,13 @@
 """Progress: a total that is the truth, and a line a stage."""
 
+import copy
+
 from sklearn.datasets import load_iris
+from skorch.callbacks import Callback
 
 from skvae import VAEDensity
 from skvae.fit import progress as module
-from skvae.fit.progress import Progress
+from skvae.fit.progress import Listener, Progress
 
 IRIS = load_iris().data
 
@@ -71,3 +74,13 @@ def test_a_line_a_stage(capsys):
     lines = capsys.readouterr().err.splitlines()
     assert len(lines) == 5
     assert lines[2].startswith("training from the linear start: 20 steps, held-out ")
+
+
+def test_a_copy_that_a_callback_makes_of_the_net_tells_nobody(capsys):
+    class Copying(Callback):
+        def on_epoch_end(self, net, **kwargs):
+            self.listener = copy.deepcopy(net).listener_
+
+    copying = Copying()
+    VAEDensity(2, hidden_layer_sizes=(8,), max_epochs=1, verbose=1, callbacks=[copying]).fit(IRIS)
+    assert type(copying.listener) is Listener
