@@ -477,9 +477,7 @@ class BaseVAE(CallbackSupportMixin, BaseEstimator, ABC):
         rows, log_det = as_rows(table, values)
         of_sets = None if sets is None else torch.as_tensor(sets)
         rows = dataclasses.replace(rows.to("cpu", torch.float32), sets=of_sets)
-        self._has_holes = np.isnan(values).any(0)
-        seen = np.where(values == OTHER, np.nan, values)
-        self._range = np.fmin.reduce(seen), np.fmax.reduce(seen)  # NaN of an empty column
+        self._note(values)
         listener = Listeners(progress, tasks)
         fit = Fit(settings, table, families, seeds, labels, budget, listener)
         tasks.fitted = partial(self._within, X, fit)
@@ -493,6 +491,12 @@ class BaseVAE(CallbackSupportMixin, BaseEstimator, ABC):
         )
         self._settle(X, fit)
         tasks.end(lambda: {"_sample_stream": np.random.RandomState(seeds.sampling)})
+
+    def _note(self, values: Float) -> None:
+        """Keep what completed rows are held to: the holes of columns (n, c), and their range."""
+        self._has_holes = np.isnan(values).any(0)
+        seen = np.where(values == OTHER, np.nan, values)
+        self._range = np.fmin.reduce(seen), np.fmax.reduce(seen)  # NaN of an empty column
 
     def _settle(self, X: Any, fit: Fit) -> None:
         """Set what follows from the model and the rows it was fitted to, where there is more."""
