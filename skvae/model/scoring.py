@@ -13,6 +13,7 @@ from torch.nn.functional import one_hot
 
 from ..core.batch import Batch, filled
 from ..core.importance import effective_sample_size, log_marginal, pareto_k, standard_error
+from ..core.inference.peaks import PEAKS
 from ..core.inference.proposals import (
     DefensiveProposal,
     DirectProposal,
@@ -44,9 +45,10 @@ LIVE_ARRAYS = 8
 #: as there are pairs enough for one call.
 CACHED_BYTES = 2**23
 MIN_CACHED_PAIRS = 512
-#: Share of the working memory for the draws of a tile, and matrices by latents of a row.
+#: Share of the working memory for the draws of a tile, and matrices by latents of a row: some for
+#: each of its peaks.
 SHARE_OF_DRAWS = 1 / 8
-MATRICES = 8
+MATRICES = 6 * PEAKS
 
 
 #: A function of log-weights, (K, n) -> (n,).

@@ -87,13 +87,14 @@ class DefensiveProposal(DirectProposal):
     """Draws from a mixture of Laplace's approximation, the encoder and the prior.
 
     The weights divide by the density of the mixture, so none exceeds what any of the three would
-    give over its share: Laplace finds the row's mode, the encoder knows of others, the prior has
-    all of them. A quarter of what Laplace leaves is the prior's; the more cells are missing, the
-    larger is its part. A row whose mode is not found has encoder and prior alone.
+    give over its share: Laplace finds the row's mode (under a mixture prior, one of each component
+    that may have made the row), the encoder knows of others, the prior has all of them. A quarter
+    of what Laplace leaves is the prior's; the more cells are missing, the larger is its part. A row
+    whose mode is not found has encoder and prior alone.
 
     Parameters
     ----------
-    share : float, default=0.5
+    share : float, default=0.75
         Of the draws that come from Laplace's approximation, from 0 to 1.
 
     References
@@ -101,7 +102,7 @@ class DefensiveProposal(DirectProposal):
     "Weighted Average Importance Sampling and Defensive Mixture Distributions" (Hesterberg, 1995).
     """
 
-    share: float = 0.5
+    share: float = 0.75
 
     def validate(self) -> None:
         if not 0.0 <= self.share <= 1.0:

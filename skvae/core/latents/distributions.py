@@ -67,10 +67,6 @@ class PriorDistribution(LatentDistribution):
     def curvature(self, z: Tensor) -> Tensor:
         """Return -d2/dz2 log p(z), or a positive-definite stand-in, (..., d, d) at z (..., d)."""
 
-    def second_derivative(self, z: Tensor) -> Tensor:
-        """Return d2/dz2 log p(z), (..., d, d) at z (..., d)."""
-        return second_derivative(self.log_prob, z)
-
     def moved(self, loc: Tensor, log_scale: Tensor) -> PriorDistribution:
         """Return the distribution of loc + exp(log_scale) z, row by row of loc (n, d)."""
         return Moved(self, loc, log_scale)
@@ -95,16 +91,16 @@ def gram(function: Callable[[Tensor], Tensor], z: Tensor) -> Tensor:
     return torch.einsum("m...i,m...j->...ij", rows, rows)
 
 
-def second_derivative(function: Callable[[Tensor], Tensor], z: Tensor) -> Tensor:
-    """Return d2f/dz2 (..., d, d) of a function f (...) of each vector of z (..., d) by itself."""
+def derivatives(function: Callable[[Tensor], Tensor], z: Tensor) -> tuple[Tensor, Tensor]:
+    """Return df/dz (..., d) and d2f/dz2 (..., d, d) of a function f (...) of each z (..., d)."""
 
     def total(z: Tensor) -> Tensor:
         return function(z).sum()
 
-    pull = vjp(grad(total), z)[1]
+    gradient, pull = vjp(grad(total), z)[:2]
     (columns,) = vmap(pull)(axes(z))  # (d, ..., d)
     hessian: Tensor = columns.movedim(0, -1)
-    return 0.5 * (hessian + hessian.mT)
+    return gradient, 0.5 * (hessian + hessian.mT)
 
 
 def axes(z: Tensor) -> Tensor:
@@ -147,9 +143,6 @@ class DiagonalNormal(PriorDistribution):
     def curvature(self, z: Tensor) -> Tensor:
         return torch.diag_embed(torch.exp(-2.0 * self.log_scale).to(z).expand(z.shape))
 
-    def second_derivative(self, z: Tensor) -> Tensor:
-        return -self.curvature(z)
-
     def moved(self, loc: Tensor, log_scale: Tensor) -> PriorDistribution:
         return DiagonalNormal(loc + torch.exp(log_scale) * self.loc, log_scale + self.log_scale)
 
@@ -186,9 +179,6 @@ class Moved(PriorDistribution):
 
     def curvature(self, z: Tensor) -> Tensor:
         return self._shrunk(self.base.curvature(self._back(z)))
-
-    def second_derivative(self, z: Tensor) -> Tensor:
-        return self._shrunk(self.base.second_derivative(self._back(z)))
 
     def __getitem__(self, rows: Tensor) -> PriorDistribution:
         base = self.base[rows] if self.base.batch_shape else self.base
@@ -271,13 +261,20 @@ class MultivariateT(LatentDistribution):
         return self.event_shape[0] + 1
 
     def rsample(self, noise: Tensor) -> Tensor:  # type: ignore[override]
-        return self.draw(noise)[0]
+        return self.loc + self._away(self._standard(noise))
 
     def draw(self, noise: Tensor) -> tuple[Tensor, Tensor]:
+        standard = self._standard(noise)
+        return self.loc + self._away(standard), self._log_prob(standard)
+
+    def _standard(self, noise: Tensor) -> Tensor:
+        """Return draws of zero mean and unit scale, (..., n, d)."""
         shrink = torch.sqrt(chi2_quantile(noise[..., -1:], self.df) / self.df)
-        standard = noise[..., :-1] / shrink  # (K, n, d)
-        moved = solved(self.precision_tril.mT, standard, upper=True)
-        return self.loc + moved, self._log_prob(standard)
+        standard: Tensor = noise[..., :-1] / shrink
+        return standard.expand(torch.broadcast_shapes(standard.shape, self.loc.shape))
+
+    def _away(self, standard: Tensor) -> Tensor:
+        return solved(self.precision_tril.mT, standard, upper=True)
 
     def __getitem__(self, rows: Tensor) -> MultivariateT:
         return MultivariateT(self.loc[rows], self.precision_tril[rows], self.df)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import torch
 from torch import Tensor
 from torch.nn.functional import linear
@@ -9,6 +11,7 @@ from torch.nn.functional import linear
 from .distributions import (
     DiagonalNormal,
     LatentDistribution,
+    Moved,
     MultivariateT,
     PriorDistribution,
     TriangularNormal,
@@ -57,16 +60,8 @@ class NormalMixture(PriorDistribution):
 
     def curvature(self, z: Tensor) -> Tensor:
         """Return the precisions, weighed by the responsibilities of their components."""
-        return self._mean_precision(torch.softmax(self._joint(z), -1))
-
-    def second_derivative(self, z: Tensor) -> Tensor:
-        """Return the covariance of the components' gradients, less their mean precision."""
-        share = torch.softmax(self._joint(z), -1)
-        gradients = -torch.einsum("...ki,kij->...kj", self._noise(z), self.root.to(z))
-        mean = torch.einsum("...k,...ki->...i", share, gradients)
-        apart = gradients - mean.unsqueeze(-2)
-        spread = torch.einsum("...k,...ki,...kj->...ij", share, apart, apart)
-        return spread - self._mean_precision(share)
+        share, root = torch.softmax(self._joint(z), -1), self.root.to(z)
+        return torch.einsum("...k,kij->...ij", share, root.mT @ root)
 
     def __getitem__(self, rows: Tensor) -> PriorDistribution:
         return self  # one for all rows
@@ -81,10 +76,6 @@ class NormalMixture(PriorDistribution):
         root = self.root.to(z)
         offset = (root @ self.means.to(z).unsqueeze(-1)).squeeze(-1)  # (k, d)
         return _map_each(z, root, -offset)
-
-    def _mean_precision(self, share: Tensor) -> Tensor:
-        root = self.root.to(share)
-        return torch.einsum("...k,kij->...ij", share, root.mT @ root)
 
 
 class MixtureOf(PriorDistribution):
@@ -183,6 +174,99 @@ class MixtureOfTwo(LatentDistribution):
         )
 
 
+class MixtureOfEach(LatentDistribution):
+    """For each of n rows a mixture of k distributions of its own.
+
+    The last number of noise chooses the component.
+
+    Parameters
+    ----------
+    components : MultivariateT
+        Batch shape (n, k).
+    log_weight : Tensor of shape (n, k)
+    """
+
+    def __init__(self, components: MultivariateT, log_weight: Tensor):
+        self.components, self.log_weight = components, log_weight
+        super().__init__(log_weight.shape[:-1], components.event_shape, validate_args=False)
+
+    @property
+    def n_noise(self) -> int:
+        return self.components.n_noise + 1
+
+    def rsample(self, noise: Tensor) -> Tensor:  # type: ignore[override]
+        chosen = choose(self.log_weight, noise[..., -1])
+        of_each = self.components.rsample(noise[..., None, :-1])  # (..., n, k, d)
+        index = chosen[..., None, None].expand(*chosen.shape, 1, of_each.shape[-1])
+        return of_each.gather(-2, index).squeeze(-2)
+
+    def log_prob(self, value: Tensor) -> Tensor:
+        of_each = self.components.log_prob(value.unsqueeze(-2))
+        return torch.logsumexp(self.log_weight + of_each, -1)
+
+    def __getitem__(self, rows: Tensor) -> MixtureOfEach:
+        return MixtureOfEach(self.components[rows], self.log_weight[rows])
+
+
+@dataclasses.dataclass(frozen=True)
+class Normals:
+    """Weighted normals by triangular roots of their precisions, R (z - loc) is standard normal."""
+
+    log_weight: Tensor  # (...)
+    loc: Tensor  # (..., d)
+    root: Tensor  # (..., d, d)
+
+    @property
+    def log_height(self) -> Tensor:
+        """The logarithm of each weighted density at its loc, without the constant of d."""
+        return self.log_weight + torch.diagonal(self.root, dim1=-2, dim2=-1).log().sum(-1)
+
+    def noise(self, z: Tensor) -> Tensor:
+        """Return what of each normal would have made z, (..., d)."""
+        return torch.einsum("...ij,...j->...i", self.root, z - self.loc)
+
+    def log_prob(self, z: Tensor) -> Tensor:
+        """Return each weighted density at z, (...)."""
+        return self.log_height + standard_normal_log_prob(self.noise(z))
+
+    def __getitem__(self, of: Tensor | tuple[Tensor, ...]) -> Normals:
+        return Normals(self.log_weight[of], self.loc[of], self.root[of])
+
+
+@dataclasses.dataclass(frozen=True)
+class Components:
+    """The k normals of a mixture, which a context may have moved for each of n rows."""
+
+    normals: Normals  # (k,)
+    moved: tuple[Tensor, Tensor] | None = None  # (n, d), (n, d): by what, and by what scaled
+
+    def __len__(self) -> int:
+        return len(self.normals.log_weight)
+
+    def of(self, rows: Tensor, component: Tensor) -> Normals:
+        """Return a component (m,) for each of some rows (m,)."""
+        chosen = self.normals[component]
+        if self.moved is None:
+            return chosen
+        loc, scale = (of_row[rows] for of_row in self.moved)
+        moved = loc + scale * chosen.loc
+        return Normals(chosen.log_weight, moved, chosen.root / scale.unsqueeze(-2))
+
+
+def components(distribution: PriorDistribution, like: Tensor) -> Components | None:
+    """Return the normals of a mixture, or of a moved one; others have none."""
+    if isinstance(distribution, Moved):
+        base = components(distribution.base, like)
+        if base is None:
+            return None
+        moved = distribution.loc.to(like), distribution.log_scale.to(like).exp()
+        return Components(base.normals, moved)
+    if isinstance(distribution, NormalMixture):
+        parts = distribution.log_weight, distribution.means, distribution.root
+        return Components(Normals(*(part.to(like) for part in parts)))
+    return None
+
+
 def of_rows(distribution: LatentDistribution, rows: Tensor) -> LatentDistribution:
     """Return the distributions of some of the rows of a batch; one for all rows is as it is."""
     if not distribution.batch_shape:
@@ -190,7 +274,7 @@ def of_rows(distribution: LatentDistribution, rows: Tensor) -> LatentDistributio
     if isinstance(distribution, MixtureOfTwo):
         first, second = of_rows(distribution.first, rows), of_rows(distribution.second, rows)
         return MixtureOfTwo(first, second, distribution.share[rows])
-    assert isinstance(distribution, MultivariateT | PriorDistribution)
+    assert isinstance(distribution, MultivariateT | MixtureOfEach | PriorDistribution)
     return distribution[rows]
 
 
@@ -228,6 +312,6 @@ def _map_each(z: Tensor, matrices: Tensor, bias: Tensor | None = None) -> Tensor
 def choose(log_weight: Tensor, noise: Tensor) -> Tensor:
     """Return components (...) chosen by standard normal numbers (...)."""
     u = torch.special.ndtr(noise.unsqueeze(-1))
-    passed = log_weight.exp().cumsum(-1)[:-1].to(u)
+    passed = log_weight.exp().cumsum(-1)[..., :-1].to(u)
     chosen: Tensor = (u > passed).sum(-1)
     return chosen

@@ -12,7 +12,13 @@ from skvae.core.latents.distributions import (
     chi2_quantile,
     solved,
 )
-from skvae.core.latents.mixtures import MixtureOf, MixtureOfTwo, NormalMixture
+from skvae.core.latents.mixtures import (
+    MixtureOf,
+    MixtureOfEach,
+    MixtureOfTwo,
+    NormalMixture,
+    components,
+)
 
 
 def distributions():
@@ -72,23 +78,47 @@ def test_curvature_of_a_normal_prior_is_its_precision():
     torch.testing.assert_close(q.curvature(z), oracle(q).precision_matrix)
 
 
-def priors():
-    normals = distributions()
-    moved = normal_mixture().moved(normals[0].loc, normals[0].log_scale)
-    of_normals = MixtureOf(normals[1], torch.linspace(-1.0, 0.0, 4).double().log_softmax(-1))
-    return [*normals, normal_mixture(), moved, of_normals]
+def of_rows(p, component):
+    rows = torch.arange(4)
+    return components(p, rows.double()).of(rows, torch.full((4,), component))
 
 
-@pytest.mark.parametrize("p", priors(), ids=lambda p: type(p).__name__)
-def test_second_derivatives_equal_those_of_automatic_differentiation(p):
+@pytest.mark.parametrize("is_moved", [False, True])
+def test_the_weighted_components_of_a_mixture_add_up_to_it(is_moved):
+    p, by = normal_mixture(), distributions()[0]
+    p = p.moved(by.loc, by.log_scale) if is_moved else p
     z = torch.linspace(-3, 3, 12, dtype=torch.float64).view(4, 3)
-    found = p.second_derivative(z)
-    for row in range(4):
+    parts = torch.stack([of_rows(p, j).log_prob(z) for j in range(3)])
+    torch.testing.assert_close(parts.logsumexp(0), p.log_prob(z))
+    z, reversed_rows = z.flip(0), torch.arange(4).flip(0)
+    some = components(p, z).of(reversed_rows, torch.full((4,), 1))
+    torch.testing.assert_close(some.log_prob(z).flip(0), parts[1])
 
-        def log_p(one, row=row):
-            return p.log_prob(torch.cat([z[:row], one[None], z[row + 1 :]]))[row]
 
-        torch.testing.assert_close(found[row], torch.autograd.functional.hessian(log_p, z[row]))
+def test_what_is_no_mixture_of_normals_has_no_components():
+    diagonal, triangular = distributions()
+    moved = diagonal.moved(diagonal.loc, diagonal.log_scale)
+    others = MixtureOf(triangular, torch.linspace(-1.0, 0.0, 4).double().log_softmax(-1))
+    for p in (diagonal, triangular, moved, others):
+        assert components(p, diagonal.loc) is None
+
+
+def test_a_mixture_of_each_row_draws_and_weighs_by_its_weights(generator):
+    t = student_t()
+    parts = MultivariateT(
+        torch.stack([t.loc, t.loc + 2.0], 1), torch.stack([t.precision_tril] * 2, 1), t.df
+    )
+    weight = torch.linspace(0.1, 0.9, 4).double()
+    q = MixtureOfEach(parts, torch.stack([weight, 1.0 - weight], -1).log())
+    z, log_q = q.draw(torch.randn(20_000, 4, 5, generator=generator, dtype=torch.float64))
+    away = MultivariateT(t.loc + 2.0, t.precision_tril, t.df)
+    expected = weight * t.log_prob(z).exp() + (1.0 - weight) * away.log_prob(z).exp()
+    torch.testing.assert_close(log_q, expected.log())
+    some = torch.tensor([2, 0])
+    torch.testing.assert_close(q[some].log_prob(z[:, some]), log_q[:, some])
+    target = DiagonalNormal(t.loc + 1.0, torch.zeros(4, 3).double() - 0.5)
+    weights = torch.exp(target.log_prob(z) - log_q)
+    assert ((weights.mean(0) - 1).abs() < 5 * weights.std(0) / 20_000**0.5).all()
 
 
 @pytest.mark.parametrize("upper", [False, True])
