@@ -52,6 +52,8 @@ def read(
             X = as_array(X)
             X = check_array(X, dtype=None, ensure_all_finite=False, ensure_min_samples=n_min)
         validate_data(estimator, X, reset=fitted is None, skip_check_array=True)
+        if fitted is not None:
+            _refuse_other_places(X, fitted)
         check_rows(len(X), n_min, name)
         container = fitted or Container.of(X, categorical_mask(estimator.categorical_features, X))
         values = container.values(X, open_to)
@@ -262,6 +264,21 @@ def _has_categories(estimator: Any, container: Container | None) -> bool:
     if container is None:
         return not isinstance(estimator.categorical_features, str | None)
     return any(field.is_category for field in container.fields)
+
+
+def _refuse_other_places(X: Any, fitted: Container) -> None:
+    """Raise ValueError if columns of ``fit`` are elsewhere in X.
+
+    scikit-learn looks at names that are strings; numbers, times and levels are names as well.
+    """
+    if fitted.backend is None or as_frame(X) is None:
+        return
+    # NaN, which is no name twice, is left out.
+    names, of_fit = ([n for n in each if n == n] for each in (list(X.columns), fitted.names))
+    if names != of_fit and {*names} & {*of_fit}:
+        raise ValueError(
+            f"X has the columns {names}, but those of fit are {of_fit}. Give them in that order."
+        )
 
 
 def check_rows(n_rows: int, n_min: int, estimator: str) -> None:
