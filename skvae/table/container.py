@@ -78,7 +78,7 @@ class Field:
             if self.is_category:
                 raise ValueError(f"known are {_some(self.levels)}")
             return float(value if self.clock is None else self.clock.tick(value))
-        except (TypeError, ValueError) as error:
+        except (TypeError, ValueError, OverflowError) as error:
             raise ValueError(
                 f"Column {self.name!r} cannot have the value {value!r}: {error}."
             ) from error
@@ -363,7 +363,7 @@ def _learn_objects(name: Hashable, values: list[Any]) -> Field:
         return Field(name, "boolean")
     if all(issubclass(kind, int | float | np.number | decimal.Decimal) for kind in kinds):
         return Field(name, "number")
-    if kinds == {str}:
+    if kinds and all(issubclass(kind, str) for kind in kinds):
         return Field(name, "category", _distinct(values))
     raise TypeError(
         f"Column {name!r} holds objects of types {sorted(kind.__name__ for kind in kinds)}, but "
@@ -390,8 +390,12 @@ def _distinct(values: list[Any]) -> tuple[Any, ...]:
 
 def is_missing(value: Any) -> bool:
     """Whether a Python object stands for a missing value."""
-    # Whether NA differs from itself is NA.
-    return value is None or type(value).__name__ in ("NAType", "NaTType") or value != value
+    # Whether NA differs from itself is NA, and of arrays there is an answer for each number.
+    if value is None or type(value).__name__ in ("NAType", "NaTType"):
+        return True
+    if isinstance(value, decimal.Decimal):
+        return value.is_nan()  # which one that signals does not say
+    return np.isscalar(value) and bool(value != value)
 
 
 def _read(field: Field, column: Any, is_open: bool) -> Any:

@@ -209,7 +209,18 @@ def _refuse_absent(names: list[Hashable]) -> None:
 
 
 def _plain_array(X: Any) -> Any:
-    """Return a masked array with NaN for what is masked; anything else as it is."""
+    """Return a masked array with NaN for what is masked; anything else as it is.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If it is an array of records, or masked with an integer that no float is equal to.
+    """
+    if getattr(getattr(X, "dtype", None), "kind", "") == "V":
+        raise TypeError(
+            f"X is an array of {X.dtype}, but expected one of numbers. Of records make a "
+            "DataFrame: pandas.DataFrame(X)."
+        )
     if not isinstance(X, np.ma.MaskedArray):
         return X
     if X.dtype.kind in "iu":
@@ -247,7 +258,12 @@ def _numbers(X: Any) -> Any:
         return X
     refuse_strings(X)
     missing = [is_missing(value) for value in X.flat]
-    return np.where(np.reshape(missing, X.shape), np.nan, X)
+    X = np.where(np.reshape(missing, X.shape), np.nan, X)
+    try:
+        return X.astype(np.float64)
+    except (TypeError, ValueError, OverflowError):
+        refuse_objects(X)
+        raise
 
 
 def _listed(rows: Any) -> Any:
@@ -299,6 +315,19 @@ def refuse_strings(X: NDArray[Any]) -> None:
                 f"array must be numeric. Name it in categorical_features=[{j}], or give a "
                 "DataFrame."
             )
+
+
+def refuse_objects(X: NDArray[Any]) -> None:
+    """Raise ValueError or TypeError naming the column of the first object that is no number."""
+    for (row, j), value in np.ndenumerate(X):
+        try:
+            float(value)
+        except (TypeError, ValueError, OverflowError) as error:
+            kind = TypeError if isinstance(error, TypeError) else ValueError
+            raise kind(
+                f"Column {j} cannot have the value {value!r} of row {row}: {error}. Columns of an "
+                "array must be numeric. Convert it, or give a DataFrame."
+            ) from error
 
 
 def is_number(text: str | bytes) -> bool:
