@@ -409,7 +409,7 @@ def _read(field: Field, column: Any, is_open: bool) -> Any:
         return _codes(field, values, is_open)
     numbers = _numbers(field, column)
     if field.role == "boolean":
-        _refuse_beyond_boolean(field, numbers)
+        refuse_beyond_boolean(field, numbers)
     return numbers
 
 
@@ -441,7 +441,8 @@ def _ticks(field: Field, clock: Clock, column: Series, kind: Any) -> Any:
         raise ValueError(f"Column {field.name!r} {error}") from None
 
 
-def _refuse_beyond_boolean(field: Field, numbers: Float) -> None:
+def refuse_beyond_boolean(field: Field, numbers: Float) -> None:
+    """Raise ValueError naming the row of the first number that no boolean is."""
     wrong = np.flatnonzero(~np.isnan(numbers) & ~np.isin(numbers, (0.0, 1.0)))
     if len(wrong):
         raise ValueError(

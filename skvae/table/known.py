@@ -165,7 +165,7 @@ def _converted(copied: Series, field: Field, dtype: Any, backend: str) -> Series
     Raises
     ------
     ValueError
-        If decimals have too many digits before the point for one that has those of ``fit`` after it.
+        If decimals have too many digits before the point for one with those of ``fit`` after it.
     """
     wanted = getattr(kind_of(empty(dtype, backend)), "time_zone", None)
     if wanted and getattr(kind_of(copied), "time_zone", None) is None:

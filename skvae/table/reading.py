@@ -11,11 +11,20 @@ from numpy.typing import NDArray
 from sklearn.utils.validation import check_array, validate_data
 
 from .codecs import Bool, Float
-from .container import Container, Field, categorical_mask, check_exact, is_missing
+from .container import (
+    Container,
+    Field,
+    categorical_mask,
+    check_exact,
+    is_missing,
+    refuse_beyond_boolean,
+)
 from .dtypes import LARGEST
 from .known import Known, matched
 from .native import as_array, as_frame
 from .table import Table
+
+NO_CONTEXT = "context has no rows: give a value, or one for each row, by column."
 
 
 def read(
@@ -121,6 +130,8 @@ def read_context(given: Any, table: Table) -> Float:
         of_context = _of_dict(given, part)
     elif (frame := as_frame(given)) is not None:
         _refuse_absent([name for name in names if name not in frame.to_native().columns])
+        if not len(frame):
+            raise ValueError(NO_CONTEXT)
         of_context = part.partial_values(given)
     else:
         array = check_array(given, dtype=None, ensure_all_finite=False)
@@ -186,9 +197,12 @@ def _of_dict(given: dict[Hashable, Any], container: Container) -> Float:
         ]
         for field in container.fields
     ]
+    for field, column in zip(container.fields, columns, strict=True):
+        if field.role == "boolean":
+            refuse_beyond_boolean(field, np.array(column, float))
     n = max(map(len, columns))
     if not all(columns):
-        raise ValueError("context has no rows: give a value, or one for each row, by column.")
+        raise ValueError(NO_CONTEXT)
     wrong = [name for name, c in zip(container.names, columns, strict=True) if len(c) not in (1, n)]
     if wrong:
         raise ValueError(f"context has {n} rows, but column {wrong[0]!r} has another number.")

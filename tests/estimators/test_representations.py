@@ -466,5 +466,5 @@ def test_latents_that_are_not_finite_are_refused_and_no_row_comes_back_as_it_was
         lambda: fitted.inverse_transform([[0.0, far]]),
     ]
     for call in edited:
-        with pytest.raises(ValueError, match="not finite|NaN|infinity"):
+        with pytest.raises(ValueError, match=r"not finite|NaN|infinity"):
             call()
