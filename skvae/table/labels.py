@@ -83,7 +83,9 @@ def read_labels(y: Any, class_prior: Any = None) -> Labels:
 def _kept(y: Any) -> Any:
     """Return labels that NumPy would make others of: as objects, None where they are masked."""
     if isinstance(y, np.ma.MaskedArray):
-        return np.where(np.ma.getmaskarray(y), None, y.astype(object).data)
+        labels = np.array(y.data, dtype=object)
+        labels[np.ma.getmaskarray(y)] = None
+        return labels
     if isinstance(y, list | tuple) and any(isinstance(value, str) for value in y):
         return np.array(y, dtype=object)  # or NaN among strings would be one of them
     return y.astype(object) if getattr(getattr(y, "dtype", None), "kind", "") == "T" else y
