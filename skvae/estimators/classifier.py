@@ -21,7 +21,7 @@ from ..core.objectives.labelled import (
 from ..fit.settings import Door
 from ..model.model import CHUNK_ROWS
 from ..model.rows import as_rows
-from ..table.labels import codes_of, has_label, read_labels
+from ..table.labels import codes_of, has_label, read_labels, true_labels
 from ..table.reading import positive_integer
 from ..table.telling import warn
 from .base import BaseVAE, random_stream
@@ -490,25 +490,26 @@ class VAEClassifier(ClassifierMixin, BaseVAE):
         Raises
         ------
         ValueError
-            If no row has a label.
+            If no row has a label, or none of these a weight.
         """
+        from sklearn.metrics import accuracy_score  # imports much
+
         check_is_fitted(self)
         known = has_label(y, self.classes_)
-        if known.all():
-            return float(super().score(X, y, sample_weight))
         if not known.any():
             raise ValueError(
                 f"y has no label to count: all {len(known)} rows are unlabelled (-1, None or NaN). "
                 "Give the true labels of some rows."
             )
         check_consistent_length(X, y, sample_weight)
-        warn(
-            f"{len(known) - known.sum()} of {len(known)} rows of y are unlabelled: the accuracy is "
-            f"that of the other {known.sum()}."
-        )
-        right = self.predict(X)[known] == np.array(np.asarray(y, dtype=object)[known].tolist())
+        if not known.all():
+            warn(
+                f"{len(known) - known.sum()} of {len(known)} rows of y are unlabelled: the "
+                f"accuracy is that of the other {known.sum()}."
+            )
         weight = None if sample_weight is None else np.asarray(sample_weight)[known]
-        return float(np.average(right, weights=weight))
+        predicted = self.predict(X)[known]
+        return float(accuracy_score(true_labels(y, known), predicted, sample_weight=weight))
 
     def score_samples(self, X: Any, y: Any = None) -> NDArray[np.float64]:
         """Return the log-likelihood of each row, of its class or of any.

@@ -57,11 +57,12 @@ class Cost:
         pairs = zip(families, table.n_levels, strict=True)
         n_numbers = sum(n if n > 1 else _n_learned(family) for family, n in pairs)
         plan, n_draws = Plan.of(settings, n_rows), getattr(settings.objective, "n_draws", 1)
-        n_rows_seen = plan.n_steps * plan.batch_size * (len(inits) + n_refits)
+        in_batch = min(plan.batch_size, n_rows)
+        n_rows_seen = plan.n_steps * in_batch * (len(inits) + n_refits)
         seconds = STEP_SECONDS * n_rows_seen * n_draws * n_numbers
         if settings.device.type != "cpu":
             seconds = 0.0  # which is measured for no other device
-        n_bytes = STEP_BYTES * min(plan.batch_size, n_rows) * n_draws * n_numbers
+        n_bytes = STEP_BYTES * in_batch * n_draws * n_numbers
         n_bytes += LEVEL_BYTES * n_rows * sum(levels)
         if "linear" in inits:
             at_once = bool(levels) or all(family.isotropic for family in families)

@@ -102,11 +102,21 @@ def make_optimizer(settings: Settings, groups: list[dict[str, Any]]) -> Any:
     """
     name, lr = settings.optimizer, settings.lr
     if not isinstance(name, str):
-        return name(groups, lr=lr)
+        return _of_torch(name(groups, lr=lr))
     if settings.callbacks is None and name in FUSED:
         return FUSED[name](groups, lr)
     of_torch = {"adamw": torch.optim.AdamW, "adam": torch.optim.Adam, "sgd": torch.optim.SGD}
     return of_torch[name](groups, lr=lr, fused=True)
+
+
+def _of_torch(made: Any) -> Any:
+    """Return what a user's function made, or raise TypeError if it is no optimiser."""
+    if not hasattr(made, "param_groups"):
+        raise TypeError(
+            "optimizer must return a torch.optim.Optimizer of the groups of parameters it is "
+            f"given. Got {made!r}."
+        )
+    return made
 
 
 FUSED = {"adamw": FusedAdamW, "adam": FusedAdam}

@@ -229,7 +229,14 @@ class Model:
         pairs = zip(in_chunks(Z, CHUNK_ROWS), in_chunks(values, CHUNK_ROWS), strict=True)
         for some, given in pairs:
             z = torch.tensor(some, dtype=torch.float32, device=self.device)  # Z may be read-only
-            yield self.vae.decode(z, self.context(given))
+            theta = self.vae.decode(z, self.context(given))
+            if any(bool(of_block.isnan().any()) for of_block in [z - z, *theta]):
+                raise ValueError(
+                    "Latents are not finite, or so far from zero that what follows from them is "
+                    f"not: the largest number is {np.abs(some).max():g}. The prior has most of its "
+                    "mass from -2 to 2. Move rows less far."
+                )
+            yield theta
 
     def _decoded(self, cells: list[Tensor], values: Float, seed: int) -> Float:
         """Return drawn cells as values; those that have no cells are as they are."""

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from .codecs import Codec, Float, step_of
-from .ends import ends_of, with_margin
+from .ends import Ends, ends_of
 
 #: A bin needs so many training rows, and an atom at least this many.
 MIN_BIN_ROWS = 10
@@ -62,11 +62,26 @@ class Bins(Codec):
         self._lengths = np.where(lengths < (0.5 * step if on_grid else 0.0), 0.0, lengths)
         self._free = self._free_steps(edges)
         self._set_pieces(counts)
-        self.means = np.bincount(self._owner, self._share * self._piece_means())
+        means = self._piece_means()
+        # As in draws, what is next to impossible is the main piece of its code instead.
+        means = np.where(self._is_beyond, means[self._owner], means)
+        self.means = np.bincount(self._owner, self._share * means)
 
     @classmethod
-    def learn(cls, values: Float, role: str, *, n_bins: int, min_share: float, atoms: bool) -> Bins:
-        """Learn atoms and bins from the values of the training rows of an integer, a number, ..."""
+    def learn(
+        cls,
+        values: Float,
+        role: str,
+        *,
+        n_bins: int,
+        min_share: float,
+        atoms: bool,
+        ends: Ends | None = None,
+    ) -> Bins:
+        """Learn atoms and bins from the values of the training rows of an integer, a number, ...
+
+        The ends of the column are those of its numbers, if no others are given.
+        """
         step, on_grid = step_of(values, role)
         if on_grid:
             values = multiples(np.round(values / step), step)
@@ -87,7 +102,9 @@ class Bins(Codec):
             np.concatenate([counts[is_atom], in_bins]).astype(float),
             step,
             on_grid,
-            (low, high) if role == "integer" else _bounds(values, role, step if on_grid else 0.0),
+            (low, high)
+            if role == "integer"
+            else _bounds(values, ends or ends_of(values), step if on_grid else 0.0),
         )
 
     @property
@@ -132,7 +149,7 @@ class Bins(Codec):
         """Return the mean of a distribution of codes, in the user's units."""
         probs = np.asarray(distribution.probs.double().cpu())
         mean: Float = probs[..., : self.n_levels] @ self.means
-        return mean
+        return mean.clip(self.means.min(), self.means.max())  # whatever the rounding
 
     # ------------------------------------------------------------------ pieces
     #
@@ -292,9 +309,9 @@ def multiples(n_steps: Float, step: float) -> Float:
     return n_steps * step if step >= 1.0 else n_steps / round(1.0 / step)
 
 
-def _bounds(values: Float, role: str, step: float) -> tuple[float, float]:
+def _bounds(values: Float, ends: Ends, step: float) -> Ends:
     """Return the ends of a column; on a grid half a step beyond the last multiples within them."""
-    low, high = with_margin(values) if role == "time" else ends_of(values)
+    low, high = ends
     if not step:
         return low, high
     with np.errstate(over="ignore"):

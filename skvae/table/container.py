@@ -78,7 +78,7 @@ class Field:
             if self.is_category:
                 raise ValueError(f"known are {_some(self.levels)}")
             return float(value if self.clock is None else self.clock.tick(value))
-        except (TypeError, ValueError) as error:
+        except (TypeError, ValueError, OverflowError) as error:
             raise ValueError(
                 f"Column {self.name!r} cannot have the value {value!r}: {error}."
             ) from error
@@ -363,7 +363,7 @@ def _learn_objects(name: Hashable, values: list[Any]) -> Field:
         return Field(name, "boolean")
     if all(issubclass(kind, int | float | np.number | decimal.Decimal) for kind in kinds):
         return Field(name, "number")
-    if kinds == {str}:
+    if kinds and all(issubclass(kind, str) for kind in kinds):
         return Field(name, "category", _distinct(values))
     raise TypeError(
         f"Column {name!r} holds objects of types {sorted(kind.__name__ for kind in kinds)}, but "
@@ -390,8 +390,12 @@ def _distinct(values: list[Any]) -> tuple[Any, ...]:
 
 def is_missing(value: Any) -> bool:
     """Whether a Python object stands for a missing value."""
-    # Whether NA differs from itself is NA.
-    return value is None or type(value).__name__ in ("NAType", "NaTType") or value != value
+    # Whether NA differs from itself is NA, and of arrays there is an answer for each number.
+    if value is None or type(value).__name__ in ("NAType", "NaTType"):
+        return True
+    if isinstance(value, decimal.Decimal):
+        return value.is_nan()  # which one that signals does not say
+    return np.isscalar(value) and bool(value != value)
 
 
 def _read(field: Field, column: Any, is_open: bool) -> Any:
@@ -405,7 +409,7 @@ def _read(field: Field, column: Any, is_open: bool) -> Any:
         return _codes(field, values, is_open)
     numbers = _numbers(field, column)
     if field.role == "boolean":
-        _refuse_beyond_boolean(field, numbers)
+        refuse_beyond_boolean(field, numbers)
     return numbers
 
 
@@ -437,7 +441,8 @@ def _ticks(field: Field, clock: Clock, column: Series, kind: Any) -> Any:
         raise ValueError(f"Column {field.name!r} {error}") from None
 
 
-def _refuse_beyond_boolean(field: Field, numbers: Float) -> None:
+def refuse_beyond_boolean(field: Field, numbers: Float) -> None:
+    """Raise ValueError naming the row of the first number that no boolean is."""
     wrong = np.flatnonzero(~np.isnan(numbers) & ~np.isin(numbers, (0.0, 1.0)))
     if len(wrong):
         raise ValueError(

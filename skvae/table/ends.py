@@ -21,12 +21,13 @@ def ends_of(values: Float) -> Ends:
     rows are few; or 0, 1 or 100 where that is nearer and no value is beyond it: 1 and 100 of
     columns without negative numbers alone.
     """
-    low, high = with_margin(values)
-    if values.min() >= 0.0:
-        low, high = max(low, 0.0), _natural(values, high)
-    if values.max() <= 0.0:
-        high = min(high, 0.0)
-    return low, high
+    low, high = _on_one_side(values, 0.0)
+    return low, _natural(values, high) if values.min() >= 0.0 else high
+
+
+def ends_of_times(values: Float, zero: float | None) -> Ends:
+    """Return the ends of a column of times: of durations, 0 is a natural one, at ``zero``."""
+    return with_margin(values) if zero is None else _on_one_side(values, zero)
 
 
 def ends_of_positive(values: Float) -> Ends:
@@ -36,12 +37,21 @@ def ends_of_positive(values: Float) -> Ends:
 
 
 def with_margin(values: Float) -> Ends:
-    """Return the ends of a column without natural ones, times for example."""
+    """Return the ends of a column without natural ones, dates for example."""
     low, middle, high = (float(x) for x in np.quantile(values, (0.0, 0.5, 1.0)))
     times = 1.0 + FEW_ROWS / len(values)
     # Of a single value its own size stands for the distance.
     alone = max(abs(middle), 1.0) if low == high else 0.0
     return low - times * (middle - low) - alone, high + times * (high - middle) + alone
+
+
+def _on_one_side(values: Float, zero: float) -> Ends:
+    """Return the ends of a column that does not cross zero, if none of its values is beyond it."""
+    low, high = with_margin(values)
+    return (
+        max(low, zero) if values.min() >= zero else low,
+        min(high, zero) if values.max() <= zero else high,
+    )
 
 
 def _natural(values: Float, high: float) -> float:

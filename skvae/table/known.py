@@ -144,7 +144,7 @@ def _merged(
     if isinstance(kind_of(empty(dtype, backend)), nw.Unknown) and drawn.any():
         dtype = dtype_of(new_column(values[:0], backend))
     inner = dtype_of(plain(empty(dtype, backend)))
-    parts = [_converted(copied, inner, backend)] if is_known.any() else []
+    parts = [_converted(copied, field, inner, backend)] if is_known.any() else []
     if drawn.any() or not len(values):
         parts.append(written(field, values[drawn], inner, backend))
     if left.any():
@@ -159,12 +159,29 @@ def _joined(parts: list[Series]) -> Series:
     return nw.concat(frames).get_column("column")
 
 
-def _converted(copied: Series, dtype: Any, backend: str) -> Series:
-    """Return known cells in a dtype that holds them."""
+def _converted(copied: Series, field: Field, dtype: Any, backend: str) -> Series:
+    """Return known cells in a dtype that holds them.
+
+    Raises
+    ------
+    ValueError
+        If decimals have too many digits before the point for one with those of ``fit`` after it.
+    """
     wanted = getattr(kind_of(empty(dtype, backend)), "time_zone", None)
     if wanted and getattr(kind_of(copied), "time_zone", None) is None:
         copied = plain(copied).dt.replace_time_zone("UTC")
-    return cast(copied, dtype)
+    decimals = isinstance(kind_of(empty(dtype, backend)), nw.Decimal)
+    if decimals and kind_of(copied) == nw.Boolean():
+        copied = copied.cast(nw.Int8())  # polars makes no decimals of booleans
+    try:
+        return cast(copied, dtype)
+    except Exception as error:  # every library has errors of its own
+        if not decimals:
+            raise
+        raise ValueError(
+            f"Column {field.name!r} has dtype {dtype_of(copied)}, and {dtype} holds what it had in "
+            f"fit, but not all numbers of X: {error}. Cast it to the dtype of fit."
+        ) from error
 
 
 def in_pandas(rows: Any) -> Any:

@@ -62,9 +62,7 @@ def read_labels(y: Any, class_prior: Any = None) -> Labels:
         If no label is known, y is not made of classes, or ``class_prior`` is not a distribution
         over them.
     """
-    if isinstance(y, list | tuple) and any(isinstance(value, str) for value in y):
-        y = np.array(y, dtype=object)  # or NaN among strings would be one of them
-    y = column_or_1d(y, warn=True)
+    y = column_or_1d(_kept(y), warn=True)
     unknown = np.array([is_missing(value) for value in y], dtype=bool)
     unknown |= _marked(y, unknown)
     if all(gone or _is_mark(value) for value, gone in zip(y, unknown, strict=True)):
@@ -80,6 +78,17 @@ def read_labels(y: Any, class_prior: Any = None) -> Labels:
     codes[~unknown] = of_known
     shares = np.bincount(of_known) / len(of_known)
     return Labels(codes, classes, shares if class_prior is None else _prior(class_prior, classes))
+
+
+def _kept(y: Any) -> Any:
+    """Return labels that NumPy would make others of: as objects, None where they are masked."""
+    if isinstance(y, np.ma.MaskedArray):
+        labels = np.array(y.data, dtype=object)
+        labels[np.ma.getmaskarray(y)] = None
+        return labels
+    if isinstance(y, list | tuple) and any(isinstance(value, str) for value in y):
+        return np.array(y, dtype=object)  # or NaN among strings would be one of them
+    return y.astype(object) if getattr(getattr(y, "dtype", None), "kind", "") == "T" else y
 
 
 def _marked(y: NDArray[Any], missing: NDArray[np.bool_]) -> NDArray[np.bool_]:
@@ -114,7 +123,7 @@ def codes_of(y: Any, labels: NDArray[Any], n_rows: int) -> NDArray[np.intp]:
     ValueError
         If a label is not one of the classes, or y has another number of rows.
     """
-    y = np.asarray(y, dtype=object)
+    y = np.asarray(_kept(y), dtype=object)
     if y.ndim == 0:
         y = np.full(n_rows, y.item(), dtype=object)
     if y.shape != (n_rows,):
@@ -129,8 +138,13 @@ def codes_of(y: Any, labels: NDArray[Any], n_rows: int) -> NDArray[np.intp]:
 def has_label(y: Any, classes: NDArray[Any]) -> NDArray[np.bool_]:
     """Return which rows of a user's y have a label, (n,): -1 is one where it is a class."""
     marks = UNLABELLED not in classes.tolist()
-    values = np.asarray(y, dtype=object).ravel()
+    values = np.asarray(_kept(y), dtype=object).ravel()
     return np.array([not (is_missing(v) or (marks and _is_mark(v))) for v in values], dtype=bool)
+
+
+def true_labels(y: Any, known: NDArray[np.bool_]) -> NDArray[Any]:
+    """Return the known labels of a user's y, of which ``fit`` would make classes."""
+    return _of_one_kind(column_or_1d(_kept(y))[known])
 
 
 def _prior(given: Any, classes: NDArray[Any]) -> Float:

@@ -11,11 +11,20 @@ from numpy.typing import NDArray
 from sklearn.utils.validation import check_array, validate_data
 
 from .codecs import Bool, Float
-from .container import Container, Field, categorical_mask, check_exact, is_missing
+from .container import (
+    Container,
+    Field,
+    categorical_mask,
+    check_exact,
+    is_missing,
+    refuse_beyond_boolean,
+)
 from .dtypes import LARGEST
 from .known import Known, matched
 from .native import as_array, as_frame
 from .table import Table
+
+NO_CONTEXT = "context has no rows: give a value, or one for each row, by column."
 
 
 def read(
@@ -52,6 +61,8 @@ def read(
             X = as_array(X)
             X = check_array(X, dtype=None, ensure_all_finite=False, ensure_min_samples=n_min)
         validate_data(estimator, X, reset=fitted is None, skip_check_array=True)
+        if fitted is not None:
+            _refuse_other_places(X, fitted)
         check_rows(len(X), n_min, name)
         container = fitted or Container.of(X, categorical_mask(estimator.categorical_features, X))
         values = container.values(X, open_to)
@@ -119,6 +130,8 @@ def read_context(given: Any, table: Table) -> Float:
         of_context = _of_dict(given, part)
     elif (frame := as_frame(given)) is not None:
         _refuse_absent([name for name in names if name not in frame.to_native().columns])
+        if not len(frame):
+            raise ValueError(NO_CONTEXT)
         of_context = part.partial_values(given)
     else:
         array = check_array(given, dtype=None, ensure_all_finite=False)
@@ -184,9 +197,12 @@ def _of_dict(given: dict[Hashable, Any], container: Container) -> Float:
         ]
         for field in container.fields
     ]
+    for field, column in zip(container.fields, columns, strict=True):
+        if field.role == "boolean":
+            refuse_beyond_boolean(field, np.array(column, float))
     n = max(map(len, columns))
     if not all(columns):
-        raise ValueError("context has no rows: give a value, or one for each row, by column.")
+        raise ValueError(NO_CONTEXT)
     wrong = [name for name, c in zip(container.names, columns, strict=True) if len(c) not in (1, n)]
     if wrong:
         raise ValueError(f"context has {n} rows, but column {wrong[0]!r} has another number.")
@@ -207,7 +223,18 @@ def _refuse_absent(names: list[Hashable]) -> None:
 
 
 def _plain_array(X: Any) -> Any:
-    """Return a masked array with NaN for what is masked; anything else as it is."""
+    """Return a masked array with NaN for what is masked; anything else as it is.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If it is an array of records, or masked with an integer that no float is equal to.
+    """
+    if getattr(getattr(X, "dtype", None), "kind", "") == "V":
+        raise TypeError(
+            f"X is an array of {X.dtype}, but expected one of numbers. Of records make a "
+            "DataFrame: pandas.DataFrame(X)."
+        )
     if not isinstance(X, np.ma.MaskedArray):
         return X
     if X.dtype.kind in "iu":
@@ -245,7 +272,12 @@ def _numbers(X: Any) -> Any:
         return X
     refuse_strings(X)
     missing = [is_missing(value) for value in X.flat]
-    return np.where(np.reshape(missing, X.shape), np.nan, X)
+    X = np.where(np.reshape(missing, X.shape), np.nan, X)
+    try:
+        return X.astype(np.float64)
+    except (TypeError, ValueError, OverflowError):
+        refuse_objects(X)
+        raise
 
 
 def _listed(rows: Any) -> Any:
@@ -262,6 +294,21 @@ def _has_categories(estimator: Any, container: Container | None) -> bool:
     if container is None:
         return not isinstance(estimator.categorical_features, str | None)
     return any(field.is_category for field in container.fields)
+
+
+def _refuse_other_places(X: Any, fitted: Container) -> None:
+    """Raise ValueError if columns of ``fit`` are elsewhere in X.
+
+    scikit-learn looks at names that are strings; numbers, times and levels are names as well.
+    """
+    if fitted.backend is None or as_frame(X) is None:
+        return
+    # NaN, which is no name twice, is left out.
+    names, of_fit = ([n for n in each if n == n] for each in (list(X.columns), fitted.names))
+    if names != of_fit and {*names} & {*of_fit}:
+        raise ValueError(
+            f"X has the columns {names}, but those of fit are {of_fit}. Give them in that order."
+        )
 
 
 def check_rows(n_rows: int, n_min: int, estimator: str) -> None:
@@ -282,6 +329,19 @@ def refuse_strings(X: NDArray[Any]) -> None:
                 f"array must be numeric. Name it in categorical_features=[{j}], or give a "
                 "DataFrame."
             )
+
+
+def refuse_objects(X: NDArray[Any]) -> None:
+    """Raise ValueError or TypeError naming the column of the first object that is no number."""
+    for (row, j), value in np.ndenumerate(X):
+        try:
+            float(value)
+        except (TypeError, ValueError, OverflowError) as error:
+            kind = TypeError if isinstance(error, TypeError) else ValueError
+            raise kind(
+                f"Column {j} cannot have the value {value!r} of row {row}: {error}. Columns of an "
+                "array must be numeric. Convert it, or give a DataFrame."
+            ) from error
 
 
 def is_number(text: str | bytes) -> bool:

@@ -15,7 +15,7 @@ from .codecs import UNSEEN, Affine, Codec, Float, Grid, Levels, step_of
 from .container import OTHER, Container, Field
 from .context import Context
 from .dtypes import LARGEST
-from .ends import ends_of, ends_of_positive
+from .ends import Ends, ends_of, ends_of_positive, ends_of_times
 
 
 @dataclasses.dataclass(frozen=True)
@@ -289,7 +289,7 @@ def check_support(
 
 def _number(values: Float, field: Field, standard: Affine, options: dict[str, Any]) -> Codec:
     bounded = options.get("bounded")
-    return dataclasses.replace(standard, ends=ends_of(values)) if bounded else standard
+    return dataclasses.replace(standard, ends=_ends(values, field)) if bounded else standard
 
 
 def _positive(values: Float, field: Field, standard: Affine, options: dict[str, Any]) -> Codec:
@@ -314,7 +314,14 @@ def _grid(values: Float, field: Field, standard: Affine, options: dict[str, Any]
 
 
 def _bins(values: Float, field: Field, standard: Affine, options: dict[str, Any]) -> Codec:
-    return Bins.learn(values, "integer" if field.role == "boolean" else field.role, **options)
+    role = "integer" if field.role == "boolean" else field.role
+    return Bins.learn(values, role, ends=_ends(values, field), **options)
+
+
+def _ends(values: Float, field: Field) -> Ends:
+    if field.clock is None:
+        return ends_of(values)
+    return ends_of_times(values, -float(field.clock.origin) if field.clock.is_duration else None)
 
 
 def _plain(support: str) -> Callable[..., Codec]:

@@ -130,9 +130,10 @@ class Clock:
             most -= 2 * PER_DAY[self.unit]
         if not self.is_duration:
             most = min(most, FARTHEST_DAYS * PER_DAY[self.unit])
-        near = np.abs(ticks) < HALF
+        since_1970 = ticks + float(self.origin)
+        near = (np.abs(ticks) < HALF) & (np.abs(since_1970) < MOST)
         whole = np.where(near, ticks, 0).astype(np.int64) + self.origin
-        far = (ticks + float(self.origin)).clip(-MOST, MOST).astype(np.int64)
+        far = since_1970.clip(-MOST, MOST).astype(np.int64)
         return np.where(near, whole, far).clip(-most, most).astype(f"{kind}[{self.unit}]")
 
 
@@ -173,6 +174,8 @@ def _origin_and_step(ticks: NDArray[Any]) -> tuple[int, int]:
 
 def _minus(ticks: NDArray[Any], origin: int) -> NDArray[Any]:
     """Return ticks since an origin: as floats where one is too far away for an integer."""
+    if not origin:
+        return ticks
     away = ticks - float(origin)
     if (np.abs(away) < HALF).all():
         return ticks - origin

@@ -1,5 +1,7 @@
 """VAEClassifier: Bayes' rule against discriminant analysis, and what unlabelled rows are for."""
 
+import warnings
+
 import numpy as np
 import pandas as pd
 import polars as pl
@@ -438,3 +440,35 @@ def test_minus_one_counts_where_it_is_a_class():
     X, y = gaussian_classes(100)
     y = np.where(y == 0, -1, 1)
     assert VAEClassifier(1, **LINEAR).fit(X, y).score(X, y) > 0.6  # a warning is an error
+
+
+def test_masked_labels_are_unknown():
+    X, y = gaussian_classes(60)
+    masked = np.ma.MaskedArray(y, np.arange(60) % 3 == 0)
+    masked.data[masked.mask] = 9
+    classifier = VAEClassifier(1, **LINEAR).fit(X, masked)
+    assert classifier.classes_.tolist() == [0, 1, 2]
+    with pytest.warns(UserWarning, match="20 of 60 rows of y are unlabelled"):
+        classifier.score(X, masked)
+    assert np.isfinite(classifier.score_samples(X, masked)).all()
+    with pytest.raises(ValueError, match="y has no label"):
+        classifier.fit(X, np.ma.MaskedArray(y, True))
+
+
+@pytest.mark.parametrize("dtype", [object, np.dtypes.StringDType()], ids=["objects", "strings"])
+def test_what_labels_are_fitted_to_can_be_scored(dtype):
+    X, y = gaussian_classes(60)
+    classifier = VAEClassifier(1, **LINEAR).fit(X, y)
+    labels = y.astype(dtype)
+    assert VAEClassifier(1, **LINEAR).fit(X, labels).score(X, labels) == classifier.score(X, y)
+
+
+@pytest.mark.parametrize("weight", [0.0, np.nan])
+def test_weights_that_weigh_nothing_are_refused(weight):
+    X, y = gaussian_classes(60)
+    classifier = VAEClassifier(1, **LINEAR).fit(X, y)
+    for labels in (y, np.where(np.arange(60) < 3, -1, y)):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)
+            with pytest.raises(ValueError, match=r"[Ss]ample.weight"):
+                classifier.score(X, labels, np.full(60, weight))

@@ -129,3 +129,27 @@ def test_strings_are_refused_by_a_sentence(rows, error, message):
         VAEDensity(1, **UNTRAINED).fit(rows)
     with pytest.raises(error, match=message):
         VAEDensity(1, **UNTRAINED).fit(X[:, :2]).score_samples(rows)
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        [0, 1, 2],
+        [0.5, 1.5, 2.5],
+        pd.date_range("2021", periods=3),
+        pd.MultiIndex.from_tuples([("a", "x"), ("a", "y"), ("b", "x")]),
+    ],
+    ids=["integers", "floats", "times", "levels"],
+)
+def test_columns_in_other_places_are_refused_whatever_their_names(names):
+    table = pd.DataFrame(np.random.default_rng(0).normal(size=(30, 3)), columns=names)
+    imputer = VAEImputer(1, max_epochs=1, random_state=0).fit(table)
+    elsewhere = table.iloc[:, [1, 0, 2]]
+    other = table.set_axis([0, 1, 3], axis=1) if table.columns[0] == 0 else elsewhere
+    for X in (elsewhere, other):
+        for method in (imputer.transform, imputer.sample_imputations):
+            with pytest.raises(ValueError, match=r"X has the columns .* Give them in that order"):
+                method(X)
+    # By name they may be anywhere, and some may be left out.
+    drawn = imputer.sample_conditional(elsewhere, random_state=0)
+    pd.testing.assert_frame_equal(drawn, table)

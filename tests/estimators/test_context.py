@@ -307,3 +307,16 @@ def test_a_context_that_is_not_wanted_is_refused(X):
     transformer = VAETransformer(1, context_features=[1, 3], **LINEAR).fit(X)
     with pytest.raises(ValueError, match="context has 2 rows, but Z has 3"):
         transformer.inverse_transform(np.zeros((3, 1)), context=X[:2, [1, 3]])
+
+
+def test_a_context_keeps_to_what_its_columns_hold():
+    random = np.random.default_rng(0)
+    table = pd.DataFrame({"member": random.uniform(size=40) < 0.5, "x": random.normal(size=40)})
+    density = VAEDensity(1, context_features=["member"], max_epochs=1, random_state=0).fit(table)
+    for given in ({"member": 2}, {"member": [True, 2]}, pd.DataFrame({"member": [2]})):
+        with pytest.raises(ValueError, match=r"Column 'member' held booleans in fit.*Got 2"):
+            density.sample(context=given)
+    assert density.sample(context={"member": 1})["member"].dtype == bool
+    for given in ({"member": []}, table[:0]):
+        with pytest.raises(ValueError, match="context has no rows"):
+            density.sample(context=given)

@@ -1,5 +1,8 @@
 """What cannot work is refused, by name, and nothing fitted is lost."""
 
+import datetime as dt
+from decimal import Decimal
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -26,6 +29,36 @@ from .models import IRIS, causes_and_effects, quick
             pd.DataFrame({"age": [1.0, 2.0], "tags": [["a"], ["b"]]}),
             TypeError,
             "Column 'tags'",
+        ),
+        (
+            pd.DataFrame({"age": [1.0, 2.0], "part": [pd.Series([1, 2])] * 2}),
+            TypeError,
+            r"Column 'part' holds objects of types \['Series'\]",
+        ),
+        (
+            pd.DataFrame({"age": [1.0, 2.0], "part": [np.zeros(2)] * 2}),
+            TypeError,
+            r"Column 'part' holds objects of types \['ndarray'\]",
+        ),
+        (
+            pd.DataFrame({"n": pd.Series([1, 10**400], dtype=object)}),
+            ValueError,
+            "Column 'n' cannot have the value 1000.*too large",
+        ),
+        (
+            np.array([[1.0, 2.0], [3.0, 10**400]], object),
+            ValueError,
+            "Column 1 cannot have the value 1000.*of row 1.*too large",
+        ),
+        (
+            np.array([[1.0, 2.0], [dt.datetime(2020, 1, 1), 2.0]], object),
+            TypeError,
+            r"Column 0 cannot have the value datetime.* of row 1.*give a DataFrame",
+        ),
+        (
+            np.array([(1.0, 2), (3.0, 4)], dtype=[("a", "f8"), ("b", "i4")]),
+            TypeError,
+            r"X is an array of .*Of records make a DataFrame",
         ),
     ],
 )
@@ -98,3 +131,16 @@ def test_a_failed_fit_leaves_the_fitted_model():
     with pytest.raises(ValueError, match="missing"):
         density.fit(np.full((5, 2), np.nan))
     assert_array_equal(density.score_samples(IRIS), scores)
+
+
+@pytest.mark.parametrize("nan", ["NaN", "sNaN"])
+def test_decimals_that_are_no_number_are_missing(nan):
+    cells = [Decimal(nan), *map(Decimal, range(20))]
+    X = np.array([cells]).T
+    assert quick(max_epochs=1).fit(X).score_samples(X)[0] == 0.0
+
+
+def test_strings_of_numpy_are_strings():
+    words = pd.Series([np.str_("a"), "b"] * 10, dtype=object)
+    density = quick(max_epochs=1).fit(pd.DataFrame({"w": words}))
+    assert set(density.sample(20, random_state=0)["w"]) == {"a", "b"}

@@ -453,3 +453,18 @@ def test_a_bound_does_not_go_on_with_an_encoder_without_a_spread():
     model = transformer(objective="elbo", warm_start=True).fit(X)
     with pytest.raises(ValueError, match="which an objective without a density has no use for"):
         model.set_params(objective="autoencoder").fit(X)
+
+
+@pytest.mark.parametrize("far", [np.nan, np.inf, None, 1e300])
+def test_latents_that_are_not_finite_are_refused_and_no_row_comes_back_as_it_was(far):
+    fitted = transformer(max_epochs=1).fit(X)
+    edited = [
+        lambda: fitted.edit(X[:3], np.ones(2), far),
+        lambda: fitted.edit(X[:3], np.ones(2), far, n_samples=2),
+        lambda: fitted.traverse(X[0], 0, [0.0, far]),
+        lambda: fitted.interpolate([far, 0.0], [0.0, 1.0]),
+        lambda: fitted.inverse_transform([[0.0, far]]),
+    ]
+    for call in edited:
+        with pytest.raises(ValueError, match=r"not finite|NaN|infinity"):
+            call()

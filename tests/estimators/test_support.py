@@ -6,7 +6,7 @@ import polars as pl
 import pytest
 
 from skvae import VAEDensity, VAEImputer, VAEOutlierDetector
-from skvae.likelihoods import Categorical, Ordinal
+from skvae.likelihoods import Categorical, Gaussian, Ordinal
 from skvae.table.codecs import UNSEEN
 
 RANDOM = np.random.default_rng(0)
@@ -57,6 +57,42 @@ def test_no_completion_is_beyond_the_ends(name):
     for filled in (imputer.transform(table), *imputer.sample_imputations(table, 3)):
         assert low <= filled["c"].min()
         assert filled["c"].max() <= high
+
+
+@pytest.mark.parametrize(
+    "column",
+    [
+        np.where(X > 0, 1.0, SHARE),
+        np.where(X > 0, 0.0, GAMMA),
+        np.where(X > 0, 0, 255).astype("uint8"),
+        5 * np.floor(8 * SHARE).astype(int),
+        -np.floor(GAMMA),
+    ],
+    ids=["mostly one", "mostly zero", "two values", "steps", "never positive"],
+)
+def test_no_mean_is_beyond_the_ends(column):
+    model, table = fitted(column, max_epochs=3)
+    ends = {1.0: 1.0, 255: 255.0, 0.0: 0.0}
+    for far in (-1e3, 1e3):
+        for found in (model.traverse(table[:1], 0, [far]), model.edit(table[:9], [far, far])):
+            assert found["c"].min() >= (0.0 if column.min() >= 0.0 else -np.inf)
+            assert found["c"].max() <= ends.get(column.max(), np.inf)
+
+
+@pytest.mark.parametrize("sign", [-1, 1])
+@pytest.mark.parametrize("family", ["auto", Gaussian(bounded=True)])
+def test_no_duration_is_drawn_beyond_zero(sign, family):
+    hours = pd.Series(pd.to_timedelta(sign * RANDOM.integers(0, 9, N), unit="h"))
+    drawn = fitted(hours, likelihood={"c": family})[0].sample(20_000, random_state=0)["c"]
+    assert (sign * drawn).min() >= pd.Timedelta(0)
+    far = fitted(hours + sign * pd.Timedelta("1000h"))[0].sample(2000, random_state=0)["c"]
+    assert abs(far.median()) > pd.Timedelta("990h")
+
+
+def test_a_bounded_gaussian_draws_dates_before_the_first_one():
+    column = days("us")
+    drawn = fitted(column, likelihood={"c": Gaussian(bounded=True)})[0].sample(20_000)["c"]
+    assert drawn.min() < column.min()
 
 
 @pytest.mark.parametrize("ordered", [False, True])

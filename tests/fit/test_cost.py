@@ -57,3 +57,7 @@ def test_ordinary_tables_are_not_told(load):
     table, families = learn_columns(container.values(X), container, 0, settings)
     cost = Cost.of(settings, table, families, len(X), ["linear", "random"], n_refits=1)
     assert much(cost.seconds, cost.n_bytes) == ""
+
+
+def test_a_batch_of_more_rows_than_there_are_is_not_told():
+    VAEDensity(1, **{**QUICK, "batch_size": 10**9}).fit(RANDOM.normal(size=(40, 3)))

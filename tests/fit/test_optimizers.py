@@ -1,9 +1,11 @@
 """Our optimisers move parameters as torch's own, bit for bit."""
 
+import numpy as np
 import pytest
 import torch
 from torch.testing import assert_close
 
+from skvae import VAEDensity
 from skvae.fit.optimizers import FUSED
 
 THEIRS = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}
@@ -33,3 +35,9 @@ def test_steps_are_those_of_torch(name):
         b.step()
     assert_close(ours, theirs, rtol=0, atol=0)
     assert not torch.equal(ours[2], start[2])
+
+
+def test_a_function_that_makes_no_optimizer_is_refused():
+    X = np.random.default_rng(0).normal(size=(40, 3))
+    with pytest.raises(TypeError, match=r"optimizer must return a torch.*Got None"):
+        VAEDensity(1, max_epochs=1, optimizer=lambda groups, lr: None).fit(X)

@@ -257,3 +257,20 @@ def test_times_beyond_the_unit_of_fit_are_refused():
     far = pd.DataFrame({"t": pd.Series(["3000-01-01"]).astype("datetime64[us]")})
     with pytest.raises(ValueError, match="Column 't' holds a time beyond what its unit in fit, ns"):
         container.values(far)
+
+
+def decimals(values, scale):
+    return polars.DataFrame({"c": polars.Series(values, dtype=polars.Decimal(38, scale))})
+
+
+def test_booleans_are_known_to_a_column_of_decimals():
+    container = Container.of(decimals([Decimal(1), Decimal("0.5")], 2))
+    found = complete(container, polars.DataFrame({"c": [True, None, False]}))
+    assert found.schema == {"c": polars.Decimal(38, 2)}
+    assert found["c"].to_list() == [1, 1, 0]
+
+
+def test_decimals_that_no_decimal_holds_beside_those_of_fit_are_refused_by_name():
+    container = Container.of(decimals([Decimal(1), Decimal("0.5")], 10))
+    with pytest.raises(ValueError, match=r"Column 'c' has dtype Decimal.*scale=0.*fit, but not"):
+        complete(container, decimals([Decimal(10) ** 30], 0))

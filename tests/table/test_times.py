@@ -71,3 +71,15 @@ def test_no_time_is_written_beyond_what_the_unit_can_count():
     clock = clock_of(pd.Series(pd.to_datetime(days(), unit="us")).astype("datetime64[ns]"))
     written = clock.times(np.array([-1e30, -1e19, 1e19, 1e30]))
     assert [str(time)[:4] for time in written] == ["1677", "1677", "2262", "2262"]
+
+
+@pytest.mark.parametrize("kind", ["datetime64", "timedelta64"])
+@pytest.mark.parametrize("start", [-(2**63) + 4096, 2**62 + 1, 2**63 - 5000 * 10**9])
+def test_times_near_the_end_of_time_are_counted_to_the_unit(kind, start):
+    times = pd.Series((start + 10**9 * RANDOM.integers(0, 4000, 300)).astype(f"{kind}[ns]"))
+    clock = clock_of(times)
+    assert clock.step == 10**9
+    ticks = clock.ticks(nw.from_native(times, series_only=True))
+    assert (clock.times(ticks.astype(float)) == times.to_numpy()).all()
+    beyond = clock.times(np.array([-6e12, 6e12])).astype(np.int64)
+    assert (np.sign(beyond) == np.sign(start)).all()
