@@ -143,5 +143,5 @@ def test_a_mode_is_found_with_networks_in_single_precision(image):
     vae = build_vae(columns, 2, image_shape=shape if image else None, generator=seeded())
     batch = Batch(torch.randn(5, 16, generator=seeded()).double())
     found = laplace(vae, batch, vae.posterior(batch).mean.detach())
-    assert found.converged.all()
+    assert (found.part > 0.0).all()
     assert found.distribution.precision_tril.dtype == torch.float64

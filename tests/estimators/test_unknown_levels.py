@@ -20,6 +20,7 @@ QUICK = {
     "latent_dim": 2,
     "hidden_layer_sizes": (8,),
     "max_epochs": 2,
+    "n_draws": 512,
     "random_state": 0,
     "likelihood": {"grade": "categorical"},
 }

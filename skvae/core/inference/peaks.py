@@ -26,7 +26,7 @@ APART = 0.3
 
 
 @dataclasses.dataclass(frozen=True)
-class Cells:
+class Quadratic:
     """A quadratic in z for every row that is log p(x_observed | z), but for a constant."""
 
     at: Tensor  # (n, d)
@@ -35,7 +35,7 @@ class Cells:
     are_known: Tensor  # whether the derivatives are finite, (n,), bool
 
     @classmethod
-    def near(cls, vae: VAE, batch: Batch, z: Tensor) -> Cells:
+    def near(cls, vae: VAE, batch: Batch, z: Tensor) -> Quadratic:
         """Return the quadratic that touches at z (n, d); where it is not finite, a constant.
 
         Where cells bend the posterior the other way they are flat, so that it is no wider than the
@@ -48,9 +48,9 @@ class Cells:
         precision = vectors * values.clamp_min(0.0).unsqueeze(-2) @ vectors.mT
         return cls(z, found[..., 0], precision, are_known)
 
-    def __getitem__(self, rows: Tensor) -> Cells:
+    def __getitem__(self, rows: Tensor) -> Quadratic:
         parts = self.at, self.gradient, self.precision, self.are_known
-        return Cells(*(part[rows] for part in parts))
+        return Quadratic(*(part[rows] for part in parts))
 
 
 class Peaks(NamedTuple):
@@ -61,7 +61,7 @@ class Peaks(NamedTuple):
     log_mass: Tensor  # but for the constant of the quadratic, (n,)
 
     @classmethod
-    def of(cls, cells: Cells, prior: Normals) -> Peaks:
+    def of(cls, cells: Quadratic, prior: Normals) -> Peaks:
         """Return the product of one normal for each row and its quadratic."""
         noise = prior.noise(cells.at)
         uphill = cells.gradient - torch.einsum("nji,nj->ni", prior.root, noise)
@@ -83,28 +83,31 @@ class Peaks(NamedTuple):
 
 
 def likely_peaks(
-    vae: VAE, batch: Batch, cells: Cells, mixture: Components
-) -> tuple[Peaks, tuple[int, int]]:
-    """Return the peaks of n rows by k components that weigh most, (n k,), and n and k.
+    vae: VAE, batch: Batch, cells: Quadratic, mixture: Components
+) -> tuple[Peaks, Tensor]:
+    """Return the k peaks of each row that weigh most, (n k,), and their part of all, (n,).
 
     By the quadratic at the row's mode every component has a normal posterior with a known mass.
     Those that have some of it and lie apart from the mode are met again, by derivatives at the
     place where the quadratic sees them; what they then weigh is told by their height.
     """
-    likely = _masses(cells, mixture).topk(min(PEAKS, len(mixture)), -1)
-    n, k = likely.values.shape
-    row = torch.arange(n, device=cells.at.device).repeat_interleave(k)
+    parts = torch.log_softmax(_masses(cells, mixture), -1)
+    likely = parts.topk(min(PEAKS, len(mixture)), -1)
+    rows = torch.arange(len(parts), device=parts.device)
+    row = rows.repeat_interleave(likely.indices.shape[-1])
     prior = mixture.of(row, likely.indices.flatten())
     peaks = Peaks.of(cells[row], prior)
-    part = torch.log_softmax(likely.values, -1).flatten()
-    (again,) = ((part > WORTH) & (peaks.distance(cells.at[row]) > APART)).nonzero(as_tuple=True)
-    nearer = Cells.near(vae, batch[row[again]], peaks.loc[again])
+    (again,) = (
+        (likely.values.flatten() > WORTH) & (peaks.distance(cells.at[row]) > APART)
+    ).nonzero(as_tuple=True)
+    nearer = Quadratic.near(vae, batch[row[again]], peaks.loc[again])
     peaks = peaks.put(again, Peaks.of(nearer, prior[again]))
     height = tiled(_log_px, vae, batch[row], peaks.loc, GRADIENT_ROWS) + prior.log_prob(peaks.loc)
-    return peaks._replace(log_mass=height - _log_det(peaks.precision_tril)), (n, k)
+    peaks = peaks._replace(log_mass=height - _log_det(peaks.precision_tril))
+    return peaks, likely.values.exp().sum(-1).clamp_max(1.0)
 
 
-def _masses(cells: Cells, mixture: Components) -> Tensor:
+def _masses(cells: Quadratic, mixture: Components) -> Tensor:
     """Return what each of k components weighs by the quadratic of each row, (n, k)."""
     rows = torch.arange(len(cells.at), device=cells.at.device)
     priors = (mixture.of(rows, torch.full_like(rows, j)) for j in range(len(mixture)))

@@ -143,9 +143,7 @@ def _with_laplace(
             "decoder: scoring by Laplace's approximation takes second derivatives of the module "
             f"with torch.func, which failed: {error} Use proposal='encoder'."
         ) from error
-    return MixtureOfTwo(
-        found.distribution, others, torch.where(found.converged, share, 0.0).to(batch.x)
-    )
+    return MixtureOfTwo(found.distribution, others, (share * found.part).to(batch.x))
 
 
 def adapted(vae: VAE, batch: Batch, z: Tensor, log_w: Tensor) -> Source:
