@@ -230,6 +230,9 @@ class Container:
         kind = self._kind(j)
         if column.dtype.kind == "f" and kind.is_float():
             column = within(column, kind)
+        if column.dtype.kind == "f" and isinstance(kind, nw.Decimal):  # which has no NaN
+            column = column.astype(object)
+            column[np.isnan(values)] = None
         series = _in_zone(new_column(column, self.backend), field)
         if field.role == "integer" and column.dtype != object and not _holds(dtype, column):
             return series

@@ -10,7 +10,7 @@ import narwhals as nw
 import numpy as np
 from numpy.typing import NDArray
 
-from .container import OTHER, Container, Field, join, written
+from .container import OTHER, Container, Field, is_missing, join, written
 from .dtypes import Float, holding_both, within
 from .native import (
     KINDS,
@@ -72,7 +72,9 @@ class Known:
 
 def matched(container: Container, X: Any) -> dict[int, Any]:
     """Return the columns of X by position in ``fit``: by name where both are DataFrames."""
-    columns, frame = columns_of(X), as_frame(X)
+    frame = as_frame(X)
+    is_list = isinstance(X, list | tuple)
+    columns = [list(c) for c in zip(*X, strict=True)] if is_list else columns_of(X)
     names = [] if frame is None else list(frame.to_native().columns)
     if not set(names) & set(container.names):
         return dict(enumerate(columns))
@@ -141,9 +143,10 @@ def _merged(
         new = written(field, values[drawn], dtype, backend).to_list()
         cells[drawn] = np.fromiter(new, dtype=object, count=len(new))
         return objects(cells.tolist(), dtype, backend)
-    if isinstance(kind_of(empty(dtype, backend)), nw.Unknown) and drawn.any():
-        dtype = dtype_of(new_column(values[:0], backend))
-    inner = dtype_of(plain(empty(dtype, backend)))
+    bare = plain(empty(dtype, backend))
+    if isinstance(kind_of(bare), nw.Unknown) and drawn.any():  # polars' Null
+        dtype = dtype_of(bare := new_column(values[:0], backend))
+    inner = dtype_of(bare)
     parts = [_converted(copied, field, inner, backend)] if is_known.any() else []
     if drawn.any() or not len(values):
         parts.append(written(field, values[drawn], inner, backend))
@@ -251,12 +254,24 @@ def _result_type(dtypes: list[np.dtype[Any]]) -> np.dtype[Any]:
 def _as_array(column: Any, fitted: np.dtype[Any]) -> NDArray[Any]:
     """Return a column as an array; of Python objects one as in ``fit``, if that holds them."""
     if isinstance(column, list):
-        own = np.asarray(column)
-        held = own.astype(fitted) if own.dtype.kind in "biuf" and fitted.kind in "biuf" else own
-        return held if (held == own).all() else own
+        return _listed(column, fitted)
     if not isinstance(column, nw.Series):
         return np.asarray(column)
     return as_numpy(column)
+
+
+def _listed(column: list[Any], fitted: np.dtype[Any]) -> NDArray[Any]:
+    """Return Python objects as an array of the dtype of ``fit``, if that holds what is known."""
+    is_known = np.array([not is_missing(cell) for cell in column], dtype=bool)
+    known = [cell for cell, seen in zip(column, is_known, strict=True) if seen]
+    own = np.asarray(known) if known else np.zeros(0, fitted)
+    if own.dtype.kind not in "biuf":
+        own = np.fromiter(known, dtype=object, count=len(known))
+    elif fitted.kind in "biuf" and (own.astype(fitted) == own).all():
+        own = own.astype(fitted)
+    array = np.zeros(len(column), own.dtype)
+    array[is_known] = own
+    return array
 
 
 def _drawn_array(fields: list[Field], values: Float, dtype: np.dtype[Any]) -> NDArray[Any]:

@@ -109,8 +109,10 @@ def kind_of(series: Series) -> DType:
 
 
 def plain(series: Series) -> Series:
-    """Return a column as narwhals can read it: in this machine's order of bytes, times in UTC."""
+    """Return a column as narwhals reads it: dense, in this machine's byte order, times in UTC."""
     dtype = dtype_of(series)
+    if hasattr(series.to_native(), "sparse"):
+        return series_of(series.to_native().sparse.to_dense())
     if isinstance(dtype, np.dtype) and not dtype.isnative:
         return cast(series, dtype.newbyteorder("="))
     if isinstance(series.dtype, nw.Unknown) and getattr(dtype, "tz", None) is not None:

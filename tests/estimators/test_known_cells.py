@@ -159,3 +159,34 @@ def test_no_draw_is_refused_when_it_is_read_again(likelihood):
     near["half"] = (X * 3e4).clip(-6e4, 6e4).astype("float16")
     density = VAEDensity(1, likelihood=likelihood, **QUICK).fit(near)
     assert np.isfinite(density.score_samples(density.sample(500, random_state=0))).all()
+
+
+def test_cells_of_a_list_come_back_in_the_dtype_of_fit():
+    whole = [(1, 2.5), (3, 4.0), (5, 7.5), (2, 1.0)] * 4
+    for rows in (whole, [(one, int(two)) for one, two in whole]):
+        density = VAEDensity(1, **QUICK).fit(rows)
+        with_hole = [*rows[:2], (rows[2][0], None)]
+        drawn = [density.sample_conditional(some, 1) for some in (rows[:1], with_hole)]
+        assert {array.dtype for array in drawn} == {np.asarray(rows).dtype}
+        assert (drawn[1][:2] == rows[:2]).all()
+
+
+@pytest.mark.parametrize("n", [1, 3])
+def test_sparse_categories_stay_sparse(n):
+    made = pd.arrays.SparseArray([1.0, 2.0, np.nan, 1.0] * 8)
+    frame = pd.DataFrame({"c": made, "x": np.arange(32.0)})
+    density = VAEDensity(1, categorical_features=["c"], **QUICK).fit(frame)
+    drawn = density.sample_conditional(frame.head(n), 1)
+    assert drawn["c"].dtype == frame["c"].dtype
+    known = min(n, 2)
+    assert drawn["c"][:known].tolist() == made[:known].tolist()
+
+
+def test_decimals_of_a_column_without_values_in_fit_are_edited():
+    empty = polars.Series([None] * 8, dtype=polars.Decimal(25, 2))
+    frame = polars.DataFrame({"x": X[:8], "d": empty})
+    with pytest.warns(UserWarning, match="'d'.*no observed value"):
+        density = VAEDensity(1, **QUICK).fit(frame)
+    given = polars.Series([Decimal("3.25"), None, None], dtype=polars.Decimal(25, 2))
+    edited = density.edit(polars.DataFrame({"x": X[:3], "d": given}), np.ones(1))
+    assert edited["d"].dtype == given.dtype
