@@ -161,7 +161,7 @@ class VAEOutlierDetector(Scores, OutlierMixin, BaseVAE):
         categories or bins, from the random one.
     max_epochs : int or "auto", default="auto"
         Passes over the rows for which the learning rate is planned, and at most made. ``"auto"``
-        plans eight steps a row, from 1,000 to 4,000, within 5 to 500 epochs. 0 is
+        plans eight steps a row, from 400 to 4,000, within 5 to 500 epochs. 0 is
         allowed: the start is the model.
     max_time : float or None, default=None
         Seconds that ``fit`` may take, within a tenth: steps are timed, and the plan made for as

@@ -13,7 +13,7 @@ WARM_UP_STEPS = 100
 #: Share of the planned steps in which the floors of noise fall.
 FALL = 0.3
 #: Steps that are planned by default: so many a row of the table, within bounds.
-STEPS_A_ROW, FEWEST, MOST = 8, 1_000, 4_000
+STEPS_A_ROW, FEWEST, MOST = 8, 400, 4_000
 
 
 @dataclasses.dataclass(frozen=True)
@@ -95,6 +95,6 @@ def default_batch_size(n_rows: int) -> int:
 
 
 def default_max_epochs(n_rows: int, batch_size: int) -> int:
-    """Return the epochs of 1,000 to 4,000 steps, eight a row, from 5 to 500."""
+    """Return the epochs of 400 to 4,000 steps, eight a row, from 5 to 500."""
     n_steps = np.clip(STEPS_A_ROW * n_rows, FEWEST, MOST)
     return int(np.clip(n_steps * batch_size // n_rows, 5, 500))

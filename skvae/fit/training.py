@@ -23,6 +23,7 @@ from .budget import Allowance
 from .choosing import counted_gains
 from .epochs import Epochs, Score
 from .floors import FallingFloors
+from .interrupts import Interrupts
 from .optimizers import make_optimizer
 from .plan import Plan
 from .progress import Listener
@@ -75,6 +76,7 @@ class VAENet(NeuralNet):
         self.held_out_ = held_out
         self.allowance_, self.listener_ = allowance, listener or Listener()
         self.score_: Score | None = None  # the last one there was
+        self.interrupts_ = Interrupts()
         super().__init__(
             module=module,
             criterion=nn.Identity,
@@ -126,7 +128,7 @@ class VAENet(NeuralNet):
         skorch's own takes every interrupt for such an end, one from the keyboard too.
         """
         super().notify("on_train_begin", X=X, y=y)
-        with contextlib.suppress(_Ended):
+        with contextlib.suppress(_Ended), Interrupts() as self.interrupts_:
             self.fit_loop(X, y, **params)
         super().notify("on_train_end", X=X, y=y)
         return self
@@ -134,13 +136,15 @@ class VAENet(NeuralNet):
     def notify(self, method_name: str, **params: Any) -> None:
         """Tell the callbacks and the listener, and end training where one of them or the plan does.
 
-        Callbacks do it by a KeyboardInterrupt; one from the keyboard while the listener is busy is
+        Callbacks do it by a KeyboardInterrupt; one from the keyboard while one of them is busy is
         none of these.
         """
         ends = False
         try:
             super().notify(method_name, **params)
         except KeyboardInterrupt:
+            if self.interrupts_.any:
+                raise
             ends = True
         if method_name == "on_epoch_begin":
             self.listener_.begin_epoch()
@@ -433,7 +437,7 @@ def _lent_generators(settings: Settings, seed: int) -> Iterator[None]:
 def _finish(net: VAENet, rows: Batch) -> Trained:
     n_epochs = sum("train_loss" in row for row in net.history)  # an interrupted one has none
     net.optimizer_.found_inf = None
-    net.allowance_, net.listener_ = None, Listener()
+    net.allowance_, net.listener_, net.interrupts_ = None, Listener(), Interrupts()
     trouble = net.brake_.told(net.lr, n_epochs)
     if net.held_out_ is None:
         net.average_.write(net.average_.average)

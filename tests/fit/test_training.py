@@ -1,6 +1,8 @@
 """Training: early stopping, restored weights, callbacks, the schedule, warm start."""
 
 import contextlib
+import signal
+from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 from typing import ClassVar
 
@@ -452,6 +454,32 @@ def test_an_interrupt_ends_a_grid_search(monkeypatch):
     search = GridSearchCV(quick(init="random"), {"latent_dim": [1, 2]}, cv=2)
     with pytest.warns(ConvergenceWarning), pytest.raises(KeyboardInterrupt):
         search.fit(IRIS)
+
+
+class Pressed(Callback):
+    """Somebody presses Ctrl-C while a callback of the user is busy."""
+
+    def on_epoch_end(self, net, **kwargs):
+        if len(net.history) == 3:
+            signal.raise_signal(signal.SIGINT)
+
+
+def test_an_interrupt_within_a_callback_is_raised_too():
+    before = signal.getsignal(signal.SIGINT)
+    density = quick(callbacks=[Pressed()], init="random")
+    with (
+        pytest.warns(ConvergenceWarning, match="fit was interrupted after 3 epochs"),
+        pytest.raises(KeyboardInterrupt),
+    ):
+        density.fit(IRIS)
+    assert signal.getsignal(signal.SIGINT) is before
+    assert np.isfinite(density.score_samples(IRIS)).all()
+
+
+def test_a_fit_in_another_thread_has_no_signals():
+    with ThreadPoolExecutor(1) as pool:
+        density = pool.submit(quick(max_epochs=2).fit, IRIS).result()
+    assert len(density.loss_curve_) > 0
 
 
 def test_small_networks_train_on_one_thread_and_give_the_others_back(monkeypatch):
