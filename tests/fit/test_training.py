@@ -329,7 +329,7 @@ def test_the_weight_average_is_one_of_copies():
 def test_sizes_by_number_of_rows():
     assert [default_batch_size(n) for n in (2, 500, 2000, 10**6)] == [32, 32, 64, 512]
     assert default_max_epochs(10**6, 512) == 5
-    assert [default_max_epochs(n, 32) for n in (10, 100, 200, 2_000)] == [500, 320, 256, 64]
+    assert [default_max_epochs(n, 32) for n in (10, 100, 200, 2_000)] == [500, 256, 256, 64]
 
 
 @pytest.mark.parametrize("optimizer", ["adamw", "adam", "sgd", torch.optim.RMSprop])
