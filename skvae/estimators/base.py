@@ -241,7 +241,7 @@ class BaseVAE(CallbackSupportMixin, BaseEstimator, ABC):
         and gradient mode matter.
     verbose : int, default=0
         1 shows a progress bar for the fit, stage by stage, with the held-out log-likelihood in nats
-        per row; 2 writes a line for each stage.
+        per row, and one for 5,000 rows or more that are scored; 2 writes a line for each stage.
 
     Attributes
     ----------
@@ -601,7 +601,7 @@ class BaseVAE(CallbackSupportMixin, BaseEstimator, ABC):
     @property
     def _scoring(self) -> Scoring:
         """How rows are scored by the parameters of now."""
-        return self.model_.scoring(self.n_draws, self.proposal)
+        return self.model_.scoring(self.n_draws, self.proposal, self.verbose)
 
     def _values(self, X: Any, n_min: int = 1, partial: bool = False) -> Float:
         """Return rows, at least ``n_min``, as numbers (n, columns of the user).

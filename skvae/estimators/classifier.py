@@ -215,7 +215,7 @@ class VAEClassifier(ClassifierMixin, BaseVAE):
         and gradient mode matter.
     verbose : int, default=0
         1 shows a progress bar for the fit, stage by stage, with the held-out log-likelihood in nats
-        per row; 2 writes a line for each stage.
+        per row, and one for 5,000 rows or more that are scored; 2 writes a line for each stage.
     class_prior : array-like of shape (n_classes,) or None, default=None
         p(y), in the order of ``classes_``; None: the shares of the known labels. Give it where some
         classes were labelled more often than they occur.

@@ -207,7 +207,7 @@ class VAEImputer(TransformerMixin, Scores, BaseVAE):
         and gradient mode matter.
     verbose : int, default=0
         1 shows a progress bar for the fit, stage by stage, with the held-out log-likelihood in nats
-        per row; 2 writes a line for each stage.
+        per row, and one for 5,000 rows or more that are scored; 2 writes a line for each stage.
     sample_posterior : bool, default=False
         Whether ``transform`` draws missing cells from p(missing | observed) in place of the mean
         or mode. It then differs from call to call, as ``sample`` does.

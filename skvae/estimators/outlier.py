@@ -224,7 +224,7 @@ class VAEOutlierDetector(Scores, OutlierMixin, BaseVAE):
         and gradient mode matter.
     verbose : int, default=0
         1 shows a progress bar for the fit, stage by stage, with the held-out log-likelihood in nats
-        per row; 2 writes a line for each stage.
+        per row, and one for 5,000 rows or more that are scored; 2 writes a line for each stage.
     contamination : "auto" or float in (0, 0.5], default="auto"
         A float: ``offset_`` is that quantile of the scores of training rows (at most 10,000 of
         them), so that this share of them are outliers. ``"auto"``: ``offset_`` is the 1 %

@@ -148,6 +148,7 @@ class Scores(Base):
         scoring = self.model_.scoring(
             self.n_draws if n_draws is None else n_draws,
             self.proposal if proposal is None else proposal,
+            self.verbose,
         )
         result = self.model_.log_likelihood(values, scoring)
         result.warn(scoring.n_draws)

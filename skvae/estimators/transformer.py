@@ -198,7 +198,7 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Scores, 
         and gradient mode matter.
     verbose : int, default=0
         1 shows a progress bar for the fit, stage by stage, with the held-out log-likelihood in nats
-        per row; 2 writes a line for each stage.
+        per row, and one for 5,000 rows or more that are scored; 2 writes a line for each stage.
 
     Attributes
     ----------

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import sys
 import time
-import warnings
 from collections.abc import Callable
-from typing import Any
 
 from ..core.vae import VAE
+from ..table.telling import progress_bar
 
 
 class Listener:
@@ -133,11 +132,3 @@ class Progress(Listener):
         self.bar.n = self.before + self.done
         self.bar.set_description_str(self.name or "fit", refresh=False)
         self.bar.set_postfix_str(self.text, refresh=True)
-
-
-def progress_bar(**parameters: Any) -> Any:
-    """Open a bar: a widget in a notebook that has them, else, without a word of it, a line."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        from tqdm.auto import tqdm
-    return tqdm(**parameters)

@@ -83,8 +83,8 @@ class Model:
         """The VAE to score with, see :func:`skvae.model.scoring.precise`."""
         return self._scored.like(self.vae, self.device)
 
-    def scoring(self, n_draws: Any, proposal: Any) -> Scoring:
-        """Return how rows are scored.
+    def scoring(self, n_draws: Any, proposal: Any, verbose: int = 0) -> Scoring:
+        """Return how rows are scored, with a bar where they are many and it is verbose.
 
         Raises
         ------
@@ -94,7 +94,8 @@ class Model:
         n_draws = positive_integer(n_draws, "n_draws")
         recipe = self._resolved(proposal)
         noise, memory = partial(KeyedNoise, self.seeds.scoring), get_config()["working_memory"]
-        return Scoring(recipe, n_draws, noise, self.device, 2**20 * memory)
+        shown = verbose > 0
+        return Scoring(recipe, n_draws, noise, self.device, 2**20 * memory, shown=shown)
 
     def _resolved(self, proposal: Any) -> Proposal:
         recipe = resolve(proposal, Proposal, "proposal")

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import dataclasses
 from collections.abc import Callable, Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -28,6 +29,7 @@ from ..core.latents.distributions import PriorDistribution
 from ..core.latents.usage import active_units, kl_per_unit
 from ..core.noise import FreshNoise, KeyedNoise, Noise
 from ..core.vae import VAE
+from ..table.telling import progress_bar
 
 #: Rows are scored in tiles of at most so many, whose climbs share their calls: a row that is done
 #: leaves. In float64, whose rounding no score can tell; of networks in float32 a tile is small and
@@ -50,6 +52,9 @@ MIN_CACHED_PAIRS = 512
 SHARE_OF_DRAWS = 1 / 8
 MATRICES = 6 * PEAKS
 
+
+#: Rows of which a bar shows how many are done: they take some seconds.
+MANY_ROWS = 5_000
 
 #: A function of log-weights, (K, n) -> (n,).
 Summary = Callable[[Tensor], Tensor]
@@ -90,6 +95,16 @@ def _power_of_two(x: float) -> int:
     return 2 ** max(int(x).bit_length() - 1, 0)
 
 
+class NoBar:
+    """A progress bar that is not there."""
+
+    def update(self, n: int) -> None:
+        """Show nothing."""
+
+    def close(self) -> None:
+        """Leave nothing."""
+
+
 class Weighted(NamedTuple):
     """Draws of z for some rows, with their log-weights, on the CPU."""
 
@@ -116,6 +131,8 @@ class Scoring:
         Whether the last tile is filled up, so that no row's score depends on how many there are.
     rounds : int
         How often to draw again, each time by proposals adapted to the draws before.
+    shown : bool
+        Whether a bar shows how many rows are done, where they are many.
     """
 
     proposal: Proposal
@@ -125,6 +142,7 @@ class Scoring:
     working_memory: float
     pad: bool = True
     rounds: int = 0
+    shown: bool = False
 
     @torch.no_grad()
     def draw(self, vae: VAE, rows: Batch) -> Iterator[Weighted]:
@@ -134,9 +152,18 @@ class Scoring:
         without an observed cell have the prior for a posterior, and are drawn from it.
         """
         empty = ~rows.observed.any(-1)
-        for proposal, which in ((self.proposal, ~empty), (PriorProposal(), empty)):
-            if which.any():
-                yield from self._draw(vae, rows, which.nonzero().squeeze(-1), proposal)
+        with contextlib.closing(self._bar(len(rows))) as bar:
+            for proposal, which in ((self.proposal, ~empty), (PriorProposal(), empty)):
+                index = which.nonzero().squeeze(-1)
+                for weighted in self._draw(vae, rows, index, proposal) if len(index) else ():
+                    yield weighted
+                    bar.update(len(weighted.rows))
+
+    def _bar(self, n_rows: int) -> Any:
+        """Return what shows how many rows are done."""
+        if not self.shown or n_rows < MANY_ROWS:
+            return NoBar()
+        return progress_bar(total=n_rows, unit="row", desc="rows")
 
     def _draw(self, vae: VAE, rows: Batch, index: Tensor, proposal: Proposal) -> Iterator[Weighted]:
         shape = self.tile(vae)

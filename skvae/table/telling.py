@@ -1,9 +1,10 @@
-"""Telling: warnings that name the user's own line."""
+"""Telling: warnings that name the user's own line, and bars."""
 
 from __future__ import annotations
 
 import sys
 import warnings
+from typing import Any
 
 #: Packages in which a user's line is not: ours, and those that call it for them.
 INNER = {"skvae", "sklearn", "joblib", "torch"}
@@ -35,3 +36,11 @@ def warn(message: str, category: type[Warning] = UserWarning) -> None:
 
 def _is_inner(names: dict[str, object]) -> bool:
     return str(names.get("__name__", "")).partition(".")[0] in INNER
+
+
+def progress_bar(**parameters: Any) -> Any:
+    """Open a bar: a widget in a notebook that has them, else, without a word of it, a line."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        from tqdm.auto import tqdm
+    return tqdm(**parameters)

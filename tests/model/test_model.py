@@ -154,3 +154,29 @@ def test_attributes_are_those_of_the_model():
     assert density.encoder_ is density.vae_.encoder
     assert density.decoder_ is density.vae_.decoder
     assert density.device_ == "cpu"
+
+
+def test_a_bar_shows_how_many_rows_are_scored(monkeypatch):
+    bars = []
+
+    class Bar:
+        def __init__(self, total, **parameters):
+            self.total, self.n, self.closed = total, 0, False
+            bars.append(self)
+
+        def update(self, n):
+            self.n += n
+
+        def close(self):
+            self.closed = True
+
+    monkeypatch.setattr("skvae.model.scoring.progress_bar", Bar)
+    monkeypatch.setattr("skvae.model.scoring.MANY_ROWS", 20)
+    model, values = by_hand()
+    values[3] = np.nan  # drawn for apart
+    for verbose, n in ((0, 30), (1, 19)):
+        model.log_p(values[:n], model.scoring(8, "defensive", verbose))
+    assert not bars
+    model.log_p(values, model.scoring(8, "defensive", 1))
+    (bar,) = bars
+    assert (bar.n, bar.total, bar.closed) == (30, 30, True)
