@@ -207,3 +207,16 @@ def test_a_linear_start_is_better_than_the_marginals(family):
         score = log_marginal(vae.double().draw(Batch(x), noise).log_w).mean()
     independent = columns.marginal().log_prob(x).sum(-1).mean()
     assert score > independent
+
+
+@pytest.mark.parametrize("family", [Gaussian(bounded=True), LogNormal(bounded=True)], ids=repr)
+def test_training_knows_no_ends(family):
+    ends = torch.tensor([[0.5, 0.5], [3.0, 3.0]], dtype=torch.float64)
+    bounded = build_vae([Columns(family, range(2), ends=ends)], 1).double()
+    whole = build_vae([Columns(type(family)(), range(2))], 1).double()
+    whole.load_state_dict(bounded.state_dict(), strict=False)
+    batch = Batch(torch.tensor([[1.0, 2.0], [0.6, 2.9]], dtype=torch.float64))
+    z = torch.tensor([[[0.3], [-1.0]]], dtype=torch.float64)
+    of_bounded, of_whole = (vae.train().log_px(batch, z) for vae in (bounded, whole))
+    torch.testing.assert_close(of_bounded, of_whole)
+    assert (bounded.eval().log_px(batch, z) > of_whole).all()

@@ -221,7 +221,7 @@ class MayBeBounded(Family):
         loc, log_scale, *ends = raw
         if isinstance(self.scale, str):
             log_scale = above(log_scale, floor)
-        if self.bounded:
+        if ends:
             low, high = map(self.on_line, ends)
             loc = held(loc, log_scale, low, high, floor)
         return [loc, log_scale, *ends]
@@ -229,7 +229,7 @@ class MayBeBounded(Family):
     def normal(self, theta: Tensor) -> Normal:
         """Return the distribution of the numbers that are normal."""
         loc, log_scale, *ends = theta.unbind(-1)
-        if not self.bounded:
+        if not ends:
             return Normal(loc, log_scale)
         return TruncatedNormal(loc, log_scale, *map(self.on_line, ends))
 
