@@ -131,6 +131,7 @@ def run(quick: bool, beside: Path | None, far: bool) -> Iterator[Record]:
         for name, density, X in models(quick):
             file = Path(folder) / "model.pickle"
             rows = moved(X) if far else X
+            del density.net_  # another version may know nothing of what it holds
             file.write_bytes(pickle.dumps((density, rows)))
             versions = measure(rows, str(file), folders, 1 if quick else ROUNDS)
             found = {"model": f"{name}, far" if far else name, **versions}

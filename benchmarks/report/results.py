@@ -61,7 +61,7 @@ def options() -> list[str]:
     """Return the command line's options, with folders left out."""
     shown = []
     for i, word in enumerate(sys.argv[1:]):
-        shown.append("FOLDER" if i and sys.argv[i] in ("--data", "--before") else word)
+        shown.append("FOLDER" if i and sys.argv[i] in ("--data", "--before", "--beside") else word)
     return shown
 
 
