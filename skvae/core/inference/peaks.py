@@ -100,8 +100,9 @@ def likely_peaks(
     (again,) = (
         (likely.values.flatten() > WORTH) & (peaks.distance(cells.at[row]) > APART)
     ).nonzero(as_tuple=True)
-    nearer = Quadratic.near(vae, batch[row[again]], peaks.loc[again])
-    peaks = peaks.put(again, Peaks.of(nearer, prior[again]))
+    if len(again):
+        nearer = Quadratic.near(vae, batch[row[again]], peaks.loc[again])
+        peaks = peaks.put(again, Peaks.of(nearer, prior[again]))
     height = tiled(_log_px, vae, batch[row], peaks.loc, GRADIENT_ROWS) + prior.log_prob(peaks.loc)
     peaks = peaks._replace(log_mass=height - _log_det(peaks.precision_tril))
     return peaks, likely.values.exp().sum(-1).clamp_max(1.0)
