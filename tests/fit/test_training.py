@@ -464,6 +464,15 @@ class Pressed(Callback):
             signal.raise_signal(signal.SIGINT)
 
 
+@pytest.fixture
+def listens():
+    """Python's own answer to Ctrl-C, which a process in the background does not have."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("listens")
 def test_an_interrupt_within_a_callback_is_raised_too():
     before = signal.getsignal(signal.SIGINT)
     density = quick(callbacks=[Pressed()], init="random")
