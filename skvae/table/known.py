@@ -170,10 +170,11 @@ def _converted(copied: Series, field: Field, dtype: Any, backend: str) -> Series
     ValueError
         If decimals have too many digits before the point for one with those of ``fit`` after it.
     """
-    wanted = getattr(kind_of(empty(dtype, backend)), "time_zone", None)
+    kind = kind_of(empty(dtype, backend))
+    wanted = getattr(kind, "time_zone", None)
     if wanted and getattr(kind_of(copied), "time_zone", None) is None:
         copied = plain(copied).dt.replace_time_zone("UTC")
-    decimals = isinstance(kind_of(empty(dtype, backend)), nw.Decimal)
+    decimals = isinstance(kind, nw.Decimal)
     if decimals and kind_of(copied) == nw.Boolean():
         copied = copied.cast(nw.Int8())  # polars makes no decimals of booleans
     try:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from ..batch import Batch
-from ..latents.distributions import derivatives
+from ..latents.distributions import derivatives, log_det
 from ..latents.mixtures import Components, Normals
 from ..vae import VAE
 from .climb import GRADIENT_ROWS, derivative_rows, tiled
@@ -62,14 +62,14 @@ class Peaks(NamedTuple):
 
     @classmethod
     def of(cls, cells: Quadratic, prior: Normals) -> Peaks:
-        """Return the product of one normal for each row and its quadratic."""
+        """Return the product of a normal for each row, or one for all, and each row's quadratic."""
         noise = prior.noise(cells.at)
-        uphill = cells.gradient - torch.einsum("nji,nj->ni", prior.root, noise)
+        uphill = cells.gradient - torch.einsum("...ji,...j->...i", prior.root, noise)
         tril = torch.linalg.cholesky_ex(cells.precision + prior.root.mT @ prior.root).L
         half = torch.linalg.solve_triangular(tril, uphill.unsqueeze(-1), upper=False)
         step = torch.linalg.solve_triangular(tril.mT, half, upper=True).squeeze(-1)
         gained = 0.5 * (half.square().sum((-2, -1)) - noise.square().sum(-1))
-        return cls(cells.at + step, tril, prior.log_height + gained - _log_det(tril))
+        return cls(cells.at + step, tril, prior.log_height + gained - log_det(tril))
 
     def distance(self, z: Tensor) -> Tensor:
         """Return the squared distance of z (n, d) in standard deviations, (n,)."""
@@ -104,19 +104,15 @@ def likely_peaks(
         nearer = Quadratic.near(vae, batch[row[again]], peaks.loc[again])
         peaks = peaks.put(again, Peaks.of(nearer, prior[again]))
     height = tiled(_log_px, vae, batch[row], peaks.loc, GRADIENT_ROWS) + prior.log_prob(peaks.loc)
-    peaks = peaks._replace(log_mass=height - _log_det(peaks.precision_tril))
+    peaks = peaks._replace(log_mass=height - log_det(peaks.precision_tril))
     return peaks, likely.values.exp().sum(-1).clamp_max(1.0)
 
 
 def _masses(cells: Quadratic, mixture: Components) -> Tensor:
     """Return what each of k components weighs by the quadratic of each row, (n, k)."""
     rows = torch.arange(len(cells.at), device=cells.at.device)
-    priors = (mixture.of(rows, torch.full_like(rows, j)) for j in range(len(mixture)))
+    priors = (mixture.of(rows, j) for j in range(len(mixture)))
     return torch.stack([Peaks.of(cells, prior).log_mass for prior in priors], -1)
-
-
-def _log_det(tril: Tensor) -> Tensor:
-    return torch.diagonal(tril, dim1=-2, dim2=-1).log().sum(-1)
 
 
 def _log_px(vae: VAE, batch: Batch, z: Tensor) -> Tensor:

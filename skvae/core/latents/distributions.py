@@ -109,6 +109,11 @@ def axes(z: Tensor) -> Tensor:
     return unit.view(-1, *[1] * (z.ndim - 1), z.shape[-1]).expand(-1, *z.shape)
 
 
+def log_det(triangle: Tensor) -> Tensor:
+    """Return the logarithm of the determinant of triangular matrices (..., d, d), (...)."""
+    return torch.diagonal(triangle, dim1=-2, dim2=-1).log().sum(-1)
+
+
 def solved(triangle: Tensor, vectors: Tensor, upper: bool = False) -> Tensor:
     """Solve triangular systems (*b, d, d) for vectors (..., *b, d): one call for all of a system.
 
@@ -286,12 +291,11 @@ class MultivariateT(LatentDistribution):
 
     def _log_prob(self, standard: Tensor) -> Tensor:
         d, df = self.event_shape[0], self.df
-        log_det = torch.diagonal(self.precision_tril, dim1=-2, dim2=-1).log().sum(-1)
         constant = (
             math.lgamma((df + d) / 2.0) - math.lgamma(df / 2.0) - 0.5 * d * math.log(df * math.pi)
         )
         square = standard.square().sum(-1)
-        return constant + log_det - 0.5 * (df + d) * torch.log1p(square / df)
+        return constant + log_det(self.precision_tril) - 0.5 * (df + d) * torch.log1p(square / df)
 
 
 def chi2_quantile(normal: Tensor, df: float, n_steps: int = 3) -> Tensor:

@@ -15,6 +15,7 @@ from .distributions import (
     MultivariateT,
     PriorDistribution,
     TriangularNormal,
+    log_det,
     standard_normal_log_prob,
 )
 
@@ -219,7 +220,7 @@ class Normals:
     @property
     def log_height(self) -> Tensor:
         """The logarithm of each weighted density at its loc, without the constant of d."""
-        return self.log_weight + torch.diagonal(self.root, dim1=-2, dim2=-1).log().sum(-1)
+        return self.log_weight + log_det(self.root)
 
     def noise(self, z: Tensor) -> Tensor:
         """Return what of each normal would have made z, (..., d)."""
@@ -229,7 +230,7 @@ class Normals:
         """Return each weighted density at z, (...)."""
         return self.log_height + standard_normal_log_prob(self.noise(z))
 
-    def __getitem__(self, of: Tensor | tuple[Tensor, ...]) -> Normals:
+    def __getitem__(self, of: Tensor | int) -> Normals:
         return Normals(self.log_weight[of], self.loc[of], self.root[of])
 
 
@@ -243,8 +244,8 @@ class Components:
     def __len__(self) -> int:
         return len(self.normals.log_weight)
 
-    def of(self, rows: Tensor, component: Tensor) -> Normals:
-        """Return a component (m,) for each of some rows (m,)."""
+    def of(self, rows: Tensor, component: Tensor | int) -> Normals:
+        """Return a component for each of some rows (m,): its own one (m,), or one for all."""
         chosen = self.normals[component]
         if self.moved is None:
             return chosen
