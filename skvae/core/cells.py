@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from .batch import Batch
 from .families.base import (
     ENDS,
+    MIN_SCALE,
     OPEN,
     CellDistribution,
     Family,
@@ -66,16 +67,18 @@ class Columns:
         resolution: Tensor | None = None,
         n_levels: Sequence[int] | None = None,
         ends: Tensor | None = None,
+        least: Tensor | float = MIN_SCALE,
     ) -> Columns:
         """Measure cells x (n, len(index)), in float64, whose resolution is 0 by default.
 
-        A missing cell is NaN; every column has an observed one.
+        A missing cell is NaN; every column has an observed one. No scale is below ``least``
+        standard deviations, or what the family has for a unit.
         """
         columns = cls(family, index, n_levels, ends=ends)
         columns.of = _statistics(family, x, columns.valid)
         resolution = torch.zeros_like(x[0]) if resolution is None else resolution
         # Codes of the largest numbers have a resolution that single precision does not hold.
-        columns.floor = family.floor(columns.of, resolution).clamp_max(OPEN)
+        columns.floor = family.floor(columns.of, resolution, least).clamp_max(OPEN)
         return columns
 
     @property

@@ -127,7 +127,7 @@ class BaseVAE(CallbackSupportMixin, BaseEstimator, ABC):
         :class:`skvae.likelihoods.Gaussian`.
     prior : {"standard_normal", "mixture", "vamp", "flow"} or Prior, default="standard_normal"
         p(z). All others are learned with the
-        networks: a mixture of normals, ``Mixture(n_components=20)``; one of the posteriors of
+        networks: a mixture of normals, ``Mixture()``; one of the posteriors of
         pseudo-inputs, ``Vamp()``, which start at means of five rows each and are kept in the object
         and its pickle; an autoregressive flow, ``FlowPrior()``, which needs
         ``pip install skvae[flows]``. Given a context, z is moved and scaled by what a network makes
@@ -175,7 +175,10 @@ class BaseVAE(CallbackSupportMixin, BaseEstimator, ABC):
         keeps the random start only where it is ahead on the held-out rows by one standard error;
         without held-out rows it is ``"linear"``, with two layers of latents ``"random"``. From
         2,000 rows training is done once with a mixture prior, from the linear start, and with
-        categories or bins, from the random one.
+        categories or bins, from the random one. With ``latent_dim="auto"`` and the mixture prior
+        complete rows of up to 64 continuous columns may start at a mixture of normals too, chosen
+        by cross-validation, with a latent for each column: if trained models are not ahead of it
+        by one standard error, training goes on from it, and it is kept as they are.
     max_epochs : int or "auto", default="auto"
         Passes over the rows for which the learning rate is planned, and at most made. ``"auto"``
         plans eight steps a row, from 400 to 4,000, within 5 to 500 epochs. 0 is
@@ -198,8 +201,9 @@ class BaseVAE(CallbackSupportMixin, BaseEstimator, ABC):
         Whether to hold out rows, keep the weights that are best on them and stop when they stop
         improving. ``"auto"``: from 10 rows. With fewer than 2,000 rows the model is then fitted
         again, to all rows, for the number of epochs that was best.
-    validation_fraction : float in (0, 1), default=0.1
-        Share of rows held out, at most 2,000 rows.
+    validation_fraction : "auto" or float in (0, 1), default="auto"
+        Share of the rows held out by early stopping, at most 2,000 of them. ``"auto"`` is a tenth,
+        and with fewer than 300 rows 30 of them, or a fifth.
     n_iter_no_change : int or None, default=None
         Epochs without a gain of ``tol`` before training stops. None: a third of ``max_epochs``,
         because much is gained while the learning rate goes down.
@@ -273,7 +277,7 @@ class BaseVAE(CallbackSupportMixin, BaseEstimator, ABC):
         variance above 0.01. The others have collapsed to the prior.
     kl_per_unit_ : ndarray of shape (n_latent,)
         Mean over training rows of KL(q(z_j | x) || p(z_j)), nats; NaN where z is a function of x.
-    init_ : {"linear", "random", "warm"}
+    init_ : {"linear", "random", "mixture", "warm"}
         The start that was kept.
     device_ : str
         Where the model is.
@@ -308,7 +312,7 @@ class BaseVAE(CallbackSupportMixin, BaseEstimator, ABC):
         "weight_decay": [Interval(Real, 0, None, closed="left")],
         "optimizer": [StrOptions(set(OPTIMIZERS)), callable],
         "early_stopping": ["boolean", StrOptions({"auto"})],
-        "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
+        "validation_fraction": [StrOptions({"auto"}), Interval(Real, 0, 1, closed="neither")],
         "n_iter_no_change": [Interval(Integral, 1, None, closed="left"), None],
         "tol": [Interval(Real, 0, None, closed="left")],
         "n_draws": [Interval(Integral, 1, None, closed="left")],
@@ -351,7 +355,7 @@ class BaseVAE(CallbackSupportMixin, BaseEstimator, ABC):
         weight_decay: float = 1e-2,
         optimizer: OptimizerLike = "adamw",
         early_stopping: bool | Literal["auto"] = "auto",
-        validation_fraction: float = 0.1,
+        validation_fraction: float | Literal["auto"] = "auto",
         n_iter_no_change: int | None = None,
         tol: float = 1e-3,
         n_draws: int = 64,

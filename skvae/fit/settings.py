@@ -43,6 +43,8 @@ BUILT_BY = (
     "context_features",
     "categorical_features",
 )
+#: Parameters that are "auto", or a number.
+NUMBERS = ("max_epochs", "batch_size", "early_stopping", "validation_fraction")
 #: Names of optimisers.
 OPTIMIZERS = ("adam", "adamw", "sgd")
 #: A network, a recipe for one, or a function that makes one.
@@ -100,7 +102,7 @@ class Settings:
     optimizer: Any = "adamw"
     callbacks: list[Any] | None = None
     early_stopping: bool | None = None
-    validation_fraction: float = 0.1
+    validation_fraction: float | None = None
     n_iter_no_change: int | None = None
     tol: float = 1e-3
     device: torch.device = torch.device("cpu")  # noqa: RUF009
@@ -196,7 +198,7 @@ def read_settings(parameters: Mapping[str, Any], door: Door) -> Settings:
     return Settings(
         **{name: value for name, value in p.items() if name in own}
         | recipes
-        | {name: _or_none(p[name]) for name in ("max_epochs", "batch_size", "early_stopping")}
+        | {name: _or_none(p[name]) for name in NUMBERS}
         | {
             "latent_dim": read_latent_dim(p["latent_dim"]),
             "hidden_layer_sizes": tuple(p["hidden_layer_sizes"]),

@@ -32,8 +32,8 @@ IRIS = load_iris().data
 
 
 def quick(**changes):
-    parameters = {"hidden_layer_sizes": (16,), "max_epochs": 12, "random_state": 0, **changes}
-    return VAEDensity(**{"latent_dim": 2, **parameters})
+    parameters = {"hidden_layer_sizes": (16,), "max_epochs": 12, "random_state": 0}
+    return VAEDensity(**{"latent_dim": 2, "validation_fraction": 0.1, **parameters, **changes})
 
 
 @contextlib.contextmanager
@@ -133,7 +133,7 @@ def test_latents_are_as_many_as_the_numbers_of_a_row_up_to_sixteen():
         (table, 4),
         (np.random.default_rng(0).normal(size=(200, 30)), 16),
     ):
-        assert quick(latent_dim="auto").fit(X).vae_.n_latent == numbers
+        assert quick(latent_dim="auto", init="linear").fit(X).vae_.n_latent == numbers
 
 
 @pytest.mark.slow
@@ -507,3 +507,11 @@ def test_small_networks_train_on_one_thread_and_give_the_others_back(monkeypatch
         monkeypatch.setattr(training, "ONE_THREAD_PARAMETERS", 0)
         quick(callbacks=[Threads()], max_epochs=1).fit(IRIS)
         assert set(Threads.seen) == {before}
+
+
+@pytest.mark.parametrize(
+    ("fraction", "n", "held_out"),
+    [(None, 20, 4), (None, 150, 30), (None, 300, 30), (None, 600, 60), (0.5, 20, 10), (0.1, 4, 1)],
+)
+def test_of_few_rows_a_greater_share_is_held_out(fraction, n, held_out):
+    assert fitting._n_held_out(fraction, n) == held_out
