@@ -17,7 +17,7 @@ ENOUGH_ROWS = 5
 #: Least variance of a score given the others.
 RIDGE = 1e-8
 #: Least variance that a regression leaves.
-LEAST_LEFT = 1e-10
+LEAST_LEFT = 1e-11
 #: No row gains or loses more nats by what the others say, right or wrong as it may be.
 MOST = 20.0
 
