@@ -72,7 +72,7 @@ class VAEClassifier(ClassifierMixin, BaseVAE):
         Activation of the hidden layers.
     dropout : float in [0, 1), default=0.0
         Share of hidden units dropped in a training step.
-    likelihood : "auto", str, Family or dict, default="auto"
+    likelihood : "auto", "density", str, Family or dict, default="auto"
         The distribution of a column given z: a name, a recipe (``Gaussian(scale="column")``), or a
         dict of them by column, columns left out being ``"auto"``. Names are ``"gaussian"``,
         ``"student_t"``, ``"logistic_mixture"``; ``"log_normal"`` and ``"gamma"`` for positive
@@ -87,16 +87,20 @@ class VAEClassifier(ClassifierMixin, BaseVAE):
           ones ordinal;
         - integers are binned, or negative binomial where that is ahead on held-out rows by one
           standard error (and below 50 rows, if none is negative);
-        - floats of an array are Gaussian, with a mean and a scale that depend on z;
-        - floats of a DataFrame are binned where one value makes up more than a fifth, where there
+        - floats are binned where one value makes up more than a fifth, where there
           are 20 rows or more for each distinct value, or where bins say more of the column than a
           mixture of normals does, given the other columns of numbers: on held-out rows, by one
           standard error beyond what is learned of so many bins from so few rows (as the Bayesian
-          information criterion has it). Else they are Gaussian, but where all are positive and
-          zero is within four standard deviations of the mean log-normal. Both are cut off at the
-          ends of the column (:class:`skvae.likelihoods.Gaussian`, ``bounded``);
+          information criterion has it). Else they are Gaussian, with a mean and a scale that
+          depend on z, but where all are positive and zero is within four standard deviations of
+          the mean log-normal, unless a mixture of all such columns says more of held-out rows
+          without the logarithm. Both are cut off at the ends of the column
+          (:class:`skvae.likelihoods.Gaussian`, ``bounded``);
         - times are binned, in the steps that nearly all of them share.
 
+        An array, a pandas and a polars DataFrame of the same numbers get the same.
+        ``"density"`` is ``"auto"`` but for numbers, which get no mass on a value, however often it
+        is repeated: Gaussian or log-normal, comparable with ``GaussianMixture.score_samples``.
         ``likelihoods_`` says what was chosen. Learned scales have a lower bound, see
         :class:`skvae.likelihoods.Gaussian`.
     prior : {"standard_normal", "mixture", "vamp", "flow"} or Prior, default="standard_normal"

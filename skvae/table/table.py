@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from sklearn.preprocessing import StandardScaler
 
 from .bins import Bins
-from .codecs import UNSEEN, Affine, Codec, Float, Grid, Levels, step_of
+from .codecs import UNSEEN, Affine, Codec, Float, Grid, Levels, Positive, step_of
 from .container import OTHER, Container, Field
 from .context import Context
 from .dtypes import LARGEST
@@ -296,9 +296,9 @@ def _positive(values: Float, field: Field, standard: Affine, options: dict[str, 
     # In units of the geometric mean.
     inside = values[values > 0]
     scale = float(np.exp(np.log(inside).mean())) if len(inside) else 1.0
-    codec = Affine(0.0, scale, "numbers > 0")
-    bounded = options.get("bounded") and len(inside)
-    return dataclasses.replace(codec, ends=ends_of_positive(inside)) if bounded else codec
+    if options.get("bounded") and len(inside) == len(values):
+        return Positive(0.0, scale, ends=ends_of_positive(inside))
+    return Affine(0.0, scale, "numbers > 0")
 
 
 def _levels(values: Float, field: Field, standard: Affine, options: dict[str, Any]) -> Codec:

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pandas as pd
+import polars as pl
 import pytest
 
 from skvae import VAEDensity
@@ -79,10 +80,31 @@ def test_auto_does_not_depend_on_the_library(name):
     assert chosen(polars.DataFrame({"x": column})) == [expected]
 
 
-def test_floats_of_an_array_are_gaussian_unless_they_are_0_and_1():
-    names = ["normal", "log-normal", "floats, 30 % zeros", "floats, few values", "0/1 floats"]
-    X = np.column_stack([COLUMNS[name][0] for name in names])
-    assert chosen(X) == [Gaussian()] * 4 + [Bernoulli()]
+OF_FLOATS = ["normal", "log-normal", "floats, 30 % zeros", "floats, few values", "0/1 floats"]
+
+
+def test_floats_of_an_array_are_seen_as_those_of_a_frame():
+    X = np.column_stack([COLUMNS[name][0] for name in OF_FLOATS])
+    assert chosen(X) == chosen(pd.DataFrame(X)) == chosen(pl.DataFrame(X))
+    assert chosen(X)[1:] == [LogNormal(bounded=True), Binned(), Binned(), Bernoulli()]
+
+
+def test_numbers_have_no_mass_on_a_value_where_a_density_is_wanted():
+    X = np.column_stack([COLUMNS[name][0] for name in OF_FLOATS])
+    families = chosen(X, "density")
+    assert {type(family) for family in families} == {Gaussian, LogNormal}
+    frame = pd.DataFrame({"n": COLUMNS["counts"][0], "k": COLUMNS["strings"][0]})
+    assert chosen(frame, {"n": "density"}) == [LogNormal(bounded=True), Categorical()]
+
+
+@pytest.mark.parametrize("scale", [1.0, 1e-6])
+def test_a_logarithm_that_hides_what_columns_are_to_each_other_is_not_taken(scale):
+    rng = np.random.default_rng(0)
+    parts = scale * np.exp(0.7 * rng.normal(size=(600, 2)))
+    total = parts.sum(1) * (1 + 1e-3 * rng.normal(size=600))
+    assert chosen(np.column_stack([parts, total])) == [Gaussian(bounded=True)] * 3
+    product = parts.prod(1) * np.exp(1e-3 * rng.normal(size=600))
+    assert chosen(np.column_stack([parts, product])) == [LogNormal(bounded=True)] * 3
 
 
 def test_integers_of_an_array_are_seen_as_those_of_a_frame():
@@ -129,7 +151,7 @@ def test_the_user_overrides_by_name():
     assert chosen(frame, given) == [Poisson(), StudentT(df=4.0), Categorical()]
     assert chosen(frame[["x"]], "student_t") == [StudentT()]
     assert chosen(frame[["n", "x"]], Binned(8)) == [Binned(8), Binned(8)]
-    assert chosen(NORMAL.reshape(-1, 2), {1: "log_normal"}) == [Gaussian(), LogNormal()]
+    assert chosen(NORMAL.reshape(-1, 2), {1: "log_normal"}) == [Gaussian(bounded=True), LogNormal()]
 
 
 def test_unknown_columns_and_families_are_refused():
