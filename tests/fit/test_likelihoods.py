@@ -242,3 +242,23 @@ def test_two_times_are_binned_and_a_rare_negative_is_seen():
     counts = RANDOM.poisson(3.0, 20_000)
     counts[17] = -1
     assert chosen(pd.DataFrame({"n": counts})) == [Binned()]
+
+
+@pytest.mark.parametrize("missing", [False, True])
+def test_scores_do_not_depend_on_the_container(missing):
+    rng = np.random.default_rng(1)
+    X = np.column_stack(
+        [
+            rng.normal(size=120),
+            rng.lognormal(size=120),
+            rng.integers(0, 9, 120),
+            rng.uniform(size=120),
+        ]
+    ).round(2)
+    X[rng.uniform(size=X.shape) < 0.1 * missing] = np.nan
+    one, *others = (
+        VAEDensity(2, max_epochs=2, random_state=0).fit(table).score_samples(table)
+        for table in (X, pd.DataFrame(X), pl.DataFrame(X))
+    )
+    for other in others:
+        np.testing.assert_allclose(other, one, atol=1e-9)
