@@ -89,7 +89,7 @@ def _plain(settings: Settings, values: Float) -> Family | None:
         return Bernoulli()
     if settings.objective.traits.deterministic or settings.image_shape is not None:
         return Gaussian(scale="shared")
-    return Gaussian() if settings.door.smooth else None
+    return Gaussian(bounded=True) if settings.door.smooth else None
 
 
 def check_image(shape: ImageShape, values: Float) -> None:
