@@ -1,0 +1,250 @@
+"""Findings: what there is to say of a drawn table, in a line and a short table."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Hashable
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from .classifiers import FEWEST_ROWS
+from .privacy import FEWEST_ROWS as FEWEST_ATTACKED
+from .privacy import ClosestRecords
+from .tables import Compared
+
+Distances = dict[Hashable, float]
+#: Up to these areas under the curve rows are told apart hardly, somewhat and often.
+HARDLY, SOMEWHAT, OFTEN = 0.55, 0.65, 0.8
+#: A column or a pair so far from the real one is told of, and a share of missing cells.
+FAR, FAR_MISSING = 0.05, 0.01
+#: Standard errors that are no chance.
+SURE = 3.0
+#: Lines of the text table, and characters of a name.
+N_LINES, LONGEST = 10, 60
+
+
+@dataclasses.dataclass(frozen=True)
+class Findings:
+    """What was found of a drawn table; :class:`SyntheticReport` shows it.
+
+    Attributes
+    ----------
+    auc : float or None
+        :func:`two_sample_auc` of the two tables; None where they have too few rows.
+    columns, pairs : dict
+        :func:`column_distances` and :func:`pair_distances`.
+    holdout_columns, holdout_pairs : dict or None
+        The same of the held-out rows in the place of the drawn ones: how far real rows are from
+        real rows.
+    closest : ClosestRecords or None
+        :func:`closest_records`; None without held-out rows, or with too few.
+    advantage : float or None
+        :func:`membership_advantage`, likewise.
+    n_real, n_synthetic, n_holdout : int
+        Rows.
+    compared : tuple of Compared
+        The columns of the two tables.
+    """
+
+    auc: float | None
+    columns: Distances
+    pairs: dict[tuple[Hashable, Hashable], float]
+    holdout_columns: Distances | None
+    holdout_pairs: dict[tuple[Hashable, Hashable], float] | None
+    closest: ClosestRecords | None
+    advantage: float | None
+    n_real: int
+    n_synthetic: int
+    n_holdout: int
+    compared: tuple[Compared, ...] = dataclasses.field(repr=False)
+
+    @property
+    def verdict(self) -> str:
+        """The whole in one line."""
+        return self._judged[0]
+
+    @property
+    def mood(self) -> str:
+        """The verdict in a word: ``"good"``, ``"fair"``, ``"bad"`` or ``"unknown"``."""
+        return self._judged[1]
+
+    @cached_property
+    def _judged(self) -> tuple[str, str]:
+        if copies := self._copies():
+            return f"{copies} Do not hand the table out.", "bad"
+        if self.auc is None:
+            return f"Too few rows to tell: {FEWEST_ROWS} of each table are needed.", "unknown"
+        told = [
+            (HARDLY, "A classifier hardly tells drawn rows from real ones", "good"),
+            (SOMEWHAT, "A classifier tells drawn rows from real ones somewhat", "fair"),
+            (OFTEN, "A classifier often tells drawn rows from real ones", "fair"),
+            (np.inf, "A classifier tells most drawn rows from real ones", "bad"),
+        ]
+        words, mood = next(each[1:] for each in told if self.auc <= each[0] + self._chance())
+        return f"{words} (area under the curve {self.auc:.3f}; 0.5 is a guess).", mood
+
+    def _chance(self) -> float:
+        """Return the standard error of the area under the curve of as many rows."""
+        return 0.4 / min(self.n_real, self.n_synthetic) ** 0.5
+
+    def _copies(self) -> str:
+        """Return what drawn rows are copies of, in words; empty if of none."""
+        found = self.closest
+        if found is None:
+            return ""
+        n = self.n_synthetic
+        chance = SURE * (max(found.copies_held_out, 1 / self.n_holdout) / n) ** 0.5
+        if found.copies > found.copies_held_out + chance + 3 / n:
+            return f"{found.copies:.1%} of the drawn rows are copies of real ones."
+        if found.share > 0.5 + SURE * found.standard_error + 0.02:
+            return (
+                f"Drawn rows are near copies: {found.share:.1%} are closer to rows of the real "
+                "table than to held-out ones."
+            )
+        return ""
+
+    @cached_property
+    def advice(self) -> list[str]:
+        """What to do, most urgent first."""
+        return [
+            *self._on_privacy(),
+            *self._on_levels(),
+            *self._on_missing(),
+            *self._on_columns(),
+            *self._on_pairs(),
+        ] or ["Nothing stands out. Try the table on what it is for."]
+
+    def _on_privacy(self) -> list[str]:
+        told = []
+        if self._copies():
+            told.append(
+                f"{self._copies()} Raise dropout or weight_decay, fit to more rows, or train for "
+                "fewer epochs."
+            )
+        if self.advantage is not None and self.advantage > 0.02 + SURE / self._attacked() ** 0.5:
+            told.append(
+                f"The drawn rows tell who was in the real table (advantage {self.advantage:.2f}): "
+                "draw fewer rows, or fit to more."
+            )
+        if self.closest is None:
+            told.append(
+                "Nothing is known of privacy: give holdout=, real rows that the model was not "
+                f"fitted to, {FEWEST_ATTACKED} or more."
+            )
+        return told
+
+    def _attacked(self) -> int:
+        return min(self.n_real, self.n_holdout)
+
+    def _on_levels(self) -> list[str]:
+        new = [c for c in self.compared if c.is_discrete and not _is_within(c)]
+        return [
+            f"Column {named(column.name)} has values that no real row has: they give rows away."
+            for column in new[:N_LINES]
+        ]
+
+    def _on_missing(self) -> list[str]:
+        apart = [c for c in self.compared if abs(np.subtract(*missing_shares(c))) > FAR_MISSING]
+        if not apart:
+            return []
+        real, drawn = (f"{share:.1%}" for share in missing_shares(apart[0]))
+        return [
+            f"{len(apart)} of {len(self.compared)} columns have another share of missing cells, "
+            f"as {named(apart[0].name)}, {drawn} for {real}: make holes in the drawn table as they "
+            "are in the real one, or fill both alike."
+        ]
+
+    def _on_columns(self) -> list[str]:
+        far = [(d, name) for name, d in self.columns.items() if d > FAR + self._floor(name)]
+        if not far:
+            return []
+        worst, name = max(far, key=lambda each: each[0])
+        return [
+            f"{len(far)} of {len(self.columns)} columns are distributed otherwise, "
+            f"{named(name)} most ({worst:.3f}): look at it, and try another likelihood for it "
+            "(likelihood={column: 'binned'}), or longer training."
+        ]
+
+    def _floor(self, name: Hashable) -> float:
+        return self.holdout_columns[name] if self.holdout_columns else 0.0
+
+    def _on_pairs(self) -> list[str]:
+        far = [(self._beyond(pair), pair) for pair in self.pairs]
+        far = [(d, pair) for d, pair in far if d > FAR]
+        if not far:
+            return []
+        _, (one, other) = max(far, key=lambda each: each[0])
+        return [
+            f"{len(far)} of {len(self.pairs)} pairs of columns hang together otherwise, "
+            f"{named(one)} and {named(other)} most ({self.pairs[one, other]:.3f}): does one of "
+            "them follow from the other? Then draw the one, and compute the other."
+        ]
+
+    def _beyond(self, pair: tuple[Hashable, Hashable]) -> float:
+        """Return a pair's distance beyond those of its columns, and of held-out rows."""
+        floor = self.holdout_pairs[pair] if self.holdout_pairs else 0.0
+        return self.pairs[pair] - max(floor, *(self.columns[name] for name in pair))
+
+    def __str__(self) -> str:
+        """Return the verdict and a short table."""
+        return "\n".join(
+            [self.verdict, "", *self._figures(), "", *self._worst(), "", *self._todo()]
+        )
+
+    def _figures(self) -> list[str]:
+        rows = [("rows, real and drawn", f"{self.n_real:,} and {self.n_synthetic:,}")]
+        if self.auc is not None:
+            rows.append(("told from real rows (AUC)", f"{self.auc:.3f}"))
+        rows.append(("columns, mean distance", _with_floor(self.columns, self.holdout_columns)))
+        if self.pairs:
+            rows.append(("pairs, mean distance", _with_floor(self.pairs, self.holdout_pairs)))
+        if self.closest is not None and self.advantage is not None:
+            rows += [
+                ("closer to the real table", f"{self.closest.share:.3f}"),
+                ("copies of real rows", f"{self.closest.copies:.3f}"),
+                ("copies, of held-out rows", f"{self.closest.copies_held_out:.3f}"),
+                ("membership advantage", f"{self.advantage:.3f}"),
+            ]
+        width = max(len(name) for name, _ in rows)
+        return [f"{name:{width}}  {figure}" for name, figure in rows]
+
+    def _worst(self) -> list[str]:
+        worst = sorted(self.columns.items(), key=lambda item: -item[1])[:N_LINES]
+        width = max(len(named(name)) for name, _ in worst)
+        return ["columns farthest from the real ones:"] + [
+            f"  {named(name):{width}}  {d:.3f}" for name, d in worst
+        ]
+
+    def _todo(self) -> list[str]:
+        return ["what to do:", *(f"- {line}" for line in self.advice)]
+
+
+def missing_shares(column: Compared) -> tuple[float, float]:
+    """Return the shares of missing cells of the real and of the drawn column."""
+    real, drawn = (float(np.isnan(part).mean()) for part in column.parts)
+    return real, drawn
+
+
+def _is_within(column: Compared) -> bool:
+    """Whether all levels that were drawn are among those of real rows."""
+    real, drawn = (part[~np.isnan(part)] for part in column.parts)
+    return bool(np.isin(drawn, real).all())
+
+
+def _with_floor(found: dict[Any, float], of_holdout: dict[Any, float] | None) -> str:
+    """Return the mean distance in words, with that of held-out rows."""
+    floor = f" (held-out rows {mean(of_holdout):.3f})" if of_holdout else ""
+    return f"{mean(found):.3f}{floor}"
+
+
+def mean(found: dict[Any, float]) -> float:
+    """Return the mean of distances."""
+    return float(np.mean([*found.values()]))
+
+
+def named(name: Hashable) -> str:
+    """Return a column's name in a sentence, cut where it is long."""
+    shown = repr(name)
+    return shown if len(shown) <= LONGEST else f"{shown[: LONGEST - 3]}..."
