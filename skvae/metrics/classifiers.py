@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
@@ -13,6 +14,8 @@ from .tables import Compared, Float, check_rows, random_rows, read_tables
 FEWEST_ROWS = 25
 #: Categories that a tree takes, and the rows that each needs where there are more.
 MOST_LEVELS, ROWS_A_LEVEL = 254, 10
+#: With fewer values in a table a column says no more than where they are missing.
+FEWEST_VALUES = 20
 #: Classes that a target may have.
 MOST_CLASSES = 100
 
@@ -181,9 +184,17 @@ def _boosting(columns: Sequence[Compared], is_class: bool) -> Any:
 
 
 def _inputs(columns: Sequence[Compared]) -> list[Float]:
-    """Return the tables as numbers, (n, c) each, no column with more levels than a tree takes."""
-    few = [_few_levels(column) for column in columns]
-    return [np.stack(parts, axis=1) for parts in zip(*(c.parts for c in few), strict=True)]
+    """Return the tables as numbers that trees take, (n, c) each."""
+    taken = [_few_levels(_with_values(column)) for column in columns]
+    return [np.stack(parts, axis=1) for parts in zip(*(c.parts for c in taken), strict=True)]
+
+
+def _with_values(column: Compared) -> Compared:
+    """Return a column, or where it is known if a table has hardly a value of it."""
+    known = [~np.isnan(part) for part in column.parts]
+    if min(each.sum() for each in known) >= FEWEST_VALUES:
+        return column
+    return dataclasses.replace(column, parts=tuple(each.astype(float) for each in known))
 
 
 def _few_levels(column: Compared) -> Compared:
@@ -197,4 +208,4 @@ def _few_levels(column: Compared) -> Compared:
     places = np.full(len(counts) + 1, float(len(often)))
     places[often], places[-1] = np.arange(len(often)), np.nan
     parts = [places[np.where(np.isnan(part), -1, part).astype(int)] for part in column.parts]
-    return Compared(column.name, column.role, tuple(parts), column.levels, column.field)
+    return dataclasses.replace(column, parts=tuple(parts))

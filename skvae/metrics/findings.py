@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from .classifiers import FEWEST_ROWS
+from .privacy import ATTACKED, ClosestRecords
 from .privacy import FEWEST_ROWS as FEWEST_ATTACKED
-from .privacy import ClosestRecords
 from .tables import Compared
 
 Distances = dict[Hashable, float]
@@ -123,7 +123,7 @@ class Findings:
                 f"{self._copies()} Raise dropout or weight_decay, fit to more rows, or train for "
                 "fewer epochs."
             )
-        if self.advantage is not None and self.advantage > 0.02 + SURE / self._attacked() ** 0.5:
+        if self.advantage is not None and self.advantage > self._chance_advantage():
             told.append(
                 f"The drawn rows tell who was in the real table (advantage {self.advantage:.2f}): "
                 "draw fewer rows, or fit to more."
@@ -135,8 +135,9 @@ class Findings:
             )
         return told
 
-    def _attacked(self) -> int:
-        return min(self.n_real, self.n_holdout)
+    def _chance_advantage(self) -> float:
+        """Return an advantage that chance does not make, and that matters."""
+        return 0.02 + SURE * 0.7 / min(self.n_real, self.n_holdout, ATTACKED) ** 0.5
 
     def _on_levels(self) -> list[str]:
         new = [c for c in self.compared if c.is_discrete and not _is_within(c)]
@@ -151,20 +152,21 @@ class Findings:
             return []
         real, drawn = (f"{share:.1%}" for share in missing_shares(apart[0]))
         return [
-            f"{len(apart)} of {len(self.compared)} columns have another share of missing cells, "
-            f"as {named(apart[0].name)}, {drawn} for {real}: make holes in the drawn table as they "
-            "are in the real one, or fill both alike."
+            f"The share of missing cells is another one in {len(apart)} of {len(self.compared)} "
+            f"columns, as in {named(apart[0].name)}, {drawn} for {real}: make holes in the drawn "
+            "table as they are in the real one, or fill both alike."
         ]
 
     def _on_columns(self) -> list[str]:
-        far = [(d, name) for name, d in self.columns.items() if d > FAR + self._floor(name)]
+        far = [c for c in self.compared if self.columns[c.name] > FAR + self._floor(c.name)]
         if not far:
             return []
-        worst, name = max(far, key=lambda each: each[0])
+        worst = max(far, key=lambda column: self.columns[column.name])
+        other = "" if worst.is_discrete else "another likelihood for it ('binned'), or "
         return [
-            f"{len(far)} of {len(self.columns)} columns are distributed otherwise, "
-            f"{named(name)} most ({worst:.3f}): look at it, and try another likelihood for it "
-            "(likelihood={column: 'binned'}), or longer training."
+            f"The distribution is another one in {len(far)} of {len(self.columns)} columns, most "
+            f"in {named(worst.name)} ({self.columns[worst.name]:.3f}): look at it, and try {other}"
+            "longer training."
         ]
 
     def _floor(self, name: Hashable) -> float:
@@ -177,9 +179,9 @@ class Findings:
             return []
         _, (one, other) = max(far, key=lambda each: each[0])
         return [
-            f"{len(far)} of {len(self.pairs)} pairs of columns hang together otherwise, "
-            f"{named(one)} and {named(other)} most ({self.pairs[one, other]:.3f}): does one of "
-            "them follow from the other? Then draw the one, and compute the other."
+            f"Columns hang together otherwise in {len(far)} of {len(self.pairs)} pairs, most in "
+            f"{named(one)} and {named(other)} ({self.pairs[one, other]:.3f}): does one of them "
+            "follow from the other? Then draw the one, and compute the other."
         ]
 
     def _beyond(self, pair: tuple[Hashable, Hashable]) -> float:

@@ -131,7 +131,7 @@ def membership_advantage(
     Returns
     -------
     advantage : float
-        Chance alone moves it by about ``1 / sqrt(n)`` with n rows of either kind.
+        Chance alone moves it by about ``0.7 / sqrt(n)`` with n rows of either kind.
 
     Raises
     ------
