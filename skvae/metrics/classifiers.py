@@ -27,7 +27,7 @@ def two_sample_auc(real: Any, synthetic: Any, *, categorical_features: Any = "fr
     apart, on rows it was not trained on: a mean over five folds. It is the probability that of a
     drawn and a real row the drawn one looks more like a drawn one: 0.5 where they cannot be told
     apart, 1 where they always can. Of n rows from each table chance alone moves it by about
-    ``0.4 / sqrt(n)``.
+    ``0.4 / sqrt(n)``; far below 0.5 it says that rows are near copies of those of the other table.
 
     Parameters
     ----------

@@ -19,6 +19,8 @@ Distances = dict[Hashable, float]
 HARDLY, SOMEWHAT, OFTEN = 0.55, 0.65, 0.8
 #: A column or a pair so far from the real one is told of, and a share of missing cells.
 FAR, FAR_MISSING = 0.05, 0.01
+#: Share of drawn rows that are near copies, from which on the table is one of copies.
+NEAR_COPIES = 0.8
 #: Standard errors that are no chance.
 SURE = 3.0
 #: Lines of the text table, and characters of a name.
@@ -83,7 +85,10 @@ class Findings:
             (np.inf, "A classifier tells most drawn rows from real ones", "bad"),
         ]
         words, mood = next(each[1:] for each in told if self.auc <= each[0] + self._chance())
-        return f"{words} (area under the curve {self.auc:.3f}; 0.5 is a guess).", mood
+        verdict = f"{words} (area under the curve {self.auc:.3f}; 0.5 is a guess)."
+        if self._leaning():
+            return f"{verdict} They tell something of who was in the real table.", "bad"
+        return verdict, mood
 
     def _chance(self) -> float:
         """Return the standard error of the area under the curve of as many rows."""
@@ -91,19 +96,29 @@ class Findings:
 
     def _copies(self) -> str:
         """Return what drawn rows are copies of, in words; empty if of none."""
-        found = self.closest
-        if found is None:
-            return ""
-        n = self.n_synthetic
-        chance = SURE * (max(found.copies_held_out, 1 / self.n_holdout) / n) ** 0.5
-        if found.copies > found.copies_held_out + chance + 3 / n:
-            return f"{found.copies:.1%} of the drawn rows are copies of real ones."
-        if found.share > 0.5 + SURE * found.standard_error + 0.02:
-            return (
-                f"Drawn rows are near copies: {found.share:.1%} are closer to rows of the real "
-                "table than to held-out ones."
-            )
+        found, n = self.closest, self.n_synthetic
+        if found is not None:
+            chance = SURE * (max(found.copies_held_out, 1 / self.n_holdout) / n) ** 0.5
+            if found.copies > found.copies_held_out + chance + 3 / n:
+                return f"{found.copies:.1%} of the drawn rows are copies of real ones."
+            # Of the copied rows as many are searched as there are held-out ones.
+            searched = min(self.n_holdout / self.n_real, 1.0)
+            if found.share > 0.5 + NEAR_COPIES * searched / 2:
+                return "Most drawn rows are near copies of real ones."
+        if self.auc is not None and self.auc < 0.5 - 5 * self._chance():
+            # A row and its copy pull the classifier opposite ways: it takes each for the other.
+            copies = "Many drawn rows are near copies of real ones"
+            return f"{copies} (area under the curve {self.auc:.3f}; 0.5 is a guess)."
         return ""
+
+    def _leaning(self) -> str:
+        """Return by what drawn rows tell who was in the real table, in words; empty if not."""
+        found, told = self.closest, []
+        if found is not None and found.share > 0.5 + SURE * found.standard_error + 0.02:
+            told.append(f"{found.share:.1%} are closer to it than to held-out rows")
+        if self.advantage is not None and self.advantage > self._chance_advantage():
+            told.append(f"an attacker has an advantage of {self.advantage:.3f}")
+        return " and ".join(told)
 
     @cached_property
     def advice(self) -> list[str]:
@@ -117,16 +132,11 @@ class Findings:
         ] or ["Nothing stands out. Try the table on what it is for."]
 
     def _on_privacy(self) -> list[str]:
-        told = []
-        if self._copies():
+        told = [copies] if (copies := self._copies()) else []
+        if leaning := self._leaning():
             told.append(
-                f"{self._copies()} Raise dropout or weight_decay, fit to more rows, or train for "
-                "fewer epochs."
-            )
-        if self.advantage is not None and self.advantage > self._chance_advantage():
-            told.append(
-                f"The drawn rows tell who was in the real table (advantage {self.advantage:.2f}): "
-                "draw fewer rows, or fit to more."
+                f"The drawn rows tell something of who was in the real table: {leaning}. Fit to "
+                "more rows, and draw fewer."
             )
         if self.closest is None:
             told.append(

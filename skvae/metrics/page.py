@@ -20,6 +20,8 @@ N_CARDS, N_PAIRS, N_LEVELS, N_BINS = 12, 10, 8, 24
 #: Characters of a name or a level that are shown.
 LONGEST = 60
 WIDTH, HEIGHT = 288, 72
+#: Beyond it a half is no longer between two integers.
+FARTHEST_WHOLE = 1e15
 
 STYLE = """
 :root{color-scheme:light dark;--ink:#1d2129;--soft:#667085;--line:#e4e7ec;--card:#fff;
@@ -225,14 +227,13 @@ def _edges(values: Float) -> Float | None:
     if not len(values):
         return None
     low, high = np.quantile(values, [0.005, 0.995])
+    inside = np.unique(values[(values >= low) & (values <= high)])
+    whole = len(inside) > 0 and np.abs(inside).max() < FARTHEST_WHOLE
+    if whole and high - low < N_BINS and (inside == np.round(inside)).all():
+        return np.arange(np.floor(low) - 0.5, np.ceil(high) + 1.0)
     if not high > low:
-        low, high = values.min(), values.max()
-    distinct = np.unique(values[(values >= low) & (values <= high)])
-    if not high > low:
-        return np.array([low - 0.5, low + 0.5]) if abs(low) < 1e15 else None
-    n = min(len(distinct), N_BINS)
-    whole = bool((distinct == np.round(distinct)).all()) and high - low < N_BINS
-    return np.arange(low - 0.5, high + 1.0) if whole else np.linspace(low, high, n + 1)
+        return None
+    return np.linspace(low, high, min(max(len(inside), 2), N_BINS) + 1)
 
 
 def _steps(heights: Sequence[float] | Float) -> str:

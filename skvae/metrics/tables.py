@@ -62,7 +62,7 @@ class Compared:
         return dataclasses.replace(self, parts=tuple(parts))
 
 
-class _Reader(BaseEstimator):
+class Comparison(BaseEstimator):
     """What ``read`` notes names and numbers of columns in."""
 
     def __init__(self, categorical_features: Any = "from_dtype") -> None:
@@ -108,12 +108,13 @@ def _own(name: str, table: Any, categorical_features: Any) -> tuple[Float, Conta
     """Return a table as it is read on its own."""
     if as_frame(table) is None and np.ndim(table) != 2:
         raise ValueError(
-            f"{name} is an array of {np.ndim(table)} dimensions. Give rows by columns."
+            f"{name} is an array of {np.ndim(table)} dimensions. Give a DataFrame, or a dense "
+            "array of rows by columns."
         )
     if not len(table):
         raise ValueError(f"{name} has no rows.")
     try:
-        return read(_Reader(categorical_features), table, None)
+        return read(Comparison(categorical_features), table, None)
     except (TypeError, ValueError) as error:
         raise type(error)(f"{name}: {error}") from error
 

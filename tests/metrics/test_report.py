@@ -114,7 +114,13 @@ def test_the_verdict_goes_by_what_was_found(tables):
     assert copied.mood == "bad"
     noise = 1e-6 * np.random.default_rng(0).normal(size=300)
     near = m.synthetic_report(real, real.assign(x=real.x + noise), holdout)
-    assert near.verdict.startswith("Drawn rows are near copies")
+    assert near.verdict.startswith("Most drawn rows are near copies of real ones.")
+    unseen = m.synthetic_report(real, real.assign(x=real.x + noise))
+    assert unseen.verdict.startswith("Many drawn rows are near copies of real ones (area under")
+    some = real[:75].assign(x=real.x[:75] + 2e4 * noise[:75])
+    leaning = m.synthetic_report(real, pd.concat([some, mixed(225, 3)]), holdout)
+    assert leaning.verdict.endswith("They tell something of who was in the real table.")
+    assert f"an attacker has an advantage of {leaning.advantage:.3f}" in leaning.advice[0]
     few = m.synthetic_report(real[:5], synthetic[:5])
     assert (few.auc, few.closest, few.mood) == (None, None, "unknown")
     assert "5 drawn rows" in few.to_html()
