@@ -2,9 +2,9 @@
 
 A model at defaults is fitted to training rows of adult, and attackers say of rows whether they were
 among them: by the drawn rows alone, by five times as many, with other real rows at hand, by the
-scores of the fitted model, and by these less those of another model that was fitted to as many
-other real rows. Controls: training rows handed out as they are, and other real rows in the place of
-drawn ones.
+scores of the fitted model, and by these less those of another model that was fitted to other real
+rows (as many, and at most half of the test rows). Controls: training rows handed out as they are,
+and other real rows in the place of drawn ones.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ from skvae.metrics import closest_records
 from skvae.metrics.privacy import Space, advantage, shuffled_rows
 from skvae.metrics.tables import read_tables
 
-#: Rows of either kind that are attacked, and training rows of a run; None for all.
+#: Rows of either kind that are attacked, and training rows of a run: at most all there are.
 ATTACKED = 2_000
-SIZES = (None, 500)
+SIZES = (500, 5_000, 32_561)
 #: Drawn rows for each training row, where the attacker may ask for more.
 MORE = 5
 #: Share of other rows that are called members, where few may be wronged.
@@ -92,10 +92,10 @@ def attacks(
     yield "the fitted model, beside another", measured(gains)
 
 
-def run(folder: Path | None, size: int | None) -> Iterator[Record]:
-    """Yield the attacks on a model of all training rows, or of the first few."""
+def run(folder: Path | None, n_rows: int) -> Iterator[Record]:
+    """Yield the attacks on a model of the first training rows."""
     train, test = small() if folder is None else read(folder, "adult")
-    train = train[:size]
+    train = train[:n_rows]
     torch.set_num_threads(1)
     with threadpool_limits(1):
         for name, found in attacks(train, test, folder is None):
@@ -123,12 +123,12 @@ def line(found: Record) -> str:
 def main() -> None:
     """Run everything and write the result."""
     parser = arguments(__doc__.splitlines()[0])
+    parser.add_argument("--rows", nargs="+", type=int, default=SIZES, help="training rows")
     options = parser.parse_args()
     if options.data is None and not options.quick:
         parser.error("--data: the folder of the tables is needed, unless --quick")
-    folder = None if options.quick else options.data
-    sizes = SIZES[-1:] if options.quick else SIZES[::-1]
-    runs = (found for size in sizes for found in run(folder, size))
+    sizes = options.rows[:1] if options.quick else options.rows
+    runs = (found for n in sizes for found in run(None if options.quick else options.data, n))
     RESULTS.add(
         told(runs, 8 * len(sizes), line), options.quick, parameters=VAEDensity().get_params()
     )

@@ -12,6 +12,7 @@ import numpy as np
 from .classifiers import FEWEST_ROWS
 from .privacy import ATTACKED, ClosestRecords
 from .privacy import FEWEST_ROWS as FEWEST_ATTACKED
+from .relations import RelationKept
 from .tables import Compared
 
 Distances = dict[Hashable, float]
@@ -19,6 +20,8 @@ Distances = dict[Hashable, float]
 HARDLY, SOMEWHAT, OFTEN = 0.55, 0.65, 0.8
 #: A column or a pair so far from the real one is told of, and a share of missing cells.
 FAR, FAR_MISSING = 0.05, 0.01
+#: And a relation that holds so much less often.
+BROKEN = 0.005
 #: Share of drawn rows that are near copies, from which on the table is one of copies.
 NEAR_COPIES = 0.8
 #: Standard errors that are no chance.
@@ -40,6 +43,8 @@ class Findings:
     holdout_columns, holdout_pairs : dict or None
         The same of the held-out rows in the place of the drawn ones: how far real rows are from
         real rows.
+    relations : dict
+        :func:`relations_kept`; empty where none were given.
     closest : ClosestRecords or None
         :func:`closest_records`; None without held-out rows, or with too few.
     advantage : float or None
@@ -55,6 +60,7 @@ class Findings:
     pairs: dict[tuple[Hashable, Hashable], float]
     holdout_columns: Distances | None
     holdout_pairs: dict[tuple[Hashable, Hashable], float] | None
+    relations: dict[str, RelationKept]
     closest: ClosestRecords | None
     advantage: float | None
     n_real: int
@@ -125,6 +131,7 @@ class Findings:
         """What to do, most urgent first."""
         return [
             *self._on_privacy(),
+            *self._on_relations(),
             *self._on_levels(),
             *self._on_missing(),
             *self._on_columns(),
@@ -148,6 +155,22 @@ class Findings:
     def _chance_advantage(self) -> float:
         """Return an advantage that chance does not make, and that matters."""
         return 0.02 + SURE * 0.7 / min(self.n_real, self.n_holdout, ATTACKED) ** 0.5
+
+    def _on_relations(self) -> list[str]:
+        broken = {
+            name: kept
+            for name, kept in self.relations.items()
+            if kept.real - kept.synthetic > BROKEN
+        }
+        if not broken:
+            return []
+        name = max(broken, key=lambda each: broken[each].real - broken[each].synthetic)
+        real, drawn = (f"{share:.1%}" for share in broken[name])
+        return [
+            f"{len(broken)} of {len(self.relations)} relations hold less often than in the real "
+            f"table, {named(name)} in {drawn} of the rows for {real}: leave one of its columns "
+            "out, and compute it from the others."
+        ]
 
     def _on_levels(self) -> list[str]:
         new = [c for c in self.compared if c.is_discrete and not _is_within(c)]
@@ -212,6 +235,9 @@ class Findings:
         rows.append(("columns, mean distance", _with_floor(self.columns, self.holdout_columns)))
         if self.pairs:
             rows.append(("pairs, mean distance", _with_floor(self.pairs, self.holdout_pairs)))
+        if self.relations:
+            kept = max(each.real - each.synthetic for each in self.relations.values())
+            rows.append(("relations, worst loss", f"{kept:.3f}"))
         if self.closest is not None and self.advantage is not None:
             rows += [
                 ("closer to the real table", f"{self.closest.share:.3f}"),

@@ -78,6 +78,7 @@ def page(report: Findings) -> str:
         _advice(report),
         _columns(report),
         _pairs(report),
+        _relations(report),
         _privacy(report),
     ]
     return (
@@ -212,7 +213,7 @@ def _histogram(column: Compared) -> str:
     ]
     most = max(h.max() for h in heights) or 1.0
     real, drawn = (_steps(h / most) for h in heights)
-    low, high = (escaped(_shown(column, edge)) for edge in (edges[0], edges[-1]))
+    low, high = (escaped(_shown(column, x)) for x in _ends(np.concatenate(parts), edges))
     return (
         f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="histograms">'
         f'<path d="M0 {HEIGHT}{real}V{HEIGHT}Z" fill="var(--real)" opacity=".55"/>'
@@ -236,6 +237,12 @@ def _edges(values: Float) -> Float | None:
     return np.linspace(low, high, min(max(len(inside), 2), N_BINS) + 1)
 
 
+def _ends(values: Float, edges: Float) -> tuple[float, float]:
+    """Return the smallest and the largest value that a histogram shows apart from others."""
+    inside = values[(values >= edges[0]) & (values <= edges[-1])]
+    return float(inside.min()), float(inside.max())
+
+
 def _steps(heights: Sequence[float] | Float) -> str:
     """Return the path of steps, from the left end to the right one."""
     width = WIDTH / len(heights)
@@ -249,7 +256,7 @@ def _shown(column: Compared, number: float) -> str:
     """Return a number of a column as its user writes it."""
     if column.field.clock is not None:
         return str(column.field.values(np.array([np.round(number)]))[0]).replace("T", " ")
-    return f"{number:.4g}"
+    return f"{number:,.0f}" if 1e3 <= abs(number) < 1e9 else f"{number:.4g}"
 
 
 def _pairs(report: Findings) -> str:
@@ -269,6 +276,22 @@ def _pairs(report: Findings) -> str:
         "difference of correlations of two numbers, else the total variation distance of pairs of "
         "values.</p>"
         f'<table><tr><th>columns</th><th class="n">distance</th>{head}</tr>{rows}</table>'
+    )
+
+
+def _relations(report: Findings) -> str:
+    if not report.relations:
+        return ""
+    worst = sorted(report.relations.items(), key=lambda item: item[1].synthetic - item[1].real)
+    rows = "".join(
+        f'<tr><td>{escaped(name)}</td><td class="n">{_f(kept.synthetic)}</td>'
+        f'<td class="n">{_f(kept.real)}</td></tr>'
+        for name, kept in worst[:N_PAIRS]
+    )
+    return (
+        '<h2>Relations</h2><p class="soft">The share of rows in which they hold.</p>'
+        f'<table><tr><th>relation</th><th class="n">drawn</th><th class="n">real</th></tr>{rows}'
+        "</table>"
     )
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 
-class Relation(Protocol):
+class RelationLike(Protocol):
     """Anything that says of which rows it holds."""
 
     def holds(self, frame: Any) -> Any:
@@ -31,7 +31,7 @@ class RelationKept(NamedTuple):
 
 
 def relations_kept(
-    real: Any, synthetic: Any, relations: Iterable[Relation]
+    real: Any, synthetic: Any, relations: Iterable[RelationLike]
 ) -> dict[str, RelationKept]:
     """Return the share of real and of drawn rows in which each relation holds.
 
@@ -71,7 +71,7 @@ def relations_kept(
     }
 
 
-def _share(relation: Relation, frame: Any) -> float:
+def _share(relation: RelationLike, frame: Any) -> float:
     """Return the share of rows in which a relation holds."""
     if not callable(getattr(relation, "holds", None)):
         raise TypeError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from .classifiers import FEWEST_ROWS, two_sample_auc
@@ -10,6 +11,7 @@ from .findings import Findings
 from .page import framed, page
 from .privacy import FEWEST_ROWS as FEWEST_ATTACKED
 from .privacy import closest_records, membership_advantage
+from .relations import RelationLike, relations_kept
 from .tables import read_tables
 
 
@@ -27,6 +29,8 @@ class SyntheticReport(Findings):
     holdout_columns, holdout_pairs : dict or None
         The same of the held-out rows in the place of the drawn ones: how far real rows are from
         real rows.
+    relations : dict
+        :func:`relations_kept`; empty where none were given.
     closest : ClosestRecords or None
         :func:`closest_records`; None without held-out rows, or with too few.
     advantage : float or None
@@ -49,7 +53,12 @@ class SyntheticReport(Findings):
 
 
 def synthetic_report(
-    real: Any, synthetic: Any, holdout: Any = None, *, categorical_features: Any = "from_dtype"
+    real: Any,
+    synthetic: Any,
+    holdout: Any = None,
+    *,
+    relations: Iterable[RelationLike] = (),
+    categorical_features: Any = "from_dtype",
 ) -> SyntheticReport:
     """Return what there is to say of a drawn table: how like it is, and what it gives away.
 
@@ -62,6 +71,8 @@ def synthetic_report(
     holdout : DataFrame or array, default=None
         Real rows of the same origin that the model has not seen: needed for all that is said of
         privacy, and a yardstick for the rest.
+    relations : iterable of objects, default=()
+        What :func:`relations_kept` is to look at.
     categorical_features : "from_dtype", None or array-like, default="from_dtype"
         Columns that hold categories although they are numbers: names, positions or a mask.
 
@@ -104,6 +115,7 @@ def synthetic_report(
         pairs=pair_distances(real, synthetic, **given),
         holdout_columns=column_distances(real, holdout, **given) if n_holdout else None,
         holdout_pairs=pair_distances(real, holdout, **given) if n_holdout else None,
+        relations=relations_kept(real, synthetic, relations),
         closest=closest_records(real, synthetic, holdout, **given) if private else None,
         advantage=membership_advantage(real, synthetic, holdout, **given) if private else None,
         n_real=n_real,

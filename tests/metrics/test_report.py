@@ -1,11 +1,14 @@
 """The report: its numbers are the functions', its page is safe and whole, its words fit."""
 
 import re
+from functools import partial
 from html.parser import HTMLParser
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.model_selection import train_test_split
 
 from skvae import VAEDensity
 from skvae import metrics as m
@@ -19,9 +22,19 @@ def tables():
     return mixed(300, 0), shuffled(mixed(300, 2)), mixed(200, 1)
 
 
+class Sold:
+    """What holds of the real rows alone: a low x is never sold."""
+
+    def __str__(self):
+        return EVIL
+
+    def holds(self, frame):
+        return ~((frame["x"] < -1.5) & frame["sold"])
+
+
 @pytest.fixture(scope="module")
 def report(tables):
-    return m.synthetic_report(tables[0], tables[1], holdout=tables[2])
+    return m.synthetic_report(tables[0], tables[1], holdout=tables[2], relations=[Sold()])
 
 
 class Reader(HTMLParser):
@@ -51,6 +64,7 @@ def test_every_number_is_the_functions(tables, report):
     assert report.pairs == m.pair_distances(real, synthetic)
     assert report.holdout_columns == m.column_distances(real, holdout)
     assert report.holdout_pairs == m.pair_distances(real, holdout)
+    assert report.relations == m.relations_kept(real, synthetic, [Sold()])
     assert report.closest == m.closest_records(real, synthetic, holdout)
     assert report.advantage == m.membership_advantage(real, synthetic, holdout)
 
@@ -64,6 +78,7 @@ def test_every_number_on_the_page_is_the_reports(report):
     expected = [report.auc, mean([*report.columns.values()]), mean([*report.pairs.values()])]
     expected += [report.advantage, *order]
     expected += [d for pair in pairs for d in (report.pairs[pair], report.holdout_pairs[pair])]
+    expected += [report.relations[EVIL].synthetic, report.relations[EVIL].real]
     closest = report.closest
     expected += [closest.share, closest.copies, closest.copies_held_out, report.advantage]
     assert found == [f"{number:.3f}" for number in expected]
@@ -75,6 +90,9 @@ def test_the_text_has_the_verdict_and_the_figures(report):
     assert lines[0] == report.verdict
     assert f"{report.auc:.3f}" in report.verdict
     assert f"membership advantage       {report.advantage:.3f}" in lines
+    kept = report.relations[EVIL]
+    assert f"relations, worst loss      {kept.real - kept.synthetic:.3f}" in lines
+    assert f"{EVIL!r} in {kept.synthetic:.1%} of the rows for {kept.real:.1%}" in str(report)
     assert all(f"- {line}" in lines for line in report.advice)
     assert max(map(len, lines[2:10])) < 60
 
@@ -180,3 +198,16 @@ def test_a_density_of_an_array_reports_with_its_categories_and_context():
     report = density.report(X, random_state=0)
     assert [column.is_discrete for column in report.compared] == [False, True, False]
     assert report.columns[2] == 0.0
+
+
+@pytest.mark.slow
+def test_the_lines_of_readme_make_a_report_of_a_file(tmp_path, monkeypatch):
+    readme = (Path(__file__).parents[2] / "README.md").read_text()
+    [lines] = re.findall(r"```python\n(real, holdout = .*?)```", readme, re.S)
+    assert len(lines.splitlines()) == 5
+    mixed(120, 0).drop(columns="since").to_csv(tmp_path / "people.csv", index=False)
+    monkeypatch.chdir(tmp_path)
+    names = {"pd": pd, "Path": Path, "train_test_split": train_test_split}
+    exec(lines, names | {"VAEDensity": partial(VAEDensity, 1, max_epochs=2)})
+    assert "drawn rows" in Path("report.html").read_text(encoding="utf-8")
+    assert list(pd.read_csv("drawn.csv")) == ["x", "count", "colour", "sold"]
