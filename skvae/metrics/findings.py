@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from .classifiers import FEWEST_ROWS
+from .distances import N_BINS
 from .privacy import ATTACKED, ClosestRecords
 from .privacy import FEWEST_ROWS as FEWEST_ATTACKED
 from .relations import RelationKept
@@ -203,7 +204,21 @@ class Findings:
         ]
 
     def _floor(self, name: Hashable) -> float:
-        return self.holdout_columns[name] if self.holdout_columns else 0.0
+        """Return the distance that two real columns of as many rows have."""
+        if self.holdout_columns:
+            return max(self._noise(name), self.holdout_columns[name])
+        return self._noise(name)
+
+    def _noise(self, *names: Hashable) -> float:
+        """Return a distance that chance alone hardly makes of two real columns, or pairs."""
+        columns = [column for column in self.compared if column.name in names]
+        spread = (1 / self.n_real + 1 / self.n_synthetic) ** 0.5
+        if not any(column.is_discrete for column in columns):
+            return 1.63 * spread  # of the Kolmogorov-Smirnov statistic, in 1 of 100 columns
+        sizes = [len(column.levels) or N_BINS for column in columns]
+        n_cells = min(np.prod(sizes, dtype=float), self.n_real + self.n_synthetic)
+        # The mean over cells, by Cauchy and Schwarz, and two standard deviations (McDiarmid's).
+        return float(((n_cells / (2 * np.pi)) ** 0.5 + 1.0) * spread)
 
     def _on_pairs(self) -> list[str]:
         far = [(self._beyond(pair), pair) for pair in self.pairs]
@@ -219,7 +234,7 @@ class Findings:
 
     def _beyond(self, pair: tuple[Hashable, Hashable]) -> float:
         """Return a pair's distance beyond those of its columns, and of held-out rows."""
-        floor = self.holdout_pairs[pair] if self.holdout_pairs else 0.0
+        floor = self.holdout_pairs[pair] if self.holdout_pairs else self._noise(*pair)
         return self.pairs[pair] - max(floor, *(self.columns[name] for name in pair))
 
     def __str__(self) -> str:

@@ -240,6 +240,7 @@ def _edges(values: Float) -> Float | None:
 def _ends(values: Float, edges: Float) -> tuple[float, float]:
     """Return the smallest and the largest value that a histogram shows apart from others."""
     inside = values[(values >= edges[0]) & (values <= edges[-1])]
+    inside = inside if len(inside) else edges
     return float(inside.min()), float(inside.max())
 
 

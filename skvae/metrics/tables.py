@@ -86,33 +86,39 @@ def read_tables(categorical_features: Any = "from_dtype", **tables: Any) -> list
         the message names the table and the column.
     """
     names = list(tables)
-    first = _listed(tables[names[0]])
+    tables = {name: _listed(name, table) for name, table in tables.items()}
+    first = tables[names[0]]
     values, container = _own(names[0], first, categorical_features)
     mask = [field.is_category for field in container.fields]
     given = mask if any(mask) else categorical_features
     parts, owners = [values], [container]
     for name in names[1:]:
-        table = _aligned(names[0], first, name, _listed(tables[name]))
+        table = _aligned(names[0], first, name, tables[name])
         own_values, own = _own(name, table, given)
         parts.append(_timed(container, table, own_values, names[0], name))
         owners.append(own)
     return [_column(j, parts, owners, names) for j in range(len(container.fields))]
 
 
-def _listed(table: Any) -> Any:
+def _listed(name: str, table: Any) -> Any:
     """Return a table as a DataFrame or an array."""
-    return table if as_frame(table) is not None else as_array(table)
+    if (frame := as_frame(table)) is not None:
+        shape, kept = frame.shape, table
+    else:
+        kept = as_array(table)
+        shape = kept.shape
+    if len(shape) != 2:
+        raise TypeError(
+            f"{name} is a {type(table).__name__}, but expected a DataFrame, or a dense array of "
+            "rows by columns."
+        )
+    if not all(shape):
+        raise ValueError(f"{name} has no {'columns' if shape[0] else 'rows'}.")
+    return kept
 
 
 def _own(name: str, table: Any, categorical_features: Any) -> tuple[Float, Container]:
     """Return a table as it is read on its own."""
-    if as_frame(table) is None and np.ndim(table) != 2:
-        raise ValueError(
-            f"{name} is an array of {np.ndim(table)} dimensions. Give a DataFrame, or a dense "
-            "array of rows by columns."
-        )
-    if not len(table):
-        raise ValueError(f"{name} has no rows.")
     try:
         return read(Comparison(categorical_features), table, None)
     except (TypeError, ValueError) as error:
@@ -126,7 +132,7 @@ def _aligned(of_first: str, first: Any, name: str, table: Any) -> Any:
         kinds = ["a DataFrame" if each is not None else "an array" for each in (wanted, frame)]
         raise TypeError(f"{of_first} is {kinds[0]} and {name} is {kinds[1]}. Give both alike.")
     if wanted is None or frame is None:
-        if first.ndim != 2 or table.ndim != 2 or first.shape[1] != table.shape[1]:
+        if first.shape[1] != table.shape[1]:
             raise ValueError(f"{of_first} has the shape {first.shape}, and {name} {table.shape}.")
         return table
     names, others = list(wanted.to_native().columns), list(frame.to_native().columns)
