@@ -31,7 +31,7 @@ SURE = 3.0
 N_LINES, LONGEST = 10, 60
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, repr=False)
 class Findings:
     """What was found of a drawn table; :class:`SyntheticReport` shows it.
 
@@ -67,7 +67,7 @@ class Findings:
     n_real: int
     n_synthetic: int
     n_holdout: int
-    compared: tuple[Compared, ...] = dataclasses.field(repr=False)
+    compared: tuple[Compared, ...] = dataclasses.field(compare=False)
 
     @property
     def verdict(self) -> str:
@@ -186,7 +186,7 @@ class Findings:
             return []
         real, drawn = (f"{share:.1%}" for share in missing_shares(apart[0]))
         return [
-            f"The share of missing cells is another one in {len(apart)} of {len(self.compared)} "
+            f"The share of missing cells differs in {len(apart)} of {len(self.compared)} "
             f"columns, as in {named(apart[0].name)}, {drawn} for {real}: make holes in the drawn "
             "table as they are in the real one, or fill both alike."
         ]
@@ -198,7 +198,7 @@ class Findings:
         worst = max(far, key=lambda column: self.columns[column.name])
         other = "" if worst.is_discrete else "another likelihood for it ('binned'), or "
         return [
-            f"The distribution is another one in {len(far)} of {len(self.columns)} columns, most "
+            f"The distribution differs in {len(far)} of {len(self.columns)} columns, most "
             f"in {named(worst.name)} ({self.columns[worst.name]:.3f}): look at it, and try {other}"
             "longer training."
         ]
@@ -242,6 +242,8 @@ class Findings:
         return "\n".join(
             [self.verdict, "", *self._figures(), "", *self._worst(), "", *self._todo()]
         )
+
+    __repr__ = __str__
 
     def _figures(self) -> list[str]:
         rows = [("rows, real and drawn", f"{self.n_real:,} and {self.n_synthetic:,}")]
