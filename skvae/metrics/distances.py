@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 from itertools import combinations
 from typing import Any
 
@@ -13,6 +13,8 @@ from .tables import Compared, Float, read_tables
 
 #: Parts of equal width into which a column of numbers is cut beside one of categories.
 N_BINS = 10
+#: Cells of a pair of columns that are counted one by one.
+MOST_CELLS = 100_000
 Codes = NDArray[np.int64]
 
 
@@ -109,12 +111,12 @@ def pair_distances(
     {('a', 'b'): 1.0, ('a', 'c'): 0.0, ('b', 'c'): 1.0}
     """
     columns = read_tables(categorical_features, real=real, synthetic=synthetic)
-    codes = [_codes(column) for column in columns]
+    codes, unlike = [_codes(column) for column in columns], _unlike_correlations(columns)
     found = {}
     for (i, one), (j, other) in combinations(enumerate(columns), 2):
         numbers = not (one.is_discrete or other.is_discrete)
         found[one.name, other.name] = (
-            _correlation_difference(one, other) if numbers else _total_variation(codes[i], codes[j])
+            float(unlike[i, j]) if numbers else _total_variation(codes[i], codes[j])
         )
     return found
 
@@ -160,23 +162,37 @@ def _total_variation(one: tuple[Codes, Codes], other: tuple[Codes, Codes]) -> fl
     """Return the total variation distance of a pair of codes."""
     size = 1 + max(int(codes.max()) for codes in other)
     pairs = [a * size + b for a, b in zip(one, other, strict=True)]
-    _, place = np.unique(np.concatenate(pairs), return_inverse=True)
-    weights = np.concatenate(
-        [np.full(len(p), s / len(p)) for p, s in zip(pairs, (1, -1), strict=True)]
-    )
-    return float(np.abs(np.bincount(place, weights)).sum() / 2)
+    if max(int(codes.max()) for codes in pairs) >= MOST_CELLS:  # most of which are empty
+        place = np.unique(np.concatenate(pairs), return_inverse=True)[1]
+        pairs = np.split(place, [len(pairs[0])])
+    n_cells = 1 + max(int(codes.max()) for codes in pairs)
+    p, q = (np.bincount(codes, minlength=n_cells) / len(codes) for codes in pairs)
+    return float(np.abs(p - q).sum() / 2)
 
 
-def _correlation_difference(one: Compared, other: Compared) -> float:
-    """Return half the absolute difference of Pearson's correlations of two tables."""
-    r, s = (_correlation(x, y) for x, y in zip(one.parts, other.parts, strict=True))
-    return abs(r - s) / 2
+def _unlike_correlations(columns: Sequence[Compared]) -> Float:
+    """Return half the differences of correlations between two tables, (c, c); 0 of categories."""
+    of_tables = zip(*(_numbers(column) for column in columns), strict=True)
+    r, s = (_correlations(numbers) for numbers in of_tables)
+    return np.abs(r - s) / 2
 
 
-def _correlation(x: Float, y: Float) -> float:
-    seen = ~(np.isnan(x) | np.isnan(y))
-    x, y = (_standardised(each[seen]) for each in (x, y))
-    return float(np.clip(x @ y, -1.0, 1.0))
+def _numbers(column: Compared) -> tuple[Float, ...]:
+    """Return a column of numbers as it is, and zeros of any other."""
+    return tuple(np.zeros(len(x)) if column.is_discrete else x for x in column.parts)
+
+
+def _correlations(columns: Sequence[Float]) -> Float:
+    """Return Pearson's correlations of rows in which neither column is missing, (c, c)."""
+    Z = np.stack([_standardised(np.nan_to_num(x)) for x in columns], axis=1)
+    found = (Z.T @ Z).clip(-1.0, 1.0)
+    known = [~np.isnan(x) for x in columns]
+    for i, j in combinations(range(len(columns)), 2):
+        if not (known[i].all() and known[j].all()):
+            both = known[i] & known[j]
+            x, y = (_standardised(columns[k][both]) for k in (i, j))
+            found[i, j] = np.clip(x @ y, -1.0, 1.0)
+    return found
 
 
 def _standardised(x: Float) -> Float:
