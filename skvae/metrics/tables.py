@@ -108,9 +108,10 @@ def _listed(name: str, table: Any) -> Any:
         kept = as_array(table)
         shape = kept.shape
     if len(shape) != 2:
+        of_shape = f" of shape {shape}" if shape else ""
         raise TypeError(
-            f"{name} is a {type(table).__name__}, but expected a DataFrame, or a dense array of "
-            "rows by columns."
+            f"{name} is a {type(table).__name__}{of_shape}, but expected a DataFrame, or a dense "
+            "array of rows by columns."
         )
     if not all(shape):
         raise ValueError(f"{name} has no {'columns' if shape[0] else 'rows'}.")

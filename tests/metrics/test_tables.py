@@ -73,7 +73,7 @@ def test_a_column_without_a_value_takes_the_kind_of_the_other_table():
         (REAL[:0], "synthetic has no rows"),
         (REAL[[]], "synthetic has no columns"),
         ("drawn.csv", "synthetic is a str, but expected a DataFrame"),
-        (REAL["a"], "synthetic is a Series, but expected a DataFrame"),
+        (REAL["a"], "synthetic is a Series of shape (3,), but expected a DataFrame"),
         (REAL.to_numpy(), "real is a DataFrame and synthetic is an array"),
         (REAL.assign(a="1"), "Column 'a' holds numbers in real, but strings in synthetic"),
         (REAL.assign(c=1), "Column 'c' holds strings in real, but categories in synthetic"),
