@@ -102,11 +102,9 @@ def read_tables(categorical_features: Any = "from_dtype", **tables: Any) -> list
 
 def _listed(name: str, table: Any) -> Any:
     """Return a table as a DataFrame or an array."""
-    if (frame := as_frame(table)) is not None:
-        shape, kept = frame.shape, table
-    else:
-        kept = as_array(table)
-        shape = kept.shape
+    frame = as_frame(table)
+    kept: Any = table if frame is not None else as_array(table)
+    shape: tuple[int, ...] = kept.shape
     if len(shape) != 2:
         of_shape = f" of shape {shape}" if shape else ""
         raise TypeError(
