@@ -333,6 +333,12 @@ class Calls:
         self.whole("reconstruct", self.batch)
         self.whole("reconstruct", self.batch, 2)
 
+    def report(self) -> None:
+        # Too few rows for classifiers, which would take most of the time.
+        found = self.ask("report", rows_of(self.table, slice(20)))
+        check_whole("report", np.array([*found.columns.values(), *found.pairs.values()]))
+        assert found.to_html()
+
     def sample(self) -> None:
         found = self.whole("sample", 4, context=self.context)
         if self.context is None and dtypes_of(found) != dtypes_of(self.ask("sample", 1)):

@@ -11,9 +11,10 @@ ROOT = Path(skvae.__file__).parent
 FILES = sorted(path for path in ROOT.rglob("*.py") if path.parent != ROOT)
 #: The rooms that each room may import from.
 BELOW = {
-    "estimators": {"fit", "model", "table", "core"},
+    "estimators": {"fit", "model", "metrics", "table", "core"},
     "fit": {"model", "table", "core"},
     "model": {"table", "core"},
+    "metrics": {"table"},
     "table": set(),
     "core": set(),
 }
@@ -22,6 +23,7 @@ FOREIGN = {
     "core": {"sklearn", "skorch", "pandas", "polars", "narwhals", "numpy", "scipy", "joblib"},
     "table": {"torch", "skorch", "pandas", "polars"},
     "model": {"skorch", "pandas", "polars"},
+    "metrics": {"torch", "skorch", "pandas", "polars"},
     "fit": {"pandas", "polars"},
     "estimators": {"skorch", "pandas", "polars"},
 }

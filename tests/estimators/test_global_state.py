@@ -42,6 +42,7 @@ CALLS = {
     "predict_log_proba": (IRIS[:5],),
     "predict_proba": (IRIS[:5],),
     "reconstruct": (IRIS[:5],),
+    "report": (IRIS,),
     "sample": (3,),
     "sample_conditional": (HOLES[:5],),
     "sample_imputations": (HOLES[:5], 2),
