@@ -20,6 +20,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 from torch import nn
 
+from .._version import __version__
 from ..core.families.base import Family
 from ..core.images import Convolutional
 from ..core.inference.proposals import Proposal
@@ -29,6 +30,7 @@ from ..core.networks import ACTIVATIONS, CorrelatedNoise
 from ..core.objectives.bounds import Objective
 from ..core.recipe import recipes
 from ..core.vae import VAE
+from ..files.archive import Path_
 from ..fit.budget import Budget
 from ..fit.columns import learn_columns
 from ..fit.combinations import refuse
@@ -39,6 +41,7 @@ from ..fit.settings import (
     RECIPES,
     Door,
     Settings,
+    available_device,
     changed,
     check_callbacks,
     read_settings,
@@ -72,6 +75,7 @@ from .parameters import (
     ProposalLike,
     RandomState,
 )
+from .saved import save
 from .spelling import refuse_unknown
 from .tasks import Tasks
 
@@ -650,6 +654,55 @@ class BaseVAE(CallbackSupportMixin, BaseEstimator, ABC):
         """Return a seed: of the estimator's own stream, or of the one given."""
         stream = self._sample_stream if random_state is None else random_stream(random_state)
         return int(stream.randint(2**31 - 1))
+
+    # ------------------------------------------------------------------ kept
+
+    def save(self, path: Path_) -> None:
+        """Write the fitted estimator to a file that holds no code, for :func:`skvae.load`.
+
+        All of it is kept but ``checkpoint``: parameters, what is known of the columns, the networks
+        and the state of the stream that ``sample`` draws from; nothing of the rows but what the
+        model learned of them. The file is in safetensors' format.
+
+        Parameters
+        ----------
+        path : str or path
+            A file there is replaced, when the new one is whole.
+
+        Raises
+        ------
+        TypeError
+            If a part is yours: a module, a function, a callback, a class, or a name of a column or
+            a category that is neither text, a number, a time nor a tuple of such. ``pickle`` and
+            ``joblib`` keep these.
+        """
+        save(self, path)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what a pickle holds: no optimiser, the model on the CPU, and the version."""
+        kept: dict[str, Any] = super().__getstate__()  # type: ignore[assignment]
+        state = {name: value for name, value in kept.items() if name != "net_"}
+        if "model_" in state:
+            state["model_"] = state["model_"].on(torch.device("cpu"))
+        return state | {"_skvae_version": __version__}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        state = dict(state)
+        made_by = state.pop("_skvae_version", "an unknown version")
+        if made_by != __version__:
+            warn(
+                f"This {type(self).__name__} was pickled by skvae {made_by}, and is loaded by "
+                f"{__version__}: it may fail, or its scores be others. A file of save is read by "
+                "every later version."
+            )
+        self.__dict__.update(state)
+        if hasattr(self, "model_"):
+            self.model_ = self.model_.on(available_device(self.device))
+
+    def __copy__(self) -> Self:
+        copied = type(self).__new__(type(self))
+        copied.__dict__.update(self.__dict__)
+        return copied
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "model_")

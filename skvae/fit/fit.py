@@ -14,10 +14,9 @@ from sklearn.exceptions import ConvergenceWarning
 from torch import Tensor, nn
 
 from ..core.batch import Batch
-from ..core.build import build_vae, given_context
+from ..core.build import build_vae, with_prior
 from ..core.cells import Cells, Columns
 from ..core.families.base import Family
-from ..core.latents.priors import PriorModule
 from ..core.linear import linear_model, start_linear
 from ..core.networks import frozen, initialize
 from ..core.noise import KeyedNoise
@@ -333,7 +332,10 @@ class Fit:
             settle = partial(decided, n_classes=len(self.labels.classes))
             rows, held_out = settle(rows), None if held_out is None else held_out.map(settle)
         rows = rows.to(self.settings.device)
-        vae.prior = self._new_prior(vae, rows).to(self.settings.device)
+        assert self.settings.refit_prior is not None
+        with_prior(vae, self.settings.refit_prior)
+        initialize(vae.prior, self._generator())
+        vae.prior.to(self.settings.device)
         start_prior(vae, rows, self.seeds.init, of_latents=True)
         objective = self.objective.around(ELBO()).build(vae, len(rows))
         if vae.deterministic:
@@ -355,15 +357,6 @@ class Fit:
         self.listener.begin(name, plan.n_steps, plan.n_epochs(len(rows)))
         given = objective, rows, self.settings, plan, self.seeds.training, held_out
         return train(*given, self.budget.take(), self.listener)
-
-    def _new_prior(self, vae: VAE, rows: Batch) -> PriorModule:
-        recipe = self.settings.refit_prior
-        assert recipe is not None
-        n_context = 0 if rows.context is None else rows.context.shape[1]
-        prior = recipe.build(vae.n_latent, vae.encoder)
-        prior = given_context(prior, n_context, vae.n_latent, self.settings.perceptron)
-        initialize(prior, self._generator())
-        return prior
 
     def _stages(self, warm: bool) -> list[Callable[[Batch], Batch]]:
         """Return what is made of the rows, stage by stage."""

@@ -19,6 +19,7 @@ from ..core.latents.priors import Prior
 from ..core.networks import CorrelatedNoise, Perceptron
 from ..core.objectives.bounds import Objective
 from ..core.recipe import Recipe, resolve
+from ..table.telling import warn
 
 #: Parameters that take a recipe, or its name.
 RECIPES: dict[str, type[Recipe]] = {
@@ -275,6 +276,15 @@ def check_layers(sizes: Any) -> None:
             f"hidden_layer_sizes must be integers >= 1, one a layer. Got {wrong[0]!r} among "
             f"{sizes!r}."
         )
+
+
+def available_device(device: str | torch.device) -> torch.device:
+    """Return the device for a model that is loaded: the CPU where there is no such one here."""
+    try:
+        return resolve_device(device)
+    except ValueError as error:
+        warn(f"{error} The model that is loaded is on the CPU.")
+        return torch.device("cpu")
 
 
 def resolve_device(device: str | torch.device) -> torch.device:
