@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..files.archive import Path_
 from . import saved
 from .as_usual import torch_as_usual
 from .classifier import VAEClassifier
 from .density import VAEDensity
 from .imputer import VAEImputer
 from .outlier import VAEOutlierDetector
-from .parameters import DeviceLike
+from .parameters import DeviceLike, PathLike
 from .transformer import VAETransformer
 
 ESTIMATORS = {
@@ -20,7 +19,7 @@ ESTIMATORS = {
 }
 
 
-def load(path: Path_, *, device: DeviceLike | None = None) -> Any:
+def load(path: PathLike, *, device: DeviceLike | None = None) -> Any:
     """Return the estimator that ``save`` wrote to a file.
 
     The file is read as data: no code of it is run, and no class or module is looked up by a name in

@@ -22,6 +22,8 @@ from ..model.model import Model, Seeds
 
 #: What files are written as. One of a larger number has what this version knows nothing of.
 SCHEMA = 1
+#: What a file says that it holds.
+KIND = "estimator"
 #: Parameters that are not kept: a path of one machine is none of another.
 NOT_KEPT = ("checkpoint",)
 
@@ -93,6 +95,7 @@ def save(estimator: Any, path: Path_) -> None:
     model, families = estimator.model_, list(estimator.likelihoods_.values())
     kept = {key: None if key in NOT_KEPT else value for key, value in parameters.items()}
     document = {
+        "kind": KIND,
         "schema": SCHEMA,
         "version": __version__,
         "estimator": name,
@@ -119,6 +122,8 @@ def load(path: Path_, estimators: Mapping[str, Any], device: Any = None) -> Any:
     """
     with reading(path):
         document, arrays = read(path)
+        if document.get("kind") != KIND:
+            raise ValueError(f"it holds no {KIND}")
         schema = take(document, "schema", int)
         if not 1 <= schema <= SCHEMA:
             raise ValueError(
@@ -141,6 +146,8 @@ def _read(reader: Reader, document: dict[str, Any], estimators: Mapping[str, Any
     if name not in estimators:
         raise ValueError(f"there is no estimator {name!r}")
     parameters = _read_object(reader, document, "parameters")
+    if any(parameters.get(key) is not None for key in NOT_KEPT):
+        raise ValueError("it has a parameter that is not kept")
     estimator = estimators[name](**parameters)
     estimator._validate_params()
     table, families = read_table(reader, take(document, "table", dict))

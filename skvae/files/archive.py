@@ -41,7 +41,7 @@ class Archive(NamedTuple):
 def write(path: Path_, document: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> None:
     """Write a file, whole or not at all: what was there before stays until the new one is done."""
     text = json.dumps(document, allow_nan=False, separators=(",", ":"))
-    arrays = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
+    arrays = {name: np.asarray(array, order="C") for name, array in arrays.items()}
     target = Path(path)
     unfinished = target.with_name(f".{target.name}.{secrets.token_hex(8)}")
     try:

@@ -39,7 +39,7 @@ PARTS: dict[str, tuple[type[Recipe], ...]] = {
     "decoder": (Convolutional, CorrelatedNoise),
 }
 #: What makes tensors of a size, by which a file could ask for more memory than there is.
-MADE = {torch.empty, torch.zeros, torch.ones, torch.tril_indices}
+MADE = {torch.empty, torch.tril_indices}
 Json = dict[str, Any]
 
 

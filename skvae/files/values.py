@@ -85,6 +85,8 @@ class Writer:
             return self._array(value, what)
         if type(value) is np.random.RandomState:
             return self._stream(value)
+        if type(value) in (torch.Tensor, torch.nn.Parameter):
+            return "tensor", self.array(value.detach().cpu().numpy().copy())
         if isinstance(value, os.PathLike):
             return "path", os.fspath(value)
         return frames.written(value, self, what) or recipe_tag(value, self, what)
@@ -250,6 +252,7 @@ READERS: dict[str, Callable[[Reader, Any], Any]] = {
     "dict": _read_dict,
     "number": _read_number,
     "array": lambda reader, found: reader.array(found).copy(),
+    "tensor": lambda reader, found: torch.from_numpy(reader.array(found).copy()),
     "values": _read_values,
     "stream": _read_stream,
     "path": lambda _, found: check(found, str, "a path"),

@@ -32,11 +32,13 @@ from ..table.table import Table
 from ..table.telling import warn
 from .batches import HeldOut
 from .budget import Budget
+from .checkpoint import Checkpoint
 from .choosing import counted_gains, is_ahead
 from .cost import Cost
 from .plan import Plan
 from .prior_start import start_prior
 from .progress import Listener
+from .resuming import outcome_of
 from .settings import Network, Settings
 from .trained import Interrupted, Trained, curve
 from .trouble import tell
@@ -74,6 +76,8 @@ class Fit:
         The time there is, by default as much as it takes.
     listener : Listener, optional
         Who is told of stages and epochs, by default nobody.
+    checkpoint : Checkpoint, optional
+        Where its trainings are kept, and what it goes on from.
 
     Attributes
     ----------
@@ -105,7 +109,9 @@ class Fit:
         labels: Labels | None = None,
         budget: Budget | None = None,
         listener: Listener | None = None,
+        checkpoint: Checkpoint | None = None,
     ):
+        self.checkpoint, self.n_trained = checkpoint, 0
         self.budget, self.listener = budget or Budget(None), listener or Listener()
         self.settings, self.labels, self.seeds = settings, labels, seeds
         self.table, self.families = table, families
@@ -356,7 +362,13 @@ class Fit:
 
         self.listener.begin(name, plan.n_steps, plan.n_epochs(len(rows)))
         given = objective, rows, self.settings, plan, self.seeds.training, held_out
-        return train(*given, self.budget.take(), self.listener)
+        checkpoint, turn = self.checkpoint, self.n_trained
+        state = None if checkpoint is None else checkpoint.state_of(turn)
+        trained = train(*given, self.budget.take(), self.listener, checkpoint, state)
+        self.n_trained += 1
+        if checkpoint is not None:
+            checkpoint.end_training(outcome_of(trained.net, trained))
+        return trained
 
     def _stages(self, warm: bool) -> list[Callable[[Batch], Batch]]:
         """Return what is made of the rows, stage by stage."""

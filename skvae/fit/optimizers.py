@@ -57,6 +57,20 @@ class FusedAdam:
             if moved:
                 self._move(moved, group["lr"], group["weight_decay"])
 
+    def state_dict(self) -> dict[str, Any]:
+        """Return the averages and numbers of steps, None of a parameter that has none yet."""
+        parameters = [p for group in self.param_groups for p in group["params"]]
+        return {"state": [self.state.get(parameter) for parameter in parameters]}
+
+    def load_state_dict(self, found: dict[str, Any]) -> None:
+        """Set them."""
+        parameters = [p for group in self.param_groups for p in group["params"]]
+        self.state = {
+            parameter: tuple(part.to(parameter.device) for part in parts)
+            for parameter, parts in zip(parameters, found["state"], strict=True)
+            if parts is not None
+        }
+
     def _move(self, parameters: list[Tensor], lr: float, weight_decay: float) -> None:
         means, squares, steps = map(list, zip(*map(self._state, parameters), strict=True))
         torch._foreach_add_(steps, 1.0)

@@ -95,6 +95,7 @@ class Settings:
     init: str = "auto"
     max_epochs: int | None = None
     max_time: float | None = None
+    checkpoint: Any = None
     batch_size: int | None = None
     lr: float = 5e-3
     weight_decay: float = 1e-2
