@@ -16,7 +16,8 @@ from ..files.checks import check, take
 from ..files.models import read_vae, written_vae
 from ..files.tables import read_table, written_table
 from ..files.values import Reader, Writer
-from ..fit.settings import BUILT_BY, Setting, available_device
+from ..fit.combinations import refuse
+from ..fit.settings import BUILT_BY, Setting, available_device, read_settings
 from ..model.measures import Likelihoods
 from ..model.model import Model, Seeds
 
@@ -74,7 +75,7 @@ OWN: dict[str, dict[str, Callable[[Any], bool]]] = {
 }
 #: What an estimator may have.
 PERHAPS: dict[str, Callable[[Any], bool]] = {
-    "feature_names_in_": _array("O"),
+    "feature_names_in_": lambda x: _array("O")(x) and all(isinstance(name, str) for name in x),
     "_sklearn_output_config": lambda x: isinstance(x, dict),
 }
 #: What is made of the rest.
@@ -84,8 +85,9 @@ MADE = ("net_", "model_", "likelihoods_", "_built_by")
 def save(estimator: Any, path: Path_) -> None:
     """Write a fitted estimator."""
     check_is_fitted(estimator)
-    writer = Writer()
     name, parameters = _name(estimator), estimator.get_params(deep=False)
+    _check_parameters(estimator)
+    writer = Writer()
     fitted = {k: v for k, v in vars(estimator).items() if k not in (*parameters, *MADE)}
     for unknown in set(fitted) - set(FITTED) - set(OWN[name]) - set(PERHAPS):
         raise TypeError(
@@ -149,7 +151,7 @@ def _read(reader: Reader, document: dict[str, Any], estimators: Mapping[str, Any
     if any(parameters.get(key) is not None for key in NOT_KEPT):
         raise ValueError("it has a parameter that is not kept")
     estimator = estimators[name](**parameters)
-    estimator._validate_params()
+    _check_parameters(estimator)
     table, families = read_table(reader, take(document, "table", dict))
     model = take(document, "model", dict)
     vae = read_vae(reader, model, families, table.n_levels)
@@ -164,6 +166,12 @@ def _read(reader: Reader, document: dict[str, Any], estimators: Mapping[str, Any
     vars(estimator).update(fitted)
     estimator._built_by = _read_built_by(reader, document)
     return estimator, vae, table, families
+
+
+def _check_parameters(estimator: Any) -> None:
+    """Raise ValueError where ``fit`` would, but for a device that is not there."""
+    estimator._validate_params()
+    refuse(read_settings({**vars(estimator), "device": "cpu"}, estimator._door))
 
 
 def _check_sizes(fitted: dict[str, Any], vae: VAE, table: Any) -> None:

@@ -203,6 +203,13 @@ DTYPES: dict[str, Callable[..., Any]] = {
 # ---------------------------------------------------------------- labels
 
 
+def is_index(value: Any) -> bool:
+    """Whether a value is an index of pandas."""
+    import pandas as pd
+
+    return isinstance(value, pd.Index)
+
+
 def _written_index(index: Any, writer: Any, what: str) -> list[Any]:
     """Return an index of pandas as JSON: its kind, names, dtype and values."""
     import pandas as pd

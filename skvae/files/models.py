@@ -205,6 +205,8 @@ def _read_blueprint(reader: Reader, found: Json) -> Blueprint:
             raise ValueError(f"{name} is no recipe for one")
     if values.get("image_shape") is not None:
         values["image_shape"] = ImageShape(*_sizes(values["image_shape"], "image_shape", 3))
+    elif any(isinstance(values.get(name), Convolutional) for name in ("encoder", "decoder")):
+        raise ValueError("its networks are of images, but its rows are not")
     values["hidden_layer_sizes"] = tuple(_sizes(values["hidden_layer_sizes"], "hidden layers"))
     n_latent = values["n_latent"]
     _sizes([n_latent] if isinstance(n_latent, int) else list(n_latent), "n_latent")

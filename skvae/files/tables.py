@@ -16,7 +16,7 @@ from ..table.context import Context
 from ..table.table import CODECS, Column, ColumnModel, Table
 from ..table.times import PER_DAY, Clock
 from .checks import check, listed, take
-from .frames import read_dtype, written_dtype
+from .frames import is_index, read_dtype, written_dtype
 from .values import Reader, Writer
 
 #: The codecs of each kind of column.
@@ -75,7 +75,11 @@ def read_table(reader: Reader, found: Json) -> tuple[Table, list[Family]]:
         families.append(family)
     context = take(found, "context", (dict, type(None)))
     given = None if context is None else _read_context(reader, context, container)
-    return Table(columns, container, given), families
+    table = Table(columns, container, given)
+    row = np.full((1, n_fields), np.nan)
+    row[:, table.known] = 0.0
+    container.rows(row)  # which dtypes of other columns do not hold
+    return table, families
 
 
 def _check_column(field: Field, model: ColumnModel, family: Family, codec: Codec) -> None:
@@ -100,10 +104,8 @@ def _written_container(writer: Writer, container: Container) -> Json:
             f"The table came in a DataFrame of {container.backend}, which a file without pickle "
             "cannot hold. Keep the estimator by pickle.dump or joblib.dump."
         )
-    names = [writer.value(name, "the name of a column") for name in container.names]
     return {
         "backend": container.backend,
-        "names": names,
         "fields": [_written_field(writer, one) for one in fields],
         "field": field,
         "dtypes": [written_dtype(one, writer, "a column") for one in dtypes],
@@ -116,22 +118,35 @@ def _read_container(reader: Reader, found: Json) -> Container:
     backend = take(found, "backend", (str, type(None)))
     if backend not in (None, *BACKENDS):
         raise ValueError(f"there is no backend {backend!r} here")
-    names = [reader.value(name) for name in listed(found.get("names"), ANY, "names")]
-    if not names or not all(isinstance(name, Hashable) for name in names):
-        raise ValueError("names are not those of columns")
+    labels = reader.value(found.get("labels"))
+    names = _read_names(backend, labels, len(take(found, "field", list)))
     fields = [_read_field(reader, one) for one in listed(found.get("fields"), dict, "fields")]
     of_columns = _chosen(fields, found.get("field"), len(names))
     dtypes = [read_dtype(reader, one) for one in listed(found.get("dtypes"), (str, list), "dtypes")]
     n_dtypes = 1 if backend is None else len(names)
-    labels = reader.value(found.get("labels"))
-    if (backend is None) != (labels is None) or len(labels if backend else names) != len(names):
-        raise ValueError("labels are not those of the columns")
     return Container(
         [dataclasses.replace(f, name=name) for f, name in zip(of_columns, names, strict=True)],
         backend,
         _chosen(dtypes, found.get("dtype"), n_dtypes),
         labels,
     )
+
+
+def _read_names(backend: str | None, labels: Any, n: int) -> list[Hashable]:
+    """Return the names of so many columns."""
+    if backend == "pandas":
+        right = is_index(labels) and len(labels) == n > 0 and all(map(_is_hashable, labels))
+    elif backend == "polars":
+        right = len(listed(labels, str, "labels", n)) > 0
+    else:
+        right = labels is None and n > 0
+    if not right:
+        raise ValueError("labels are not those of the columns")
+    return list(range(n)) if labels is None else list(labels)
+
+
+def _is_hashable(name: Any) -> bool:
+    return isinstance(name, Hashable)
 
 
 def _written_field(writer: Writer, field: Field) -> Json:
