@@ -211,26 +211,27 @@ def is_index(value: Any) -> bool:
 
 
 def _written_index(index: Any, writer: Any, what: str) -> list[Any]:
-    """Return an index of pandas as JSON: its kind, names, dtype and values."""
+    """Return an index of pandas as JSON: its kind, names, dtype, values and frequency."""
     import pandas as pd
 
     names = [writer.value(name, what) for name in index.names]
     if isinstance(index, pd.RangeIndex):
-        return ["range", names, None, [index.start, index.stop, index.step]]
+        return ["range", names, None, [index.start, index.stop, index.step], None]
     if isinstance(index, pd.MultiIndex):
         levels = [_written_index(level, writer, what) for level in index.levels]
-        return ["multi", names, levels, [code.tolist() for code in index.codes]]
+        return ["multi", names, levels, [code.tolist() for code in index.codes], None]
     values = [writer.value(item, what) for item in index]
     if isinstance(index, pd.IntervalIndex | pd.PeriodIndex):
-        return ["plain", names, None, values]
-    return ["plain", names, written_dtype(index.dtype, writer, what), values]
+        return ["plain", names, None, values, None]
+    frequency = getattr(index, "freqstr", None)
+    return ["plain", names, written_dtype(index.dtype, writer, what), values, frequency]
 
 
 def read_index(reader: Any, found: Any) -> Any:
     """Return an index of pandas."""
     import pandas as pd
 
-    kind, names, dtype, values = check(found, list, "an index")
+    kind, names, dtype, values, frequency = check(found, list, "an index")
     names = [reader.value(name) for name in check(names, list, "names")]
     if kind == "range":
         return pd.RangeIndex(*listed(values, int, "a range", 3), name=_single(names))
@@ -240,7 +241,10 @@ def read_index(reader: Any, found: Any) -> Any:
         return pd.MultiIndex(levels, codes, names=names, verify_integrity=True)
     values = [reader.value(item) for item in check(values, list, "labels")]
     of = None if dtype is None else read_dtype(reader, dtype)
-    return pd.Index(values, dtype=of, name=_single(names), tupleize_cols=False)
+    index = pd.Index(values, dtype=of, name=_single(names), tupleize_cols=False)
+    if frequency is not None:
+        index.freq = matching(FREQUENCY, frequency, "a frequency")
+    return index
 
 
 def _single(names: list[Any]) -> Any:

@@ -250,7 +250,7 @@ def test_a_hostile_file_is_refused(change, saved):
 
 
 def labels(value):
-    return put({"index": ["plain", [None], None, value]}, "table", "labels")
+    return put({"index": ["plain", [None], None, value, None]}, "table", "labels")
 
 
 FRAMES = {
@@ -259,7 +259,7 @@ FRAMES = {
     "unknown dtype": put([["pandas.eval", "1"]], "table", "dtypes"),
     "labels": labels(["a"]),
     "labels without a hash": labels([[1]] * 18),
-    "many labels": put({"index": ["range", [None], None, [0, 10**12, 1]]}, "table", "labels"),
+    "many labels": put({"index": ["range", [None], None, [0, 10**12, 1], None]}, "table", "labels"),
     "no labels": put(None, "table", "labels"),
     "categories": put({"values": ["|O", [10**9], []]}, "fitted", "feature_names_in_"),
     "long strings": put({"values": ["<U99999", [1], ["a"]]}, "fitted", "feature_names_in_"),

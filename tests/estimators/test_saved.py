@@ -1,6 +1,7 @@
 """Files of estimators: whole when they are loaded, and refused where they cannot be."""
 
 import pickle
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -58,6 +59,11 @@ def assert_same(one, two):
         assert one.equals(two)
 
 
+def shown(estimator):
+    """Return the repr of an estimator, where a stream stands for any."""
+    return re.sub(r" at 0x\w+", "", repr(estimator))
+
+
 def context_of(estimator, X):
     """Return what a draw is given."""
     given = estimator.context_features
@@ -77,7 +83,7 @@ def test_what_is_loaded_answers_as_what_was_saved(name, kept):
     for method in asked:
         assert_same(getattr(estimator, method)(X), getattr(loaded, method)(X))
     assert set(vars(estimator)) - set(vars(loaded)) == {"net_"}
-    assert repr(loaded) == repr(estimator)
+    assert shown(loaded) == shown(estimator)
     assert repr(loaded.likelihoods_) == repr(estimator.likelihoods_)
     state = pickle.loads(pickle.dumps(estimator))
     for _ in range(2 if hasattr(estimator, "sample") else 0):  # on from the stream
