@@ -39,10 +39,18 @@ class Archive(NamedTuple):
 
 
 def write(path: Path_, document: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> None:
-    """Write a file, whole or not at all: what was there before stays until the new one is done."""
+    """Write a file, whole or not at all: what was there before stays until the new one is done.
+
+    Raises
+    ------
+    ValueError
+        If there is a folder or a device.
+    """
+    target = Path(path).resolve()
+    if target.exists() and not target.is_file():
+        raise ValueError(f"{os.fspath(path)!r} is no file to be replaced. Give another path.")
     text = json.dumps(document, allow_nan=False, separators=(",", ":"))
     arrays = {name: np.asarray(array, order="C") for name, array in arrays.items()}
-    target = Path(path)
     unfinished = target.with_name(f".{target.name}.{secrets.token_hex(8)}")
     try:
         save_file(arrays, unfinished, {"skvae": text, "sha256": _digest(text, arrays)})

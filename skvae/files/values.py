@@ -101,8 +101,8 @@ class Writer:
 
     def _array(self, array: NDArray[Any], what: str) -> tuple[str, Any] | None:
         name = array.dtype.str
-        if array.dtype.name in DTYPES and array.dtype.isnative:
-            return "array", self.array(array)
+        if array.dtype.name in DTYPES:
+            return "array", self.array(array.astype(array.dtype.newbyteorder("="), copy=False))
         if array.dtype.kind in "MmU" or array.dtype == object:
             flat = array.astype(np.int64) if array.dtype.kind in "Mm" else array
             values = self.value(flat.ravel().tolist(), what)
