@@ -40,7 +40,7 @@ def written_table(writer: Writer, table: Table, families: Sequence[Family]) -> J
     context = table.context
     return {
         **_written_container(writer, table.container),
-        "positions": [column.position for column in columns],
+        "positions": [int(column.position) for column in columns],
         "codecs": [_written_codec(writer, one) for one in codecs],
         "codec": codec,
         "models": [_written_model(writer, *model) for model in kinds],
@@ -187,12 +187,12 @@ def _written_codec(writer: Writer, codec: Codec) -> Json:
         return {
             "codec": "bins",
             **arrays,
-            "step": codec.step,
+            "step": float(codec.step),
             "on_grid": bool(codec.on_grid),
             "bounds": writer.array(np.array(codec.bounds)),
         }
     if isinstance(codec, Levels):
-        own = {"step": float(codec.step), "n_unseen": codec.n_unseen}
+        own = {"step": float(codec.step), "n_unseen": int(codec.n_unseen)}
         return {"codec": "levels", "values": writer.array(np.array(codec.values)), **own}
     if isinstance(codec, Grid):
         numbers = writer.array(np.array([codec.low, codec.high]))
@@ -274,7 +274,7 @@ def _read_model(reader: Reader, found: Json) -> tuple[ColumnModel, Family]:
 
 def _written_context(writer: Writer, context: Context) -> Json:
     arrays = {name: writer.array(getattr(context, name)) for name in ("location", "scale")}
-    return {"positions": context.positions, **arrays}
+    return {"positions": [int(j) for j in context.positions], **arrays}
 
 
 def _read_context(reader: Reader, found: Json, container: Container) -> Context:

@@ -105,8 +105,9 @@ class Epochs:
 
     def go_on_from(self, so_far: list[Any]) -> None:
         """Take what another one saw as seen."""
-        mean, rows, self.trained_epoch, self._mark, self._mark_epoch = so_far
-        self.trained = Score(mean, rows)
+        mean, rows, epoch, mark, mark_epoch = so_far
+        self.trained, self.trained_epoch = Score(float(mean), np.asarray(rows)), int(epoch)
+        self._mark, self._mark_epoch = float(mark), int(mark_epoch)
 
     def _collapsed(self, score: Score, progress: float) -> bool:
         """Return whether a score is so far below the best trained epoch that none comes back."""

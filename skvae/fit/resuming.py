@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -34,23 +35,39 @@ def state_of(net: Any) -> dict[str, Any]:
     }
 
 
+@contextlib.contextmanager
+def _checked() -> Iterator[None]:
+    """Run a block in which a state that is not one of the training raises a ValueError."""
+    try:
+        yield
+    except (AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
+        raise ValueError(
+            f"The checkpoint is not one of this training ({type(error).__name__}: {error}). Delete "
+            "it, or give another path."
+        ) from error
+
+
+@_checked()
 def restore(net: Any, state: dict[str, Any]) -> None:
     """Set the state of a net whose training has begun."""
     _restore_outcome(net, state)
     net.optimizer_.load_state_dict(state["optimizer"])
-    average, net.average_.n_updates = state["average"]
+    average, n_updates = state["average"]
+    net.average_.n_updates = int(n_updates)
     _copy(net.average_.average, average)
-    net.brake_.rate, net.brake_.n_epochs = state["brake"]
+    rate, n_epochs = state["brake"]
+    net.brake_.rate, net.brake_.n_epochs = float(rate), int(n_epochs)
     restore_generators(state["generators"], net.generator_, net.settings_.device)
     for name, value in zip(COUNTS, state["counts"], strict=False):
-        setattr(net, name, value)
+        setattr(net, name, int(value))
     _copy(safe := [torch.empty_like(part) for part in net.safe_], state["safe"])
     net.safe_ = safe
     if state["best"] is not None:
-        net.score_ = Score(*state["score"])
+        mean, rows = state["score"]
+        net.score_ = Score(float(mean), rows)
         keep = dict(net.callbacks_)["keep_best"]
         keep.trained_ = safe
-        keep.best_step_ = state["best"][0]
+        keep.best_step_ = int(state["best"][0])
         keep.epochs_.go_on_from(state["best"][1:])
 
 
@@ -60,6 +77,7 @@ def outcome_of(net: Any, trained: Any) -> dict[str, Any]:
     return {**_outcome(net), "trained": told}
 
 
+@_checked()
 def restore_outcome(net: Any, state: dict[str, Any]) -> dict[str, Any]:
     """Set what came out of a training, and return what there is to say of it."""
     _restore_outcome(net, state)
@@ -83,16 +101,17 @@ def _outcome(net: Any) -> dict[str, Any]:
 def _restore_outcome(net: Any, state: dict[str, Any]) -> None:
     here, found = dict(_tensors(net.module_)), state["tensors"]
     if here.keys() != found.keys():
-        raise ValueError("the checkpoint is of a model of other parts")
+        raise ValueError("a model of other parts")
     _copy(list(here.values()), list(found.values()))
     for name, part in _objectives(net.module_):
         if state["beside"][name] is not None:
             part.restore(state["beside"][name])
-    net.plan_ = Plan(**state["plan"])
+    plan: dict[str, Any] = {name: int(value) for name, value in state["plan"].items()}
+    net.plan_ = Plan(**plan)
     for row in state["history"]:
         net.history.new_epoch()
         for name, value in row.items():
-            net.history.record(name, value)
+            net.history.record(name, float(value))
 
 
 def _best(keep: Any) -> list[Any]:
@@ -116,5 +135,5 @@ def _objectives(module: nn.Module) -> Iterator[tuple[str, ObjectiveModule]]:
 def _copy(into: Sequence[Tensor], found: Sequence[Tensor]) -> None:
     for here, there in zip(into, found, strict=True):
         if here.shape != there.shape:
-            raise ValueError("the checkpoint is of a model of other sizes")
+            raise ValueError("a model of other sizes")
         here.copy_(there)

@@ -1,5 +1,6 @@
 """Checkpoints: a fit that was killed goes on, and ends as one that was not, bit for bit."""
 
+import json
 import os
 import shutil
 import signal
@@ -17,6 +18,7 @@ from skorch.callbacks import EpochTimer
 from torch import nn
 
 from skvae import VAEClassifier, VAEDensity, VAEImputer, VAEOutlierDetector, VAETransformer
+from skvae.files import archive
 from skvae.fit import checkpoint
 from skvae.fit.checkpoint import Checkpoint, fingerprint
 from skvae.objectives import ELBO
@@ -141,6 +143,47 @@ def test_without_a_random_state_the_seeds_are_those_of_the_killed_fit(kill, tmp_
         shutil.copy(tmp_path / "copy", path)
         ends.append(clone(density).fit(X).score_samples(X))
     assert_array_equal(*ends)
+
+
+@pytest.mark.filterwarnings("ignore:fit was interrupted")
+def test_what_ctrl_c_ended_is_gone_on_with(kill, tmp_path, monkeypatch):
+    whole, path = VAEDensity(**QUICK).fit(X), tmp_path / "point"
+    density = VAEDensity(**QUICK, checkpoint=path)
+    kill(2)
+    with pytest.raises(Killed):
+        density.fit(X)
+    monkeypatch.setattr(checkpoint.Checkpoint, "end_epoch", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        density.fit(X)
+    assert path.exists()
+    monkeypatch.undo()
+    assert_same_fit(density.fit(X), whole)
+    assert not path.exists()
+
+
+def interrupt(*args):
+    raise KeyboardInterrupt
+
+
+def test_a_checkpoint_of_another_training_is_refused(kill, tmp_path):
+    path = tmp_path / "point"
+    density = VAEDensity(**QUICK, checkpoint=path)
+    kill(2)
+    with pytest.raises(Killed):
+        density.fit(X)
+    kill(10**9)
+    document, arrays = archive.read(path)
+    states = document["checkpoint"][-1]["dict"]
+    names = [name for name, _ in states]
+    assert {"tensors", "optimizer", "generators", "history", "best"} < set(names)
+    for place, name in enumerate(names):
+        if name == "score":
+            continue  # the next epoch has its own
+        changed = json.loads(json.dumps(document))
+        changed["checkpoint"][-1]["dict"][place][1] = {"tuple": [1, "x"]}
+        archive.write(path, changed, arrays)
+        with pytest.raises(ValueError, match="The checkpoint is not one of this training"):
+            density.fit(X)
 
 
 OTHER = {
