@@ -216,7 +216,7 @@ def _written_index(index: Any, writer: Any, what: str) -> list[Any]:
 
     names = [writer.value(name, what) for name in index.names]
     if isinstance(index, pd.RangeIndex):
-        return ["range", names, None, [index.start, index.stop, index.step], None]
+        return ["range", names, None, index.tolist(), None]
     if isinstance(index, pd.MultiIndex):
         levels = [_written_index(level, writer, what) for level in index.levels]
         return ["multi", names, levels, [code.tolist() for code in index.codes], None]
@@ -234,7 +234,7 @@ def read_index(reader: Any, found: Any) -> Any:
     kind, names, dtype, values, frequency = check(found, list, "an index")
     names = [reader.value(name) for name in check(names, list, "names")]
     if kind == "range":
-        return pd.RangeIndex(*listed(values, int, "a range", 3), name=_single(names))
+        return _range(listed(values, int, "a range"), _single(names))
     if kind == "multi":
         levels = [read_index(reader, level) for level in check(dtype, list, "levels")]
         codes = [listed(of_level, int, "codes") for of_level in check(values, list, "codes")]
@@ -245,6 +245,18 @@ def read_index(reader: Any, found: Any) -> Any:
     if frequency is not None:
         index.freq = matching(FREQUENCY, frequency, "a frequency")
     return index
+
+
+def _range(values: list[int], name: Any) -> Any:
+    """Return a range that is as long as the file says, value by value."""
+    import pandas as pd
+
+    first, second = (values[0], values[1]) if len(values) > 1 else (min(values, default=0),) * 2
+    step = (second - first) or 1
+    found = pd.RangeIndex(first, first + step * len(values), step, name=name)
+    if (len(values) > 1 and first == second) or found.tolist() != values:
+        raise ValueError("a range is none")
+    return found
 
 
 def _single(names: list[Any]) -> Any:

@@ -38,8 +38,6 @@ PARTS: dict[str, tuple[type[Recipe], ...]] = {
     "encoder": (Convolutional,),
     "decoder": (Convolutional, CorrelatedNoise),
 }
-#: What makes tensors of a size, by which a file could ask for more memory than there is.
-MADE = {torch.empty, torch.tril_indices}
 Json = dict[str, Any]
 
 
@@ -49,8 +47,10 @@ class _Shapes(TorchFunctionMode):
     def __torch_function__(
         self, func: Any, types: Any, args: Any = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
-        kwargs = dict(kwargs or {})
-        return func(*args, **kwargs | ({"device": "meta"} if func in MADE else {}))
+        if func is torch.tril_indices:  # of which the meta device would import a compiler
+            func, args = torch.empty, (2, args[0] * (args[0] - 1) // 2)
+        meta = {"device": "meta"} if func is torch.empty else {}
+        return func(*args, **{**(kwargs or {}), **meta})
 
 
 # ---------------------------------------------------------------- write
@@ -105,7 +105,7 @@ def _written_block(writer: Writer, i: int, columns: Columns) -> Json:
 
 def _written_blueprint(writer: Writer, plan: Blueprint) -> Json:
     values = {field.name: getattr(plan, field.name) for field in dataclasses.fields(plan)}
-    sizes = {"hidden_layer_sizes": [int(n) for n in plan.hidden_layer_sizes]}
+    sizes = {"hidden_layer_sizes": list(plan.hidden_layer_sizes)}
     if plan.image_shape is not None:
         sizes["image_shape"] = list(plan.image_shape)
     return {name: writer.value(value, name) for name, value in (values | sizes).items()}
@@ -131,7 +131,8 @@ def read_vae(reader: Reader, found: Json, families: Sequence[Family], n_levels: 
     """
     plan = _read_blueprint(reader, check(found.get("blueprint"), dict, "a blueprint"))
     names = {name.removeprefix(MODEL) for name in reader.arrays if name.startswith(MODEL)}
-    _refuse_large(plan, sum(array.size for array in reader.arrays.values()), len(names))
+    n_numbers = sum(array.size for array in reader.arrays.values())
+    _refuse_large(plan, n_numbers, len(names))
     blocks = [
         _read_block(reader, i, block, families, n_levels)
         for i, block in enumerate(listed(found.get("blocks"), dict, "blocks"))
@@ -141,6 +142,8 @@ def read_vae(reader: Reader, found: Json, families: Sequence[Family], n_levels: 
     shape = plan.image_shape
     if shape is not None and shape.n_pixels != len(families):
         raise ValueError(f"images of shape {tuple(shape)} do not have {len(families)} columns")
+    if shape is not None and max(n_levels) * len(families) > 16 * n_numbers:
+        raise ValueError("its images have more levels than the file")
     dtype = DTYPES[take(found, "dtype", str)]
     state = _read_state(reader, _shapes(plan, blocks).state_dict(), names, dtype)
     vae = assembled(plan, blocks).to(dtype)
@@ -188,11 +191,11 @@ def _read_block(
     arrays = [reader.floats(name, shape) for name, shape in zip(names, shapes, strict=True)]
     if arrays[0].shape != arrays[1].shape or arrays[0].shape[1] not in (1, max(levels)):
         raise ValueError(f"block {i} has features of another number")
-    of = Statistics(*(torch.from_numpy(array.copy()) for array in arrays))
+    of = Statistics(*(torch.from_numpy(array) for array in arrays))
     floor, ends = reader.floats(f"{BLOCK}{i}.floor", (len(index),)), None
     if take(found, "has_ends", bool):
-        ends = torch.from_numpy(reader.floats(f"{BLOCK}{i}.ends", (2, len(index))).copy())
-    return Columns(family, index, levels, of, torch.from_numpy(floor.copy()), ends)
+        ends = torch.from_numpy(reader.floats(f"{BLOCK}{i}.ends", (2, len(index))))
+    return Columns(family, index, levels, of, torch.from_numpy(floor), ends)
 
 
 def _read_blueprint(reader: Reader, found: Json) -> Blueprint:

@@ -28,6 +28,8 @@ from .recipes import read_recipe, read_recipe_class, recipe_tag
 NUMBERS = re.compile(r"[<>|=]?(b1|[iu][1248]|f[248])")
 TIMES = re.compile(r"[<>=]?[mM]8(\[(Y|M|W|D|h|m|s|ms|us|ns)\])?")
 TEXTS = re.compile(r"[<>|=]?U[0-9]{1,6}")
+#: Characters that an array of strings of one width has room for, at most.
+MOST_CHARACTERS = 2**18
 #: Length of the key of a Mersenne twister.
 TWISTER = 624
 
@@ -104,6 +106,8 @@ class Writer:
         if array.dtype.name in DTYPES:
             return "array", self.array(array.astype(array.dtype.newbyteorder("="), copy=False))
         if array.dtype.kind in "MmU" or array.dtype == object:
+            if array.dtype.kind == "U" and array.nbytes > 4 * MOST_CHARACTERS:
+                return None
             flat = array.astype(np.int64) if array.dtype.kind in "Mm" else array
             values = self.value(flat.ravel().tolist(), what)
             return "values", [name, list(array.shape), values]
@@ -126,12 +130,16 @@ class Reader:
     """
 
     def __init__(self, arrays: dict[str, NDArray[Any]]):
-        self.arrays = arrays
+        self.arrays, self.taken = arrays, set[str]()
 
     def array(self, name: Any, shape: tuple[int | None, ...] | None = None) -> NDArray[Any]:
-        """Return an array, of a shape in which None is any length."""
-        if not isinstance(name, str) or name not in self.arrays:
-            raise ValueError(f"there is no array {name!r}")
+        """Return an array, of a shape in which None is any length.
+
+        Once: a small file could else ask for many copies of one.
+        """
+        if not isinstance(name, str) or name not in self.arrays or name in self.taken:
+            raise ValueError(f"there is no array {name!r}, or it is taken already")
+        self.taken.add(name)
         array = self.arrays[name]
         if shape is not None and not _fits(array.shape, shape):
             raise ValueError(f"array {name!r} has the shape {array.shape}, not {shape}")
@@ -200,8 +208,10 @@ def _read_values(reader: Reader, found: Any) -> NDArray[Any]:
     if TIMES.fullmatch(check(name, str, "a dtype")):
         return np.array(listed(values, int, "times"), np.int64).astype(name).reshape(shape)
     width = int(matching(TEXTS, name).rpartition("U")[2])
-    if width != max(map(len, listed(values, str, "strings")), default=width) > 0:
+    if max(map(len, listed(values, str, "strings")), default=0) > width > 0:
         raise ValueError(f"an array of strings has the dtype {name}")
+    if width * len(values) > MOST_CHARACTERS:
+        raise ValueError(f"an array of strings has room for {width} characters each")
     return np.array(values, dtype=name).reshape(shape)
 
 
@@ -251,8 +261,8 @@ READERS: dict[str, Callable[[Reader, Any], Any]] = {
     "tuple": lambda reader, found: tuple(reader.value(check(found, list, "a tuple"))),
     "dict": _read_dict,
     "number": _read_number,
-    "array": lambda reader, found: reader.array(found).copy(),
-    "tensor": lambda reader, found: torch.from_numpy(reader.array(found).copy()),
+    "array": lambda reader, found: reader.array(found),
+    "tensor": lambda reader, found: torch.from_numpy(reader.array(found)),
     "values": _read_values,
     "stream": _read_stream,
     "path": lambda _, found: check(found, str, "a path"),

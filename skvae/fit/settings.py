@@ -201,7 +201,7 @@ def read_settings(parameters: Mapping[str, Any], door: Door) -> Settings:
         | {name: _or_none(p[name]) for name in ("max_epochs", "batch_size", "early_stopping")}
         | {
             "latent_dim": read_latent_dim(p["latent_dim"]),
-            "hidden_layer_sizes": tuple(p["hidden_layer_sizes"]),
+            "hidden_layer_sizes": tuple(map(int, p["hidden_layer_sizes"])),
             "image_shape": read_image_shape(p["image_shape"]),
             "device": resolve_device(p["device"]),
             "door": door,

@@ -33,6 +33,10 @@ class Largest(TorchDispatchMode):
         return out
 
 
+with Largest():
+    torch.zeros(1)  # the first time, torch imports what takes more than any file
+
+
 @contextmanager
 def little_memory(path):
     """Run a block that may take little more memory than a file is large."""
@@ -238,6 +242,9 @@ HOSTILE = {
     "units": array("array.0", np.zeros_like),
     "resolution": put("vae.prior", "table", "resolution"),
     "built by": put({}, "built_by"),
+    "one array for many": lambda d, a: d["table"].update(codecs=[d["table"]["codecs"][0]] * 10**4),
+    "copies": put([{"array": WEIGHT}] * 10**4, "fitted", "loss_curve_"),
+    "streams": lambda d, a: d["fitted"].update(loss_curve_=[d["fitted"]["_sample_stream"]] * 10**4),
     "nothing": lambda d, a: d.clear(),
 }
 
@@ -259,10 +266,11 @@ FRAMES = {
     "unknown dtype": put([["pandas.eval", "1"]], "table", "dtypes"),
     "labels": labels(["a"]),
     "labels without a hash": labels([[1]] * 18),
-    "many labels": put({"index": ["range", [None], None, [0, 10**12, 1], None]}, "table", "labels"),
+    "many labels": put({"index": ["range", [None], None, [0, 10**12], None]}, "table", "labels"),
     "no labels": put(None, "table", "labels"),
     "categories": put({"values": ["|O", [10**9], []]}, "fitted", "feature_names_in_"),
-    "long strings": put({"values": ["<U99999", [1], ["a"]]}, "fitted", "feature_names_in_"),
+    "wide strings": put({"values": ["<U999999", [1], ["a"]]}, "parameters", "callbacks"),
+    "long strings": put({"values": ["<U9999", [999], [""] * 999]}, "parameters", "callbacks"),
     "period": put({"period": [1, "__import__('os')"]}, "fitted", "init_"),
     "clock": put({"unit": "os"}, "table", "fields", 0, "clock"),
 }
