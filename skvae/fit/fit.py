@@ -367,7 +367,7 @@ class Fit:
         trained = train(*given, self.budget.take(), self.listener, checkpoint, state)
         self.n_trained += 1
         if checkpoint is not None:
-            checkpoint.end_training(outcome_of(trained.net, trained))
+            checkpoint.end_training(outcome_of(trained))
         return trained
 
     def _stages(self, warm: bool) -> list[Callable[[Batch], Batch]]:

@@ -14,6 +14,7 @@ from ..core.objectives.bounds import ObjectiveModule
 from .checkpoint import generators, restore_generators
 from .epochs import Epochs, Score
 from .plan import Plan
+from .trained import Trained
 
 #: Numbers of a net that are as they were.
 COUNTS = ("n_steps_", "scored_step_", "is_scored_")
@@ -71,21 +72,20 @@ def restore(net: Any, state: dict[str, Any]) -> None:
         keep.epochs_.go_on_from(state["best"][1:])
 
 
-def outcome_of(net: Any, trained: Any) -> dict[str, Any]:
+def outcome_of(trained: Trained) -> dict[str, Any]:
     """Return what came out of a training that is over."""
     told = {name: getattr(trained, name) for name in _told(trained)}
-    return {**_outcome(net), "trained": told}
+    return {**_outcome(trained.net), "trained": told}
 
 
 @_checked()
-def restore_outcome(net: Any, state: dict[str, Any]) -> dict[str, Any]:
-    """Set what came out of a training, and return what there is to say of it."""
+def restore_outcome(net: Any, state: dict[str, Any]) -> Trained:
+    """Set and return what came out of a training."""
     _restore_outcome(net, state)
-    told: dict[str, Any] = state["trained"]
-    return told
+    return Trained(net, **state["trained"])
 
 
-def _told(trained: Any) -> Iterator[str]:
+def _told(trained: Trained) -> Iterator[str]:
     return (field.name for field in dataclasses.fields(trained) if field.name != "net")
 
 

@@ -306,4 +306,6 @@ def resolve_device(device: str | torch.device) -> torch.device:
         raise ValueError(
             f"device={device!r} is not available here ({reason}). Use device='auto' or 'cpu'."
         ) from error
+    if found.type == "meta":
+        raise ValueError("device='meta' holds no numbers. Use device='auto' or 'cpu'.")
     return found

@@ -408,10 +408,10 @@ def train(
     if state is not None and "trained" in state:
         set_generator(module, None)
         module.advance(1.0)
-        told = restore_outcome(net, state)
+        trained = restore_outcome(net, state)
         module.eval()
         _forget(net)
-        return Trained(net, **told)
+        return trained
     interrupted = False
     with _threads(module, settings.device), _lent_generators(settings, seed):
         try:

@@ -17,6 +17,7 @@ from torch import nn
 
 import skvae
 from skvae import VAEClassifier, VAEDensity
+from skvae.files import archive
 from skvae.likelihoods import Gaussian
 
 from .kept import CASES, FEW, NUMBERS, QUICK, fitted
@@ -242,6 +243,16 @@ def test_a_device_that_is_not_there_is_told_of(kept):
     assert loaded.device == "cuda:77"
     assert loaded.device_ == "cpu"
     assert_array_equal(loaded.score_samples(NUMBERS), scores)
+
+
+def test_a_file_cannot_ask_for_a_device_without_memory(tmp_path):
+    path = tmp_path / "estimator.skvae"
+    fitted("auto")[0].save(path)
+    document, arrays = archive.read(path)
+    document["parameters"]["device"] = "meta"
+    archive.write(path, document, arrays)
+    with pytest.warns(UserWarning, match="holds no numbers.*on the CPU"):
+        assert skvae.load(path).device_ == "cpu"
 
 
 def test_a_device_may_be_given(tmp_path):
