@@ -24,7 +24,7 @@ def load(path: PathLike, *, device: DeviceLike | None = None) -> Any:
 
     The file is read as data: no code of it is run, and no class or module is looked up by a name in
     it. On the machine, versions and number of threads that it was saved with scores are equal to
-    the bit; on other devices they differ by rounding, as those of a refitted ``device`` would.
+    the bit; on other devices they differ by rounding.
 
     Parameters
     ----------

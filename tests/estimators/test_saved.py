@@ -117,6 +117,7 @@ def test_curves_thresholds_and_parameters_are_kept(kept):
     assert loaded.best_validation_score_ == detector.best_validation_score_
 
 
+@pytest.mark.slow
 def test_another_process_scores_to_the_bit(tmp_path):
     estimator, X = fitted("few labels")
     estimator.save(tmp_path / "classifier.skvae")
