@@ -7,9 +7,11 @@ does it again. ``outcomes`` are those of many, ``smaller`` is a smaller case tha
 from __future__ import annotations
 
 import dataclasses
+import tempfile
 import traceback
 import warnings
 from collections.abc import Iterator
+from copy import deepcopy
 from typing import Any
 
 import numpy as np
@@ -358,6 +360,23 @@ class Calls:
         for found in self.ask("sample_imputations", self.batch, 2):
             check_whole("sample_imputations", found, self.may_be_empty)
             self.check_kept("sample_imputations", found)
+
+    def save(self) -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            path = f"{folder}/estimator.skvae"
+            self.ask("save", path)
+            try:
+                loaded = skvae.load(path)
+            except Exception as error:
+                raise Broken("a file that is not read", str(error)) from error
+        witness = "score_samples" if hasattr(loaded, "score_samples") else "encode"
+        one, two = (call(e, witness, self.batch) for e in (self.estimator, loaded))
+        if not np.array_equal(one, two, equal_nan=True):
+            raise Broken("a file with other scores", witness)
+        if hasattr(loaded, "sample") and self.context is None:
+            one, two = (call(e, "sample", 3) for e in (deepcopy(self.estimator), loaded))
+            if dtypes_of(one) != dtypes_of(two) or str(columns_of(one)) != str(columns_of(two)):
+                raise Broken("a file that draws other rows", "sample")
 
     def score(self) -> None:
         y = (self.case.y(len(self.batch)),) if self.case.estimator == "VAEClassifier" else ()

@@ -22,7 +22,7 @@ from .families.base import (
     Statistics,
 )
 from .images import Maps, PixelLinear
-from .networks import Linear
+from .networks import Linear, zeros
 
 #: Encoder inputs are held within this many standard deviations: far beyond it a network's scales
 #: overflow, and a proposal so far out is no worse for being bounded. Densities are not clipped.
@@ -160,7 +160,7 @@ class Block(nn.Module):
         self.linear = Linear(n_features, sum(self.widths)) if maps is None else self._of_maps(maps)
         self.free = nn.ParameterDict(
             {
-                str(i): nn.Parameter(torch.zeros(self._cells(sharing) * self.sizes[i]))
+                str(i): zeros(self._cells(sharing) * self.sizes[i])
                 for i, sharing in enumerate(self.sharings)
                 if sharing in ("column", "shared")
             }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import copy
 import dataclasses
+import os
 from abc import ABC
 from collections.abc import Iterator, Sequence
 from functools import partial
@@ -20,6 +21,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 from torch import nn
 
+from .._version import __version__
 from ..core.families.base import Family
 from ..core.images import Convolutional
 from ..core.inference.proposals import Proposal
@@ -30,6 +32,7 @@ from ..core.objectives.bounds import Objective
 from ..core.recipe import recipes
 from ..core.vae import VAE
 from ..fit.budget import Budget
+from ..fit.checkpoint import Checkpoint, fingerprint
 from ..fit.columns import learn_columns
 from ..fit.combinations import refuse
 from ..fit.fit import Fit, most_stages
@@ -39,6 +42,7 @@ from ..fit.settings import (
     RECIPES,
     Door,
     Settings,
+    available_device,
     changed,
     check_callbacks,
     read_settings,
@@ -49,7 +53,7 @@ from ..model.model import Model, Seeds
 from ..model.rows import as_rows
 from ..model.scoring import Scoring, latent_use
 from ..table.codecs import Float
-from ..table.container import OTHER
+from ..table.container import OTHER, Container
 from ..table.known import Known, rows_like
 from ..table.labels import Labels
 from ..table.others import open_to_others, tell_others, with_others
@@ -67,14 +71,18 @@ from .parameters import (
     LikelihoodLike,
     ObjectiveLike,
     OptimizerLike,
+    PathLike,
     PosteriorLike,
     PriorLike,
     ProposalLike,
     RandomState,
 )
+from .saved import save
 from .spelling import refuse_unknown
 from .tasks import Tasks
 
+#: Parameters by which the outcome of a fit is not another one; its seeds count for themselves.
+NOT_COUNTED = ("checkpoint", "random_state", "verbose")
 #: Rows whose use of the latents is measured.
 MAX_ROWS_OF_USE = 10_000
 
@@ -191,6 +199,12 @@ class BaseVAE(CallbackSupportMixin, BaseEstimator, ABC):
         Seconds that ``fit`` may take, within a tenth: steps are timed, and the plan made for as
         many as there is time for, up to that of ``max_epochs``. Fits with it are not repeated bit
         for bit.
+    checkpoint : str, path or None, default=None
+        A file in which ``fit`` keeps what it has come to, at ends of epochs that are half a minute
+        apart. Called again with the same rows and parameters after it was killed, it goes on from
+        there and ends with the weights of a fit that was not, bit for bit on one machine; other
+        rows or parameters are refused. The file is deleted when the fit is over. Neither
+        ``max_time`` nor ``callbacks`` go with it.
     batch_size : int or "auto", default="auto"
         Rows a step; ``"auto"`` is a power of two from 32 to 512, by the number of rows.
     lr : float, default=0.005
@@ -311,6 +325,7 @@ class BaseVAE(CallbackSupportMixin, BaseEstimator, ABC):
         "init": [StrOptions({"auto", "random", "linear"})],
         "max_epochs": [Interval(Integral, 0, None, closed="left"), StrOptions({"auto"})],
         "max_time": [Interval(Real, 0, None, closed="neither"), None],
+        "checkpoint": [str, os.PathLike, None],
         "batch_size": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
         "lr": [Interval(Real, 0, None, closed="neither")],
         "weight_decay": [Interval(Real, 0, None, closed="left")],
@@ -354,6 +369,7 @@ class BaseVAE(CallbackSupportMixin, BaseEstimator, ABC):
         init: Literal["auto", "linear", "random"] = "auto",
         max_epochs: int | Literal["auto"] = "auto",
         max_time: float | None = None,
+        checkpoint: PathLike | None = None,
         batch_size: int | Literal["auto"] = "auto",
         lr: float = 5e-3,
         weight_decay: float = 1e-2,
@@ -388,6 +404,7 @@ class BaseVAE(CallbackSupportMixin, BaseEstimator, ABC):
         self.init = init
         self.max_epochs = max_epochs
         self.max_time = max_time
+        self.checkpoint = checkpoint
         self.batch_size = batch_size
         self.lr = lr
         self.weight_decay = weight_decay
@@ -469,7 +486,8 @@ class BaseVAE(CallbackSupportMixin, BaseEstimator, ABC):
         budget = Budget(settings.max_time)
         sets = read_sets(settings.objective.traits.n_groups, X, sets)
         warm = self._warm(settings)
-        seeds = Seeds.of(random_stream(self.random_state))
+        checkpoint = None if settings.checkpoint is None else Checkpoint(settings.checkpoint)
+        seeds = self._seeds(checkpoint)
         progress.begin("columns")
         if warm is None:
             values, container = read(self, X, None, n_min=2)
@@ -487,7 +505,10 @@ class BaseVAE(CallbackSupportMixin, BaseEstimator, ABC):
         rows = dataclasses.replace(rows.to("cpu", torch.float32), sets=of_sets)
         self._note(values)
         listener = Listeners(progress, tasks)
-        fit = Fit(settings, table, families, seeds, labels, budget, listener)
+        if checkpoint is not None:
+            key = self._fingerprint(values, container, labels, sets, seeds)
+            checkpoint.begin(key, dataclasses.astuple(seeds))
+        fit = Fit(settings, table, families, seeds, labels, budget, listener, checkpoint)
         tasks.fitted = partial(self._within, X, fit)
         stages = fit.run(rows, log_det, copy.deepcopy(warm))
         if fit.interrupted:
@@ -498,7 +519,30 @@ class BaseVAE(CallbackSupportMixin, BaseEstimator, ABC):
             use.cpu().numpy() for use in latent_use(self.vae_, some)
         )
         self._settle(X, fit)
+        if checkpoint is not None and not fit.interrupted:
+            checkpoint.close()
         tasks.end(lambda: {"_sample_stream": np.random.RandomState(seeds.sampling)})
+
+    def _seeds(self, checkpoint: Checkpoint | None) -> Seeds:
+        """Return the seeds of a fit: without a random state those of the one that is gone on with.
+
+        Else the fingerprint tells whether they are the same.
+        """
+        if checkpoint is not None and checkpoint.seeds and self.random_state is None:
+            return Seeds(*checkpoint.seeds)
+        return Seeds.of(random_stream(self.random_state))
+
+    def _fingerprint(
+        self, values: Float, container: Container, labels: Labels | None, sets: Any, seeds: Seeds
+    ) -> str:
+        """Return what tells a fit to these rows by the parameters of now from others."""
+        given = self.get_params(deep=False)
+        parameters = {name: given[name] for name in given if name not in NOT_COUNTED}
+        rows = [values, [repr(field) for field in container.fields], sets]
+        of_labels = None if labels is None else vars(labels)
+        goes_on = self.vae_ if self.warm_start and hasattr(self, "model_") else None
+        seed = None if self.random_state is None else dataclasses.astuple(seeds)
+        return fingerprint(type(self).__name__, parameters, rows, of_labels, goes_on, seed)
 
     def _note(self, values: Float) -> None:
         """Keep what completed rows are held to: the holes of columns (n, c), and their range."""
@@ -658,6 +702,55 @@ class BaseVAE(CallbackSupportMixin, BaseEstimator, ABC):
         """Return a seed: of the estimator's own stream, or of the one given."""
         stream = self._sample_stream if random_state is None else random_stream(random_state)
         return int(stream.randint(2**31 - 1))
+
+    # ------------------------------------------------------------------ kept
+
+    def save(self, path: PathLike) -> None:
+        """Write the fitted estimator to a file that holds no code, for :func:`skvae.load`.
+
+        All of it is kept but ``checkpoint``: parameters, what is known of the columns, the networks
+        and the state of the stream that ``sample`` draws from; nothing of the rows but what the
+        model learned of them. The file is in safetensors' format.
+
+        Parameters
+        ----------
+        path : str or path
+            A file there is replaced, when the new one is whole.
+
+        Raises
+        ------
+        TypeError
+            If a part is yours: a module, a function, a callback, a class, or a name of a column or
+            a category that is neither text, a number, a time nor a tuple of such. ``pickle`` and
+            ``joblib`` keep these.
+        """
+        save(self, path)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what a pickle holds: no optimiser, the model on the CPU, and the version."""
+        kept: dict[str, Any] = super().__getstate__()  # type: ignore[assignment]
+        state = {name: value for name, value in kept.items() if name != "net_"}
+        if "model_" in state:
+            state["model_"] = state["model_"].on(torch.device("cpu"))
+        return state | {"_skvae_version": __version__}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        state = dict(state)
+        made_by = state.pop("_skvae_version", "an unknown version")
+        if made_by != __version__:
+            warn(
+                f"This {type(self).__name__} was pickled by skvae {made_by}, and is loaded by "
+                f"{__version__}: it may fail, or its scores be others. A file of save is read by "
+                "every later version."
+            )
+        self.__dict__.update(state)
+        if hasattr(self, "model_"):
+            self.model_ = self.model_.on(available_device(self.device))
+
+    def __copy__(self) -> Self:
+        copied = type(self).__new__(type(self))
+        copied.__dict__.update(self.__dict__)
+        return copied
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "model_")

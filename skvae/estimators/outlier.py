@@ -26,6 +26,7 @@ from .parameters import (
     LikelihoodLike,
     ObjectiveLike,
     OptimizerLike,
+    PathLike,
     PosteriorLike,
     PriorLike,
     ProposalLike,
@@ -174,6 +175,12 @@ class VAEOutlierDetector(Scores, OutlierMixin, BaseVAE):
         Seconds that ``fit`` may take, within a tenth: steps are timed, and the plan made for as
         many as there is time for, up to that of ``max_epochs``. Fits with it are not repeated bit
         for bit.
+    checkpoint : str, path or None, default=None
+        A file in which ``fit`` keeps what it has come to, at ends of epochs that are half a minute
+        apart. Called again with the same rows and parameters after it was killed, it goes on from
+        there and ends with the weights of a fit that was not, bit for bit on one machine; other
+        rows or parameters are refused. The file is deleted when the fit is over. Neither
+        ``max_time`` nor ``callbacks`` go with it.
     batch_size : int or "auto", default="auto"
         Rows a step; ``"auto"`` is a power of two from 32 to 512, by the number of rows.
     lr : float, default=0.005
@@ -358,6 +365,7 @@ class VAEOutlierDetector(Scores, OutlierMixin, BaseVAE):
         init: Literal["auto", "linear", "random"] = "auto",
         max_epochs: int | Literal["auto"] = "auto",
         max_time: float | None = None,
+        checkpoint: PathLike | None = None,
         batch_size: int | Literal["auto"] = "auto",
         lr: float = 5e-3,
         weight_decay: float = 1e-2,
@@ -394,6 +402,7 @@ class VAEOutlierDetector(Scores, OutlierMixin, BaseVAE):
             init=init,
             max_epochs=max_epochs,
             max_time=max_time,
+            checkpoint=checkpoint,
             batch_size=batch_size,
             lr=lr,
             weight_decay=weight_decay,

@@ -13,8 +13,9 @@ from sklearn.exceptions import ConvergenceWarning
 from torch import Tensor
 
 from ..core.batch import Batch
+from ..core.build import with_prior
 from ..core.families.base import Family
-from ..core.networks import frozen
+from ..core.networks import frozen, initialize
 from ..core.noise import KeyedNoise
 from ..core.objectives.bounds import ELBO, Objective, ObjectiveModule
 from ..core.objectives.labelled import Labelled, decided, with_label
@@ -27,11 +28,13 @@ from ..table.table import Table
 from ..table.telling import warn
 from .batches import HeldOut
 from .budget import Budget
+from .checkpoint import Checkpoint
 from .choosing import counted_gains, is_ahead
 from .cost import Cost
 from .plan import Plan
 from .prior_start import start_prior
 from .progress import Listener
+from .resuming import outcome_of
 from .settings import Settings
 from .starts import LATENTS, MAX_LATENTS, MIXTURE, Starts, kinds
 from .trained import Interrupted, Trained, curve
@@ -67,6 +70,8 @@ class Fit:
         The time there is, by default as much as it takes.
     listener : Listener, optional
         Who is told of stages and epochs, by default nobody.
+    checkpoint : Checkpoint, optional
+        Where its trainings are kept, and what it goes on from.
 
     Attributes
     ----------
@@ -96,7 +101,9 @@ class Fit:
         labels: Labels | None = None,
         budget: Budget | None = None,
         listener: Listener | None = None,
+        checkpoint: Checkpoint | None = None,
     ):
+        self.checkpoint, self.n_trained = checkpoint, 0
         self.budget, self.listener = budget or Budget(None), listener or Listener()
         self.settings, self.labels, self.seeds = settings, labels, seeds
         self.table, self.families = table, families
@@ -325,9 +332,10 @@ class Fit:
             settle = partial(decided, n_classes=len(self.labels.classes))
             rows, held_out = settle(rows), None if held_out is None else held_out.map(settle)
         rows = rows.to(self.settings.device)
-        recipe = self.settings.refit_prior
-        assert recipe is not None
-        vae.prior = self.starts.new_prior(recipe, vae, rows).to(self.settings.device)
+        assert self.settings.refit_prior is not None
+        with_prior(vae, self.settings.refit_prior)
+        initialize(vae.prior, self.starts.generator())
+        vae.prior.to(self.settings.device)
         start_prior(vae, rows, self.seeds.init, of_latents=True)
         objective = self.objective.around(ELBO()).build(vae, len(rows))
         if vae.deterministic:
@@ -348,7 +356,13 @@ class Fit:
 
         self.listener.begin(name, plan.n_steps, plan.n_epochs(len(rows)))
         given = objective, rows, self.settings, plan, self.seeds.training, held_out
-        return train(*given, self.budget.take(), self.listener)
+        checkpoint, turn = self.checkpoint, self.n_trained
+        state = None if checkpoint is None else checkpoint.state_of(turn)
+        trained = train(*given, self.budget.take(), self.listener, checkpoint, state)
+        self.n_trained += 1
+        if checkpoint is not None:
+            checkpoint.end_training(outcome_of(trained))
+        return trained
 
     def _stages(self, warm: bool) -> list[Callable[[Batch], Batch]]:
         """Return what is made of the rows, stage by stage."""

@@ -19,6 +19,7 @@ from ..core.latents.priors import Prior
 from ..core.networks import CorrelatedNoise, Perceptron
 from ..core.objectives.bounds import Objective
 from ..core.recipe import Recipe, resolve
+from ..table.telling import warn
 
 #: Parameters that take a recipe, or its name.
 RECIPES: dict[str, type[Recipe]] = {
@@ -96,6 +97,7 @@ class Settings:
     init: str = "auto"
     max_epochs: int | None = None
     max_time: float | None = None
+    checkpoint: Any = None
     batch_size: int | None = None
     lr: float = 5e-3
     weight_decay: float = 1e-2
@@ -201,7 +203,7 @@ def read_settings(parameters: Mapping[str, Any], door: Door) -> Settings:
         | {name: _or_none(p[name]) for name in NUMBERS}
         | {
             "latent_dim": read_latent_dim(p["latent_dim"]),
-            "hidden_layer_sizes": tuple(p["hidden_layer_sizes"]),
+            "hidden_layer_sizes": tuple(map(int, p["hidden_layer_sizes"])),
             "image_shape": read_image_shape(p["image_shape"]),
             "device": resolve_device(p["device"]),
             "door": door,
@@ -279,6 +281,15 @@ def check_layers(sizes: Any) -> None:
         )
 
 
+def available_device(device: str | torch.device) -> torch.device:
+    """Return the device for a model that is loaded: the CPU where there is no such one here."""
+    try:
+        return resolve_device(device)
+    except ValueError as error:
+        warn(f"{error} The model that is loaded is on the CPU.")
+        return torch.device("cpu")
+
+
 def resolve_device(device: str | torch.device) -> torch.device:
     """Return the device; ``"auto"`` takes CUDA where there is one.
 
@@ -297,4 +308,6 @@ def resolve_device(device: str | torch.device) -> torch.device:
         raise ValueError(
             f"device={device!r} is not available here ({reason}). Use device='auto' or 'cpu'."
         ) from error
+    if found.type == "meta":
+        raise ValueError("device='meta' holds no numbers. Use device='auto' or 'cpu'.")
     return found

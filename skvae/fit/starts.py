@@ -9,12 +9,11 @@ import torch
 from torch import Tensor, nn
 
 from ..core.batch import Batch
-from ..core.build import build_vae, given_context
+from ..core.build import build_vae
 from ..core.cells import Cells, Columns
 from ..core.families.base import MIN_SCALE, Family
-from ..core.latents.priors import Mixture, Prior, PriorModule
+from ..core.latents.priors import Mixture, Prior
 from ..core.linear import linear_model, start_linear
-from ..core.networks import initialize
 from ..core.objectives.traits import Traits
 from ..core.recipe import Recipe
 from ..core.vae import VAE
@@ -94,14 +93,6 @@ class Starts:
         start_prior(vae, rows, self.seed, of_latents=init == "linear")
         return vae
 
-    def new_prior(self, recipe: Prior, vae: VAE, rows: Batch) -> PriorModule:
-        """Return another prior for a model that is trained."""
-        n_context = 0 if rows.context is None else rows.context.shape[1]
-        prior = recipe.build(vae.n_latent, vae.encoder)
-        prior = given_context(prior, n_context, vae.n_latent, self.settings.perceptron)
-        initialize(prior, self._generator())
-        return prior
-
     def cells(self, rows: Batch) -> Cells:
         """Return the cells of rows, float64, before there is a model."""
         return Cells(self._columns(rows.with_nan()), 1).double()
@@ -139,10 +130,11 @@ class Starts:
             image_shape=settings.image_shape,
             has_encoder=self.traits.needs_encoder,
             deterministic=self.traits.deterministic,
-            generator=self._generator(),
+            generator=self.generator(),
         )
 
-    def _generator(self) -> torch.Generator:
+    def generator(self) -> torch.Generator:
+        """Return a source of initial weights."""
         return torch.Generator().manual_seed(self.seed)
 
     def _columns(self, cells: Tensor) -> list[Columns]:

@@ -53,7 +53,7 @@ class Bins(Codec):
         bounds: tuple[float, float],
     ):
         self.atoms, self.edges, self.step, self.on_grid = atoms, edges, step, on_grid
-        self.bounds = bounds
+        self.counts, self.bounds = counts, bounds
         self._n_atoms, self._n_bins = len(atoms), len(counts) - len(atoms)
         widths = np.diff(edges)
         self._tail_scale = np.maximum(0.5 * widths[[0, -1]], step)

@@ -11,7 +11,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from ..networks import MLP, Unset, ZeroLinear
+from ..networks import MLP, Unset, ZeroLinear, zeros
 from ..recipe import Recipe
 from .distributions import DiagonalNormal, PriorDistribution
 from .flows import FlowDistribution, FlowMap, check_flow
@@ -151,10 +151,10 @@ class MixtureModule(PriorModule, Unset):
     def __init__(self, n_components: int, n_latent: int):
         super().__init__()
         self.n_components = n_components
-        self.logits = nn.Parameter(torch.zeros(n_components))
-        self.means = nn.Parameter(torch.zeros(n_components, n_latent))
-        self.log_diagonal = nn.Parameter(torch.zeros(n_components, n_latent))
-        self.below = nn.Parameter(torch.zeros(n_components, n_latent, n_latent))
+        self.logits = zeros(n_components)
+        self.means = zeros(n_components, n_latent)
+        self.log_diagonal = zeros(n_components, n_latent)
+        self.below = zeros(n_components, n_latent, n_latent)
 
     @torch.no_grad()
     def initialize(self, generator: torch.Generator | None) -> None:
@@ -210,8 +210,8 @@ class _Vamp(PriorModule, Unset):
         super().__init__()
         # In a tuple, for the encoder is a part of the model already, with its parameters.
         self.shared = (encoder,)
-        self.logits = nn.Parameter(torch.zeros(n_components))
-        self.pseudo_inputs = nn.Parameter(torch.zeros(n_components, encoder.n_inputs))
+        self.logits = zeros(n_components)
+        self.pseudo_inputs = zeros(n_components, encoder.n_inputs)
 
     @torch.no_grad()
     def initialize(self, generator: torch.Generator | None) -> None:
