@@ -83,7 +83,8 @@ def read_table(reader: Reader, found: Json) -> tuple[Table, list[Family]]:
 
 
 def _check_column(field: Field, model: ColumnModel, family: Family, codec: Codec) -> None:
-    fits = type(codec) is OF_KIND[model.kind] and family.kind == model.kind
+    positive = Positive if isinstance(codec, Positive) and model.kind == "positive" else None
+    fits = type(codec) is (positive or OF_KIND[model.kind]) and family.kind == model.kind
     if isinstance(codec, Levels) and field.is_category:
         codes = np.asarray(codec.values)
         fits = fits and bool(np.isin(codes, np.arange(len(field.levels))).all())
