@@ -11,7 +11,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from .._version import __version__
 from ..core.vae import VAE
-from ..files.archive import Path_, read, reading, write
+from ..files.archive import FilePath, read, reading, write
 from ..files.checks import check, take
 from ..files.models import read_vae, written_vae
 from ..files.tables import read_table, written_table
@@ -82,7 +82,7 @@ PERHAPS: dict[str, Callable[[Any], bool]] = {
 MADE = ("net_", "model_", "likelihoods_", "_built_by")
 
 
-def save(estimator: Any, path: Path_) -> None:
+def save(estimator: Any, path: FilePath) -> None:
     """Write a fitted estimator."""
     check_is_fitted(estimator)
     name, parameters = _name(estimator), estimator.get_params(deep=False)
@@ -114,7 +114,7 @@ def save(estimator: Any, path: Path_) -> None:
     write(path, document, writer.arrays)
 
 
-def load(path: Path_, estimators: Mapping[str, Any], device: Any = None) -> Any:
+def load(path: FilePath, estimators: Mapping[str, Any], device: Any = None) -> Any:
     """Return the estimator of a file, one of some classes by name.
 
     Raises

@@ -28,7 +28,7 @@ DTYPES = {
 }
 #: Bytes of JSON that are read, at most.
 MOST_TEXT = 2**25
-Path_ = str | os.PathLike[str]
+FilePath = str | os.PathLike[str]
 
 
 class Archive(NamedTuple):
@@ -38,7 +38,7 @@ class Archive(NamedTuple):
     arrays: dict[str, NDArray[Any]]
 
 
-def write(path: Path_, document: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> None:
+def write(path: FilePath, document: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> None:
     """Write a file, whole or not at all: what was there before stays until the new one is done.
 
     Raises
@@ -61,7 +61,7 @@ def write(path: Path_, document: Mapping[str, Any], arrays: Mapping[str, NDArray
         unfinished.unlink(missing_ok=True)
 
 
-def read(path: Path_) -> Archive:
+def read(path: FilePath) -> Archive:
     """Read a file.
 
     Raises
@@ -89,7 +89,7 @@ def read(path: Path_) -> Archive:
 
 
 @contextlib.contextmanager
-def reading(path: Path_) -> Iterator[None]:
+def reading(path: FilePath) -> Iterator[None]:
     """Run a block that reads a file, in which whatever goes wrong is a ValueError.
 
     Raises

@@ -236,16 +236,16 @@ def _seconds(delta: datetime.timedelta) -> list[int]:
     return [delta.days, delta.seconds, delta.microseconds]
 
 
-#: Types of values, each with its tag, what is written of it, and how that is read.
-SCALARS: dict[type, tuple[str, Callable[[Any], Any], Callable[[Any], Any]]] = {
+#: Types of values, each with its tag, what is written of it, and how that string is read.
+SCALARS: dict[type, tuple[str, Callable[[Any], Any], Callable[[Any], Any] | None]] = {
     float: ("float", repr, float),
     bytes: ("bytes", lambda b: base64.b64encode(b).decode(), base64.b64decode),
     torch.device: ("device", str, torch.device),
     decimal.Decimal: ("decimal", str, decimal.Decimal),
     datetime.date: ("date", datetime.date.isoformat, datetime.date.fromisoformat),
     datetime.time: ("time", datetime.time.isoformat, datetime.time.fromisoformat),
-    datetime.datetime: ("datetime", _written_time, None),  # type: ignore[dict-item]
-    datetime.timedelta: ("timedelta", _seconds, None),  # type: ignore[dict-item]
+    datetime.datetime: ("datetime", _written_time, None),
+    datetime.timedelta: ("timedelta", _seconds, None),
 }
 
 

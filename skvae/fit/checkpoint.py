@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from .._version import __version__
 from ..core.recipe import Recipe
-from ..files.archive import Path_, read, reading, write
+from ..files.archive import FilePath, read, reading, write
 from ..files.checks import take
 from ..files.values import Reader, Writer
 
@@ -44,7 +44,7 @@ class Checkpoint:
         If it is no checkpoint, or its folder is not there.
     """
 
-    def __init__(self, path: Path_):
+    def __init__(self, path: FilePath):
         self.path = Path(path)
         if not self.path.parent.is_dir():
             raise ValueError(

@@ -47,7 +47,7 @@ CASES = {
     "adversarial": (VAETransformer(**QUICK, objective="adversarial"), X),
     "moving average": (VAEDensity(**QUICK, objective=ELBO(gradient="score_function")), X),
     "a user's optimizer": (VAEDensity(**QUICK, optimizer=torch.optim.Adagrad), X),
-    "a user's network": (VAEDensity(**QUICK, encoder=network, likelihood="density"), X),
+    "a user's network": (VAEDensity(**QUICK, encoder=network, likelihood="gaussian"), X),
     "detector": (VAEOutlierDetector(**QUICK), X),
     "imputer": (VAEImputer(**QUICK, objective="trimmed", optimizer="sgd", lr=1e-3), HOLES),
     "trouble": (VAEDensity(**QUICK | {"lr": 1e6}, init="random"), X),
