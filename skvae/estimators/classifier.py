@@ -12,6 +12,7 @@ from sklearn.utils.validation import check_consistent_length, check_is_fitted
 from torch import Tensor
 
 from ..core.batch import in_chunks
+from ..core.families.real import Gaussian
 from ..core.objectives.labelled import (
     given_each_class,
     joined,
@@ -327,7 +328,7 @@ class VAEClassifier(ClassifierMixin, BaseVAE):
         "class_prior": ["array-like", None],
     }
 
-    _door: ClassVar[Door] = Door(smooth=True)
+    _door: ClassVar[Door] = Door(smooth=Gaussian())
 
     def __init__(
         self,

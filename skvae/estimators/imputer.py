@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.utils._set_output import _get_output_config
 from sklearn.utils.validation import _check_feature_names_in, check_is_fitted
 
+from ..core.families.real import Gaussian
 from ..fit.settings import Door
 from ..table.codecs import Float
 from ..table.container import with_index_of
@@ -321,7 +322,7 @@ class VAEImputer(TransformerMixin, Scores, BaseVAE):
         "keep_empty_features": ["boolean"],
     }
 
-    _door: ClassVar[Door] = Door(smooth=True)
+    _door: ClassVar[Door] = Door(smooth=Gaussian(bounded=True))
 
     def __init__(
         self,

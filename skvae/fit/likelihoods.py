@@ -60,6 +60,8 @@ def choose_families(
     seed: int,
     smooth: Family | None = None,
     context: Sequence[int] = (),
+    *,
+    density: bool = False,
 ) -> list[Family | None]:
     """Return the family of every column, None for one without an observed value.
 
@@ -78,6 +80,8 @@ def choose_families(
         Of numbers of all kinds where the likelihood is "auto"; by default it goes by their values.
     context : sequence of int
         Positions of the columns that are conditioned on.
+    density : bool
+        Whether "auto" stands for "density".
 
     Raises
     ------
@@ -105,7 +109,8 @@ def choose_families(
         if j in context or np.isnan(values[:, j]).all():
             families.append(None)
         elif isinstance(wanted, str) and wanted in BY_VALUES:
-            family = choose(j, field, rows, smooth, density=wanted == "density")
+            continuous = density or wanted == "density"
+            family = choose(j, field, rows, smooth, density=continuous)
             families.append(family)
             smoothly += [j] * isinstance(family, Gaussian | LogNormal)
         else:

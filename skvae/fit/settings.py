@@ -62,13 +62,16 @@ class Door:
         Whether it gives latent vectors of rows.
     needs_density : bool
         Whether all that it does is by a density.
-    smooth : bool
-        Whether numbers of all kinds are Gaussian where the likelihood is "auto".
+    smooth : Family or None
+        Of numbers of all kinds where the likelihood is "auto"; None where it goes by their values.
+    density : bool
+        Whether numbers have no mass on a value then.
     """
 
     encodes: bool = False
     needs_density: bool = True
-    smooth: bool = False
+    smooth: Family | None = None
+    density: bool = False
 
 
 @dataclasses.dataclass(frozen=True)

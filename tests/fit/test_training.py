@@ -111,8 +111,9 @@ def test_fitting_again_replays_batches_and_steps():
 @pytest.mark.slow
 def test_training_improves_on_the_start():
     X = load_breast_cancer().data
-    start = VAEDensity(4, init="linear", max_epochs=0, random_state=0).fit(X[::2])
-    density = VAEDensity(4, init="linear", max_epochs=150, random_state=0).fit(X[::2])
+    common = {"init": "linear", "likelihood": "gaussian", "random_state": 0}
+    start = VAEDensity(4, max_epochs=0, **common).fit(X[::2])
+    density = VAEDensity(4, max_epochs=150, **common).fit(X[::2])
     assert density.score(X[1::2]) > start.score(X[1::2]) + 5
 
 
