@@ -230,7 +230,7 @@ def _read_affine(reader: Reader, found: Json, *, is_positive: bool) -> Affine:
     support = take(found, "support", str)
     if support not in SUPPORTS or not (abs(location) < np.inf and 0.0 < scale < np.inf):
         raise ValueError("the units of a column are none")
-    if not low < high or (is_positive and not low > 0.0):
+    if not low <= high or (is_positive and not low > 0.0):
         raise ValueError("the ends of a column are none")
     return (Positive if is_positive else Affine)(location, scale, support, (low, high))
 

@@ -296,9 +296,15 @@ def _positive(values: Float, field: Field, standard: Affine, options: dict[str, 
     # In units of the geometric mean.
     inside = values[values > 0]
     scale = float(np.exp(np.log(inside).mean())) if len(inside) else 1.0
-    if options.get("bounded") and len(inside) == len(values):
-        return Positive(0.0, scale, ends=ends_of_positive(inside))
-    return Affine(0.0, scale, "numbers > 0")
+    codec = Affine(0.0, scale, "numbers > 0")
+    if not (options.get("bounded") and len(inside)):
+        return codec
+    ends = ends_of_positive(inside)
+    if not ends[0] < ends[1]:
+        return codec  # numbers so small that their logarithms do not come back
+    if len(inside) == len(values) and LEAST_END * scale < ends[0] < ends[1]:
+        return Positive(0.0, scale, ends=ends)
+    return dataclasses.replace(codec, ends=ends)
 
 
 def _levels(values: Float, field: Field, standard: Affine, options: dict[str, Any]) -> Codec:
@@ -339,6 +345,8 @@ CODECS: dict[str, Callable[..., Codec]] = {
     "ordinal": _levels,
     "binned": _bins,
 }
+#: Lower end of a positive column, in units of it, from which numbers below are told apart.
+LEAST_END = 1e-30
 #: Kinds that can model categories.
 OF_CATEGORIES = ("categorical", "ordinal")
 
