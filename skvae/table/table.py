@@ -288,8 +288,10 @@ def check_support(
 
 
 def _number(values: Float, field: Field, standard: Affine, options: dict[str, Any]) -> Codec:
-    bounded = options.get("bounded")
-    return dataclasses.replace(standard, ends=_ends(values, field)) if bounded else standard
+    ends = _ends(values, field)
+    if not (options.get("bounded") and ends[0] < ends[1]):
+        return standard  # between ends that are one there is room for any density
+    return dataclasses.replace(standard, ends=ends)
 
 
 def _positive(values: Float, field: Field, standard: Affine, options: dict[str, Any]) -> Codec:
