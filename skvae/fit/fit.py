@@ -254,6 +254,8 @@ class Fit:
         self, rows: Batch, held_out: HeldOut, found: Iterable[list[Trained]]
     ) -> bool:
         """Whether a model that is a mixture of normals is behind none of those that are trained."""
+        if not self.starts.choose_mixture(rows):
+            return False
         start, as_it_is = self._watched(self.starts.build(rows, MIXTURE), len(rows), held_out)
         trained = (stages[-1].held_out_rows for stages in found)
         return not any(rows is not None and _is_ahead(start, as_it_is, rows) for rows in trained)

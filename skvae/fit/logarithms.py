@@ -22,6 +22,7 @@ MIXTURES = (
 )
 
 
+@np.errstate(all="ignore")
 def logarithms(fit: Float, held_out: Float, positive: Collection[int], seed: int) -> set[int]:
     """Return which of some columns are taken by their logarithm.
 
@@ -62,6 +63,8 @@ def _told(fit: Float, held_out: Float, logs: set[int], seed: int) -> Float:
     center, scale = fit.mean(0), fit.std(0)
     scale[scale == 0.0] = 1.0
     fit, held_out = (fit - center) / scale, (held_out - center) / scale
+    if not np.isfinite([fit.sum(), held_out.sum()]).all():
+        return np.full(len(held_out), -np.inf)  # numbers too large to be squared
     found = [
         of.fit(fit, seed).score_samples(held_out) for of in MIXTURES if of.n_components <= len(fit)
     ]

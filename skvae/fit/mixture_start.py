@@ -46,7 +46,7 @@ class ColumnMixture(NamedTuple):
     @classmethod
     def fitted(cls, candidate: Candidate, x: Float, seed: int) -> ColumnMixture:
         """Fit a mixture to rows (n, c)."""
-        mixture = candidate.fit(x, seed)
+        mixture = candidate.fit(_some(x), seed)
         found = mixture.weights_, mixture.means_, mixture.covariances_
         weights, means, covariances = map(torch.as_tensor, found)
         is_full = candidate.covariance_type == "full"
@@ -66,13 +66,16 @@ def copies(family: Family) -> bool:
     return isinstance(family, MayBeBounded) and family.scale == "cell"
 
 
-def chosen_mixture(x: Float, prior: Prior, seed: int) -> Candidate:
-    """Return what a mixture of rows (n, c) is best fitted with, with the components of a prior."""
+def chosen_mixture(x: Float, prior: Prior, seed: int) -> Candidate | None:
+    """Return what a mixture of rows (n, c) is best fitted with, with the components of a prior.
+
+    None if rows are too few.
+    """
     assert isinstance(prior, Mixture)
     few, n = len(x) < MANY_ROWS, prior.n_components
     components = (n,) if isinstance(n, int) else COMPONENTS_OF_FEW if few else COMPONENTS_OF_MANY
     grid = product(components, TYPES[: 1 + few], REGULARISATIONS[: 3 + 2 * few])
-    return chosen([Candidate(*of) for of in grid], x[:MAX_ROWS], seed)
+    return chosen([Candidate(*of) for of in grid], _some(x), seed)
 
 
 @torch.no_grad()
@@ -94,6 +97,10 @@ def start_at_mixture(vae: VAE, mixture: ColumnMixture) -> None:
     prior = vae.prior.unmoved()
     assert isinstance(prior, MixtureModule)
     prior.start(mixture.weights, (mixture.means - center) @ to_latents.T, roots)
+
+
+def _some(x: Float) -> Float:
+    return x[:: -(-len(x) // MAX_ROWS)]
 
 
 def _noise(mixture: ColumnMixture, smallest: Tensor) -> Tensor:

@@ -42,14 +42,12 @@ class Candidate(NamedTuple):
             return mixture.fit(x)
 
 
-def chosen(candidates: Sequence[Candidate], x: Float, seed: int) -> Candidate:
-    """Return the candidate that says most of rows (n, d) that it has not seen."""
-    if len(candidates) == 1:
-        return candidates[0]
+def chosen(candidates: Sequence[Candidate], x: Float, seed: int) -> Candidate | None:
+    """Return the candidate that says most of rows (n, d) it has not seen; None if none can be."""
     scores = np.zeros(len(candidates))
     for fit, held_out in _folds(len(x), seed):
         scores += [_score(candidate, x[fit], x[held_out], seed) for candidate in candidates]
-    return candidates[int(scores.argmax())]
+    return candidates[int(scores.argmax())] if scores.max() > -np.inf else None
 
 
 def _score(candidate: Candidate, fit: Float, held_out: Float, seed: int) -> float:

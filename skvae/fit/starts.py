@@ -56,7 +56,7 @@ class Starts:
     latent_dim : int or tuple of two
         Of what is built, but from a mixture, which has a latent for each column.
     mixture : Candidate or None
-        What the mixture of normals is fitted with, chosen when it is first built.
+        What the mixture of normals is fitted with, once it is chosen.
     """
 
     def __init__(
@@ -97,12 +97,20 @@ class Starts:
         """Return the cells of rows, float64, before there is a model."""
         return Cells(self._columns(rows.with_nan()), 1).double()
 
+    def choose_mixture(self, rows: Batch) -> bool:
+        """Choose what a mixture is fitted with; return whether one can be."""
+        x = self._features(rows.to("cpu", torch.float64))
+        self.mixture = chosen_mixture(x, self.settings.prior, self.seed)
+        return self.mixture is not None
+
+    def _features(self, rows: Batch) -> Float:
+        features: Float = self.cells(rows).masked_features(rows).numpy()
+        return features
+
     def _at_mixture(self, rows: Batch) -> VAE:
         """Build a model that is a mixture of normals of the columns."""
-        x: Float = self.cells(rows).masked_features(rows).numpy()
-        if self.mixture is None:
-            self.mixture = chosen_mixture(x, self.settings.prior, self.seed)
-        mixture = ColumnMixture.fitted(self.mixture, x, self.seed)
+        assert self.mixture is not None
+        mixture = ColumnMixture.fitted(self.mixture, self._features(rows), self.seed)
         vae = self._build(rows, len(self.families), Mixture(len(mixture.weights)))
         start_at_mixture(vae, mixture)
         return vae

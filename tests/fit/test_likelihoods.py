@@ -262,3 +262,9 @@ def test_scores_do_not_depend_on_the_container(missing):
     )
     for other in others:
         np.testing.assert_allclose(other, one, atol=1e-9)
+
+
+@pytest.mark.parametrize("scale", [1e-100, 1e100])
+def test_numbers_of_all_sizes_are_compared(scale):
+    X = scale * np.random.default_rng(0).lognormal(size=(200, 2))
+    assert chosen(X) == [LogNormal(bounded=True)] * 2

@@ -93,3 +93,8 @@ def test_where_training_is_far_ahead_of_a_mixture_none_is_kept():
     X = np.stack([np.cos(angle), np.sin(angle)], 1) + 0.02 * RNG.normal(size=(300, 2))
     density = VAEDensity(prior=Mixture(1), random_state=0).fit(X)
     assert density.init_ in ("linear", "random")
+
+
+def test_where_rows_are_fewer_than_components_there_is_no_mixture_to_start_at():
+    X = RNG.normal(size=(15, 2))
+    assert VAEDensity(prior=Mixture(20), max_epochs=2, random_state=0).fit(X).init_ != "mixture"
