@@ -106,9 +106,9 @@ def test_a_killed_fit_goes_on_to_the_same_weights(name, kill, tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:Training (was not stable|made the model worse)")
-@pytest.mark.parametrize("n_epochs", range(1, 12))
+@pytest.mark.parametrize("n_epochs", [1, 2, 5, 8, 11])
 @pytest.mark.parametrize("name", CASES)
-def test_every_epoch_can_be_gone_on_from(name, n_epochs, kill, tmp_path):
+def test_epochs_can_be_gone_on_from(name, n_epochs, kill, tmp_path):
     estimator, *data = CASES[name]
     whole = clone(estimator).fit(*data)
     killed = clone(estimator).set_params(checkpoint=tmp_path / "point")
@@ -268,7 +268,7 @@ def test_a_process_that_is_killed_goes_on(tmp_path):
     subprocess.run([*run, str(ends[0])], check=True, env=env)
     source = np.random.default_rng(0)
     n_killed = 0
-    for _ in range(5):
+    for _ in range(3):
         before = written(point)
         process = subprocess.Popen([*run, str(ends[1])], env=env)
         while written(point) == before and process.poll() is None:
