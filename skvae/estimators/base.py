@@ -83,6 +83,8 @@ from .tasks import Tasks
 
 #: Parameters by which the outcome of a fit is not another one; its seeds count for themselves.
 NOT_COUNTED = ("checkpoint", "random_state", "verbose")
+#: Rates from here on are no numbers in single precision.
+LARGEST_RATE = 1e30
 #: Rows whose use of the latents is measured.
 MAX_ROWS_OF_USE = 10_000
 
@@ -327,7 +329,7 @@ class BaseVAE(CallbackSupportMixin, BaseEstimator, ABC):
         "max_time": [Interval(Real, 0, None, closed="neither"), None],
         "checkpoint": [str, os.PathLike, None],
         "batch_size": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
-        "lr": [Interval(Real, 0, None, closed="neither")],
+        "lr": [Interval(Real, 0, LARGEST_RATE, closed="neither")],
         "weight_decay": [Interval(Real, 0, None, closed="left")],
         "optimizer": [StrOptions(set(OPTIMIZERS)), callable],
         "early_stopping": ["boolean", StrOptions({"auto"})],

@@ -516,3 +516,9 @@ def test_small_networks_train_on_one_thread_and_give_the_others_back(monkeypatch
 )
 def test_of_few_rows_a_greater_share_is_held_out(fraction, n, held_out):
     assert fitting._n_held_out(fraction, n) == held_out
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "adamw"])
+def test_a_rate_that_is_no_single_number_is_refused(optimizer):
+    with pytest.raises(ValueError, match="lr"):
+        quick(lr=1e300, optimizer=optimizer).fit(IRIS)
