@@ -84,7 +84,7 @@ from .tasks import Tasks
 #: Parameters by which the outcome of a fit is not another one; its seeds count for themselves.
 NOT_COUNTED = ("checkpoint", "random_state", "verbose")
 #: Rates from here on are no numbers in single precision.
-LARGEST_RATE = 1e30
+LARGEST_RATE = 1e38
 #: Rows whose use of the latents is measured.
 MAX_ROWS_OF_USE = 10_000
 
