@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from functools import cached_property
 from typing import Any
@@ -23,6 +22,7 @@ from ..table.container import Container, Field
 from ..table.table import Column, ColumnModel, is_binary, learn_column, observed
 from .choosing import is_ahead
 from .logarithms import logarithms
+from .mixtures import Candidate, log_prob
 from .neighbours import MAX_COLUMNS, Neighbours
 
 #: What a likelihood may be in place of a family.
@@ -39,8 +39,8 @@ MAX_ROWS = 8_000
 FAR_FROM_ZERO = 4.0
 #: Latents that a bin's probability is taken to depend on, at most.
 MOST_LATENTS = 16
-#: Components of the mixture that stands for what a continuous family with latents can be.
-N_COMPONENTS = 5
+#: The mixture that stands for what a continuous family with latents can be.
+OF_A_COLUMN = Candidate(5, reg_covar=1e-4)
 
 
 def models(families: list[Family | None]) -> list[ColumnModel | None]:
@@ -278,13 +278,5 @@ def _smooth(fit: Float, held_out: Float, *, logarithmic: bool) -> Float:
 
     With latents a continuous family is such a mixture, of many more components.
     """
-    from sklearn.mixture import GaussianMixture  # imports much
-
-    log_det = -np.log(held_out) if logarithmic else 0.0
-    fit, held_out = (np.log(x) if logarithmic else x for x in (fit, held_out))
-    center, scale = fit.mean(), fit.std() or 1.0
-    mixture = GaussianMixture(N_COMPONENTS, reg_covar=1e-4, random_state=0)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        mixture.fit(((fit - center) / scale)[:, None])
-    return mixture.score_samples(((held_out - center) / scale)[:, None]) - np.log(scale) + log_det
+    logs = {0} if logarithmic else set()
+    return log_prob([OF_A_COLUMN], fit[:, None], held_out[:, None], logs, 0)

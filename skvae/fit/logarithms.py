@@ -8,7 +8,7 @@ import numpy as np
 
 from ..table.codecs import Float
 from .choosing import is_ahead
-from .mixtures import Candidate
+from .mixtures import Candidate, log_prob
 
 #: Rows that are looked at, and so many a column at least.
 MAX_ROWS, ROWS_A_COLUMN = 2_000, 3
@@ -41,32 +41,13 @@ def logarithms(fit: Float, held_out: Float, positive: Collection[int], seed: int
     fit, held_out = (x[~np.isnan(x).any(1)][:MAX_ROWS] for x in (fit, held_out))
     if not taken or len(fit) < ROWS_A_COLUMN * fit.shape[1] or len(held_out) < 2:
         return taken
-    best = _told(fit, held_out, taken, seed)
+    best = log_prob(MIXTURES, fit, held_out, taken, seed)
     one_by_one = sorted(taken) if fit.shape[1] <= MAX_COLUMNS else []
     for without in [taken, *({j} for j in one_by_one)]:
         other = taken - without
         if other == taken:
             continue
-        told = _told(fit, held_out, other, seed)
+        told = log_prob(MIXTURES, fit, held_out, other, seed)
         if is_ahead(told - best):
             taken, best = other, told
     return taken
-
-
-def _told(fit: Float, held_out: Float, logs: set[int], seed: int) -> Float:
-    """Return log-densities of held-out rows by a mixture of columns, some by their logarithm."""
-    j = sorted(logs)
-    log_det = -np.log(held_out[:, j]).sum(1)
-    fit, held_out = fit.copy(), held_out.copy()
-    for x in (fit, held_out):
-        x[:, j] = np.log(x[:, j])
-    center, scale = fit.mean(0), fit.std(0)
-    scale[scale == 0.0] = 1.0
-    fit, held_out = (fit - center) / scale, (held_out - center) / scale
-    if not np.isfinite([fit.sum(), held_out.sum()]).all():
-        return np.full(len(held_out), -np.inf)  # numbers too large to be squared
-    found = [
-        of.fit(fit, seed).score_samples(held_out) for of in MIXTURES if of.n_components <= len(fit)
-    ]
-    best: Float = max(found, key=np.mean)
-    return best + log_det - np.log(scale).sum()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -48,6 +48,32 @@ def chosen(candidates: Sequence[Candidate], x: Float, seed: int) -> Candidate | 
     for fit, held_out in _folds(len(x), seed):
         scores += [_score(candidate, x[fit], x[held_out], seed) for candidate in candidates]
     return candidates[int(scores.argmax())] if scores.max() > -np.inf else None
+
+
+def log_prob(
+    candidates: Sequence[Candidate], fit: Float, held_out: Float, logs: Set[int], seed: int
+) -> Float:
+    """Return log-densities of held-out rows (n, d), some columns by their logarithm.
+
+    They are those of the candidate that says most of them.
+    """
+    j = sorted(logs)
+    log_det = -np.log(held_out[:, j]).sum(1)
+    fit, held_out = fit.copy(), held_out.copy()
+    for x in (fit, held_out):
+        x[:, j] = np.log(x[:, j])
+    center, scale = fit.mean(0), fit.std(0)
+    scale[scale == 0.0] = 1.0
+    fit, held_out = (fit - center) / scale, (held_out - center) / scale
+    if not np.isfinite([fit.sum(), held_out.sum()]).all():
+        return np.full(len(held_out), -np.inf)  # numbers too large to be squared
+    found = [
+        of.fit(fit, seed).score_samples(held_out)
+        for of in candidates
+        if of.n_components <= len(fit)
+    ]
+    best: Float = max(found, key=np.mean)
+    return best + log_det - np.log(scale).sum()
 
 
 def _score(candidate: Candidate, fit: Float, held_out: Float, seed: int) -> float:
