@@ -215,10 +215,13 @@ class Fit:
         found: dict[str, list[Trained]] = {}
         try:
             for init in inits:
-                if init == MIXTURE and not self._is_worth_training(rows, held_out, found.values()):
-                    self._expect(len(rows), warm, 1)  # the fit to all rows, if there is one
-                    continue
-                found[init] = self._train(rows, init, warm, held_out)
+                start = warm
+                if init == MIXTURE:
+                    start = self._mixture_to_train(rows, held_out, found.values())
+                    if start is None:
+                        self._expect(len(rows), warm, 1)  # the fit to all rows, if there is one
+                        continue
+                found[init] = self._train(rows, init, start, held_out)
         except Interrupted as interrupt:
             self.interrupted = True
             found = found or {init: interrupt.stages}
@@ -250,15 +253,17 @@ class Fit:
         watched = held_out.map(first)
         return start, watched.watched_by(start, watched.noise_for(start)).double().cpu().numpy()
 
-    def _is_worth_training(
+    def _mixture_to_train(
         self, rows: Batch, held_out: HeldOut, found: Iterable[list[Trained]]
-    ) -> bool:
-        """Whether a model that is a mixture of normals is behind none of those that are trained."""
+    ) -> VAE | None:
+        """Return a model that is a mixture of normals, if it is behind none of those trained."""
         if not self.starts.choose_mixture(rows):
-            return False
-        start, as_it_is = self._watched(self.starts.build(rows, MIXTURE), len(rows), held_out)
+            return None
+        vae = self.starts.build(rows, MIXTURE)
+        start, as_it_is = self._watched(vae, len(rows), held_out)
         trained = (stages[-1].held_out_rows for stages in found)
-        return not any(rows is not None and _is_ahead(start, as_it_is, rows) for rows in trained)
+        behind = any(rows is not None and _is_ahead(start, as_it_is, rows) for rows in trained)
+        return None if behind else vae
 
     def _guess(self, rows: Batch, labels: Labels, warm: VAE | None) -> Tensor:
         """Return how likely every class is thought to be for each row, (n, n_classes)."""
@@ -305,13 +310,14 @@ class Fit:
         self,
         rows: Batch,
         init: str,
-        warm: VAE | None = None,
+        start: VAE | None = None,
         held_out: HeldOut | None = None,
         plans: Sequence[Plan] = (),
     ) -> list[Trained]:
-        """Train stage after stage, by plans that are made for them unless they are given."""
-        vae = self.starts.build(rows, init) if warm is None else warm
+        """Train stage after stage; the start and the plans are made unless they are given."""
+        vae = self.starts.build(rows, init) if start is None else start
         objective = self.objective.build(vae.to(self.settings.device), len(rows))
+        warm = start if init == "warm" else None
         stages = self._stages(warm is not None)
         todo = iter(plans or self._plans(len(rows), warm, init))
         name = "fitting again" if plans else f"training from the {init} start"
