@@ -459,11 +459,10 @@ def _lent_generators(settings: Settings, seed: int) -> Iterator[None]:
 def _finish(net: VAENet, rows: Batch) -> Trained:
     n_epochs = sum("train_loss" in row for row in net.history)  # an interrupted one has none
     net.optimizer_.found_inf = None
-    net.allowance_, net.listener_, net.interrupts_ = None, Listener(), Interrupts()
-    net.checkpoint_ = None
     trouble = net.brake_.told(net.lr, n_epochs)
     if net.held_out_ is None:
         net.average_.write(net.average_.average)
+        _forget(net)
         return Trained(net, n_epochs, n_epochs, net.n_steps_, None, None, trouble)
     keep = dict(net.callbacks_)["keep_best"]
     if net.n_steps_ >= FEWEST_STEPS and not keep.n_steps:
@@ -478,6 +477,7 @@ def _finish(net: VAENet, rows: Batch) -> Trained:
 def _forget(net: VAENet) -> None:
     """Forget the rows of the training table, and whoever is told of the training."""
     net.allowance_, net.listener_, net.checkpoint_ = None, Listener(), None
+    net.interrupts_ = Interrupts()
     if net.held_out_ is not None:
         net.held_out_, net.noise_, net.score_ = None, None, None
         dict(net.callbacks_)["keep_best"].epochs_ = None

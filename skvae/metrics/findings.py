@@ -35,23 +35,10 @@ N_LINES, LONGEST = 10, 60
 class Findings:
     """What was found of a drawn table; :class:`SyntheticReport` shows it.
 
+    Its attributes are those that are named there, and:
+
     Attributes
     ----------
-    auc : float or None
-        :func:`two_sample_auc` of the two tables; None where they have too few rows.
-    columns, pairs : dict
-        :func:`column_distances` and :func:`pair_distances`.
-    holdout_columns, holdout_pairs : dict or None
-        The same of the held-out rows in the place of the drawn ones: how far real rows are from
-        real rows.
-    relations : dict
-        :func:`relations_kept`; empty where none were given.
-    closest : ClosestRecords or None
-        :func:`closest_records`; None without held-out rows, or with too few.
-    advantage : float or None
-        :func:`membership_advantage`, likewise.
-    n_real, n_synthetic, n_holdout : int
-        Rows.
     compared : tuple of Compared
         The columns of the two tables.
     """

@@ -288,10 +288,11 @@ def check_support(
 
 
 def _number(values: Float, field: Field, standard: Affine, options: dict[str, Any]) -> Codec:
+    if not options.get("bounded"):
+        return standard
     ends = _ends(values, field)
-    if not (options.get("bounded") and ends[0] < ends[1]):
-        return standard  # between ends that are one there is room for any density
-    return dataclasses.replace(standard, ends=ends)
+    # Between ends that are one there is room for any density.
+    return dataclasses.replace(standard, ends=ends) if ends[0] < ends[1] else standard
 
 
 def _positive(values: Float, field: Field, standard: Affine, options: dict[str, Any]) -> Codec:
