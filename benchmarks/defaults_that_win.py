@@ -11,7 +11,7 @@ folder.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,7 @@ from sklearn.preprocessing import StandardScaler
 from benchmarks.data.arrays import dequantise
 from benchmarks.peers.densities import PEERS, quietly
 from benchmarks.peers.flows import FlowDensity
-from benchmarks.report.results import Record, ResultFile, arguments
+from benchmarks.report.results import Record, ResultFile, arguments, told
 from skvae import VAEDensity
 
 SHIPPED = {
@@ -124,11 +124,9 @@ def summary(runs: list[Record]) -> dict[str, Any]:
 RESULTS = ResultFile("defaults_that_win", ("table", "seed", "model"), summary)
 
 
-def shown(runs: Iterable[Record]) -> Iterator[Record]:
-    """Yield runs, and print each."""
-    for found in runs:
-        print(*found.values(), flush=True)
-        yield found
+def line(run: Record) -> str:
+    """Return a line on a run."""
+    return " ".join(map(str, run.values()))
 
 
 def main() -> None:
@@ -147,7 +145,7 @@ def main() -> None:
         for model in models
     ]
     runs = Parallel(options.jobs, return_as="generator")(jobs)
-    print(pd.DataFrame(RESULTS.add(shown(runs), options.quick)).to_string())
+    print(pd.DataFrame(RESULTS.add(told(runs, len(jobs), line), options.quick)).to_string())
 
 
 if __name__ == "__main__":
