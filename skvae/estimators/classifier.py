@@ -19,9 +19,19 @@ from ..core.objectives.labelled import (
     log_marginal_over_classes,
     log_posterior,
 )
+from ..core.tempering import (
+    FEWEST_JUDGES,
+    MOST_JUDGES,
+    likeliest_temperature,
+    log_of_label,
+    tempered,
+)
+from ..fit.choosing import is_ahead
+from ..fit.fit import Fit
 from ..fit.settings import Door
-from ..model.model import CHUNK_ROWS
+from ..model.model import CHUNK_ROWS, Model
 from ..model.rows import as_rows
+from ..table.codecs import Float
 from ..table.labels import codes_of, has_label, read_labels, true_labels
 from ..table.reading import positive_integer
 from ..table.telling import warn
@@ -458,25 +468,29 @@ class VAEClassifier(ClassifierMixin, BaseVAE):
         ----------
         X : array-like or DataFrame of shape (n_samples, n_features)
         """
-        return log_posterior(self._log_given(X), self._prior).numpy()
+        return tempered(self._log_posterior(self._values(X)), self.temperature_).numpy()
 
     def predict_proba(self, X: Any) -> NDArray[np.float64]:
-        """Return the probability of every class by Bayes' rule.
+        """Return the probability of every class by Bayes' rule, tempered.
 
-        Each log p(x | y) is an estimate by importance sampling, as ``VAEDensity`` makes it, with
-        ``n_draws`` draws from ``proposal`` that all classes share.
+        These are p(y | x) to the power of 1 / ``temperature_``, normalised again: the classes are
+        those of Bayes' rule, but with a temperature above 1 their odds are nearer to even than
+        ``score_samples(X, y)`` and ``class_prior_`` have them. Each log p(x | y) is an estimate by
+        importance sampling, as ``VAEDensity`` makes it, with ``n_draws`` draws from ``proposal``
+        that all classes share.
 
         Parameters
         ----------
         X : array-like or DataFrame of shape (n_samples, n_features)
-            Missing cells are marginalised; a row without any observed has the prior.
+            Missing cells are marginalised; a row without any observed has the prior, tempered.
 
         Returns
         -------
         probability : ndarray of shape (n_samples, n_classes)
             In the order of ``classes_``.
         """
-        return log_posterior(self._log_given(X), self._prior).exp().numpy()
+        probability: NDArray[np.float64] = np.exp(self.predict_log_proba(X))
+        return probability
 
     def predict(self, X: Any) -> NDArray[Any]:
         """Return the likeliest class of each row, (n_samples,).
@@ -549,7 +563,7 @@ class VAEClassifier(ClassifierMixin, BaseVAE):
         ValueError
             If a label is not one of ``classes_``.
         """
-        log_given = self._log_given(X)
+        log_given = self._log_given(self._values(X), self.model_)
         whole = log_marginal_over_classes(log_given, self._prior).numpy()
         codes = codes_of(y, self.classes_, len(whole))
         return np.where(codes < 0, whole, log_given.numpy()[np.arange(len(whole)), codes])
@@ -598,14 +612,34 @@ class VAEClassifier(ClassifierMixin, BaseVAE):
     def _prior(self) -> Tensor:
         return torch.as_tensor(self.class_prior_)
 
-    def _log_given(self, X: Any) -> Tensor:
+    def _settle(self, X: Any, fit: Fit) -> None:
+        self.temperature_ = 1.0
+        if not fit.kept or fit.labels is None:
+            return  # in training
+        judges = fit.watched[fit.labels.codes[fit.watched] >= 0][:MOST_JUDGES]
+        if len(judges) < FEWEST_JUDGES:
+            return
+        # By the model from before the fit to all rows: it has not seen these.
+        judged = fit.model(fit.tried[-1].net.module_.vae)
+        sure = self._log_posterior(self._values(X)[judges], judged)
+        label = torch.as_tensor(fit.labels.codes[judges])
+        likeliest = likeliest_temperature(sure, label)
+        gain = log_of_label(tempered(sure, likeliest), label) - log_of_label(sure, label)
+        if is_ahead(gain.numpy()):
+            self.temperature_ = likeliest
+
+    def _log_posterior(self, values: Float, model: Model | None = None) -> Tensor:
+        """Return log p(y | x) by Bayes' rule, (n, n_classes)."""
+        return log_posterior(self._log_given(values, model or self.model_), self._prior)
+
+    def _log_given(self, values: Float, model: Model) -> Tensor:
         """Return log p(x | y) of every row and class, (n, n_classes), in the units of X."""
-        values = self._values(X)
-        rows, log_det = as_rows(self.table_, values)
-        scoring, n_classes = self._scoring, len(self.classes_)
+        rows, log_det = as_rows(model.table, values)
+        scoring = model.scoring(self.n_draws, self.proposal, self.verbose)
+        n_classes = len(self.classes_)
         # A row and its classes are scored together: they fill the tiles that climb.
         every = [
-            scoring.log_marginal(self.model_.precise, given_each_class(some, n_classes))
+            scoring.log_marginal(model.precise, given_each_class(some, n_classes))
             for some in in_chunks(rows, CHUNK_ROWS // n_classes)
         ]
         scores = torch.cat(every).view(len(rows), n_classes)
