@@ -249,6 +249,8 @@ class VAEClassifier(ClassifierMixin, BaseVAE):
 
     Attributes
     ----------
+    temperature_ : float
+        What the log-posterior is divided by, chosen on held-out rows with a label: 1 or more.
     classes_ : ndarray of shape (n_classes,)
         The labels, sorted.
     class_prior_ : ndarray of shape (n_classes,)
@@ -300,10 +302,14 @@ class VAEClassifier(ClassifierMixin, BaseVAE):
     Notes
     -----
     ``-1`` means unlabelled where at least two other classes remain; else it is a class, and where
-    it is all there is, an error. Rows held
-    out to stop early are unlabelled ones where there are enough: what is watched is the bound of
-    log p(x), not the accuracy. With unlabelled rows each of the two stages has half of
-    ``max_epochs``; curves have both, one after the other.
+    it is all there is, an error. With unlabelled rows, those held out to stop early are unlabelled
+    where there are enough: what is watched is the bound of log p(x), not the accuracy. Each of the
+    two stages then has half of ``max_epochs``; curves have both, one after the other.
+
+    Where all rows have a label, from 80 rows on and from the linear start, held-out rows judge by
+    log p(y | x), tempered: ``validation_scores_`` are means of it. ``validation_fraction="auto"``
+    then is a quarter below 2,000 rows, and ``init="auto"`` the linear start alone where no column
+    has categories. Classes that no network tells better than the start have its density.
 
     p(y) does not depend on ``context_features``, which are conditioned on: a column that tells the
     class belongs in the model.
