@@ -444,7 +444,7 @@ def most_stages(settings: Settings, n_rows: int, labels: Labels | None, is_warm:
     a_training = _n_stages(labels, is_warm) + (settings.refit_prior is not None)
     if not _holds_out(settings, n_rows):
         return 1 + a_training  # after the columns
-    n_inits = len(kinds(settings, n_rows, is_warm, has_levels=False))
+    n_inits = max(len(kinds(settings, n_rows, is_warm, has)) for has in (False, True))
     return 2 + (n_inits + _is_fitted_again(n_rows, is_warm)) * a_training  # and the start
 
 

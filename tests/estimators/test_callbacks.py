@@ -171,7 +171,7 @@ def test_totals_are_the_truth(estimator, X, y, names):
 def test_totals_are_bounds_where_the_columns_settle_the_stages():
     recorder = Recorder()
     X = np.column_stack([np.tile(IRIS[:, 0], 14), np.tile(SPECIES, 14)])
-    model = small(VAETransformer, max_epochs=1, categorical_features=[1])
+    model = small(VAEDensity, prior="standard_normal", max_epochs=1, categorical_features=[1])
     model.set_callbacks(recorder).fit(X)
     assert [name for name, _, _ in recorder.stages()] == [*STAGES[:2], STAGES[3]]
     assert recorder.total("fit") == 4
