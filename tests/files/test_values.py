@@ -4,6 +4,7 @@ import datetime
 import decimal
 import json
 import math
+import zoneinfo
 
 import numpy as np
 import pandas as pd
@@ -25,6 +26,10 @@ VALUES = [
     *(np.str_("a"), np.datetime64("2020-01-01T01", "h"), np.timedelta64(3, "us")),
     *(np.datetime64("NaT"), decimal.Decimal("1.10"), datetime.date(2020, 1, 2)),
     *(datetime.time(1, 2, 3), datetime.datetime(2020, 1, 2, 3), datetime.timedelta(-1, 2, 3)),
+    *(
+        datetime.datetime(2020, 7, 2, tzinfo=zoneinfo.ZoneInfo(name))
+        for name in ("UTC", "Asia/Tokyo")
+    ),
     *(datetime.datetime(2020, 1, 2, tzinfo=UTC), torch.device("cuda:1"), pd.NA, pd.NaT),
     *(pd.Timestamp(123, unit="ns"), pd.Timestamp("2020-03-04", tz="Asia/Tokyo").as_unit("s")),
     *(pd.Timedelta(5, "us"), pd.Interval(0, 1.5, "left"), pd.Period("2020-05", "M")),
