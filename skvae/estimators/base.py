@@ -229,6 +229,13 @@ class BaseVAE(CallbackSupportMixin, BaseEstimator, ABC):
         because much is gained while the learning rate goes down.
     tol : float, default=0.001
         The gain in held-out nats per row that counts.
+    ensemble : int or "auto", default=1
+        How many models are fitted, p(x) being the mean of theirs. They start alike, from the start
+        that is best for the first, with random numbers and held-out rows of their own, and are
+        not fitted again to all rows. Scores, completions and drawn rows are of all; latents,
+        ``vae_``, curves and ``n_iter_`` of the first. Small tables gain most, often more than half
+        a nat a row; fits and scores take as many times as long. ``"auto"``: 4 from 50 rows up to
+        2,000, else 1.
     n_draws : int, default=64
         Draws of z a row when scoring.
     proposal : {"defensive", "laplace", "encoder", "prior", "ais"} or Proposal, \
@@ -276,6 +283,8 @@ class BaseVAE(CallbackSupportMixin, BaseEstimator, ABC):
     encoder_, decoder_ : torch Modules
         q(z | x): standardised rows to a distribution of z, None with ``objective="monte_carlo"``;
         p(x | z): z to the parameters of the cells.
+    vaes_ : tuple of torch Modules
+        All models of an ensemble, else the only one, ``vae_``.
     n_iter_ : int
         Epochs behind the weights that are kept: 0 where no epoch improved on the start.
     loss_curve_, reconstruction_curve_, kl_curve_ : list of float
@@ -291,7 +300,8 @@ class BaseVAE(CallbackSupportMixin, BaseEstimator, ABC):
         held-out rows.
     best_validation_score_ : float or None
         That of the weights that are kept, or of those whose training was repeated on all rows: the
-        largest since noise floors came to rest, or the start's.
+        largest since noise floors came to rest, or the start's. Of an ensemble the mean of its
+        members', each by rows of its own.
     active_units_ : ndarray of bool, shape (n_latent,)
         Latents that the encoder uses: those whose posterior mean varies over training rows with a
         variance above 0.01. The others have collapsed to the prior.
@@ -336,6 +346,7 @@ class BaseVAE(CallbackSupportMixin, BaseEstimator, ABC):
         "validation_fraction": [StrOptions({"auto"}), Interval(Real, 0, 1, closed="neither")],
         "n_iter_no_change": [Interval(Integral, 1, None, closed="left"), None],
         "tol": [Interval(Real, 0, None, closed="left")],
+        "ensemble": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
         "n_draws": [Interval(Integral, 1, None, closed="left")],
         "proposal": [str, Proposal],
         "device": [str, torch.device],
@@ -380,6 +391,7 @@ class BaseVAE(CallbackSupportMixin, BaseEstimator, ABC):
         validation_fraction: float | Literal["auto"] = "auto",
         n_iter_no_change: int | None = None,
         tol: float = 1e-3,
+        ensemble: int | Literal["auto"] = 1,
         n_draws: int = 64,
         proposal: ProposalLike = "defensive",
         device: DeviceLike = "auto",
@@ -415,6 +427,7 @@ class BaseVAE(CallbackSupportMixin, BaseEstimator, ABC):
         self.validation_fraction = validation_fraction
         self.n_iter_no_change = n_iter_no_change
         self.tol = tol
+        self.ensemble = ensemble
         self.n_draws = n_draws
         self.proposal = proposal
         self.device = device
@@ -591,6 +604,11 @@ class BaseVAE(CallbackSupportMixin, BaseEstimator, ABC):
         """
         if not (self.warm_start and hasattr(self, "model_")):
             return None
+        if settings.ensemble != 1 or len(self.vaes_) > 1:
+            raise ValueError(
+                "warm_start=True goes on with one model, neither from an ensemble nor to one. Set "
+                "warm_start=False, or ensemble=1 for both fits."
+            )
         if self.vae_.deterministic != settings.objective.traits.deterministic:
             of_x = "makes z a function of x, which a bound of log p(x) cannot train"
             spread = "gives z a spread, which an objective without a density has no use for"
@@ -629,8 +647,13 @@ class BaseVAE(CallbackSupportMixin, BaseEstimator, ABC):
 
     @property
     def vae_(self) -> VAE:
-        """The torch module."""
+        """The torch module, of an ensemble the first."""
         return self.model_.vae
+
+    @property
+    def vaes_(self) -> tuple[VAE, ...]:
+        """The torch modules of an ensemble, else the only one."""
+        return self.model_.members
 
     @property
     def encoder_(self) -> nn.Module | None:

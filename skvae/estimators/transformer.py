@@ -177,6 +177,13 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Scores, 
         because much is gained while the learning rate goes down.
     tol : float, default=0.001
         The gain in held-out nats per row that counts.
+    ensemble : int or "auto", default=1
+        How many models are fitted, p(x) being the mean of theirs. They start alike, from the start
+        that is best for the first, with random numbers and held-out rows of their own, and are
+        not fitted again to all rows. Scores, completions and drawn rows are of all; latents,
+        ``vae_``, curves and ``n_iter_`` of the first. Small tables gain most, often more than half
+        a nat a row; fits and scores take as many times as long. ``"auto"``: 4 from 50 rows up to
+        2,000, else 1.
     n_draws : int, default=64
         Draws of z a row when scoring.
     proposal : {"defensive", "laplace", "encoder", "prior", "ais"} or Proposal, \
@@ -224,6 +231,8 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Scores, 
     encoder_, decoder_ : torch Modules
         q(z | x): standardised rows to a distribution of z, None with ``objective="monte_carlo"``;
         p(x | z): z to the parameters of the cells.
+    vaes_ : tuple of torch Modules
+        All models of an ensemble, else the only one, ``vae_``.
     n_iter_ : int
         Epochs behind the weights that are kept: 0 where no epoch improved on the start.
     loss_curve_, reconstruction_curve_, kl_curve_ : list of float
@@ -239,7 +248,8 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Scores, 
         held-out rows.
     best_validation_score_ : float or None
         That of the weights that are kept, or of those whose training was repeated on all rows: the
-        largest since noise floors came to rest, or the start's.
+        largest since noise floors came to rest, or the start's. Of an ensemble the mean of its
+        members', each by rows of its own.
     active_units_ : ndarray of bool, shape (n_latent,)
         Latents that the encoder uses: those whose posterior mean varies over training rows with a
         variance above 0.01. The others have collapsed to the prior.
@@ -313,6 +323,7 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Scores, 
         validation_fraction: float | Literal["auto"] = "auto",
         n_iter_no_change: int | None = None,
         tol: float = 1e-3,
+        ensemble: int | Literal["auto"] = 1,
         n_draws: int = 64,
         proposal: ProposalLike = "defensive",
         device: DeviceLike = "auto",
@@ -349,6 +360,7 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Scores, 
             validation_fraction=validation_fraction,
             n_iter_no_change=n_iter_no_change,
             tol=tol,
+            ensemble=ensemble,
             n_draws=n_draws,
             proposal=proposal,
             device=device,

@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ..core.batch import Batch, in_chunks
+from ..core.ensemble import AnyVAE
 from ..core.importance import effective_sample_size, pareto_k
 from ..core.inference.resampling import complete, expectation
 from ..core.noise import FreshNoise
-from ..core.vae import VAE
 from ..table.codecs import Float
 from ..table.table import Table
 from .conditions import Condition, allowed
@@ -52,7 +52,7 @@ class Completing:
 
     Attributes
     ----------
-    vae : VAE
+    vae : VAE or Ensemble
         In the dtype to score with, see :func:`skvae.model.scoring.precise`.
     table : Table
     scoring : Scoring
@@ -61,7 +61,7 @@ class Completing:
         Of what is drawn.
     """
 
-    vae: VAE
+    vae: AnyVAE
     table: Table
     scoring: Scoring
     seed: int
@@ -239,8 +239,9 @@ class Drawing:
         tried[~np.isnan(known)] = np.nan
         rows, log_det = as_rows(table, np.where(np.isnan(tried), known, tried))
         log_r = torch.as_tensor(np.where(np.isnan(tried), 0.0, of_tried).sum(1) - log_det)
-        z = torch.empty(DRAWS_A_TRY, len(rows), vae.n_latent, dtype=torch.float64)
-        log_w = torch.empty(DRAWS_A_TRY, len(rows), dtype=torch.float64)
+        n_draws = DRAWS_A_TRY * len(vae.members)
+        z = torch.empty(n_draws, len(rows), vae.n_latent, dtype=torch.float64)
+        log_w = torch.empty(n_draws, len(rows), dtype=torch.float64)
         scoring = dataclasses.replace(self.scoring, n_draws=DRAWS_A_TRY)
         for some, of_z, of_log_w in scoring.draw(vae, rows):
             z[:, some], log_w[:, some] = of_z.double(), of_log_w - log_r[some]
