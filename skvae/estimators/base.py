@@ -230,12 +230,12 @@ class BaseVAE(CallbackSupportMixin, BaseEstimator, ABC):
     tol : float, default=0.001
         The gain in held-out nats per row that counts.
     ensemble : int or "auto", default=1
-        How many models are fitted, p(x) being the mean of theirs. They start alike, from the start
-        that is best for the first, with random numbers and held-out rows of their own, and are
-        not fitted again to all rows. Scores, completions and drawn rows are of all; latents,
-        ``vae_``, curves and ``n_iter_`` of the first. Small tables gain most, often more than half
-        a nat a row; fits and scores take as many times as long. ``"auto"``: 4 from 50 rows up to
-        2,000, else 1.
+        How many models are fitted, p(x) being the mean of theirs. They begin at the start that is
+        best for the first, with random numbers and held-out rows of their own, and are not fitted
+        again to all rows. Scores, completions and drawn rows are of all; latents, ``vae_``, curves
+        and ``n_iter_`` of the first. ``"auto"``: 4 from 50 rows up to 2,000, else 1. Four models of
+        some hundred rows gained from 0 to 0.7 nat a row, were 1.6 times as long to fit and four
+        times to score.
     n_draws : int, default=64
         Draws of z a row when scoring.
     proposal : {"defensive", "laplace", "encoder", "prior", "ais"} or Proposal, \

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -163,6 +163,12 @@ class Model:
     def expect(self, values: Float, scoring: Scoring) -> Float:
         """Return values (n, c) with missing ones at their posterior mean, or mode."""
         return self.completing(scoring, seed=0).expect(values)
+
+    def summarise(
+        self, values: Float, of: Callable[[Float], Float], scoring: Scoring, seed: int
+    ) -> Float:
+        """Return values (n, c) with missing numbers at a function of draws, (K, c) -> (c,)."""
+        return self.completing(scoring, seed).summarise(values, of)
 
     def complete(
         self,
