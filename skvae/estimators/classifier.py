@@ -85,10 +85,10 @@ class VAEClassifier(ClassifierMixin, BaseVAE):
         modes or heavy tails.
         ``"auto"``, which never takes a grid, goes by dtype and values:
 
-        - booleans and columns of 0 and 1 alone are Bernoulli, categories categorical, ordered
-          ones ordinal;
-        - integers are binned, or negative binomial where that is ahead on held-out rows by one
-          standard error (and below 50 rows, if none is negative);
+        - booleans are Bernoulli, as are numbers that are 0 or 1, both in a twentieth of the rows
+          or more; categories are categorical, ordered ones ordinal;
+        - other integers are binned, or negative binomial where that is ahead on held-out rows by
+          one standard error (and below 50 rows, if none is negative);
         - floats are binned where one value makes up more than a fifth, where there
           are 20 rows or more for each distinct value, or where bins say more of the column than a
           mixture of normals does, given the other columns of numbers: on held-out rows, by one
