@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from typing import Any, ClassVar, Literal, Self
 
@@ -19,9 +20,19 @@ from ..core.objectives.labelled import (
     log_marginal_over_classes,
     log_posterior,
 )
+from ..core.tempering import (
+    FEWEST_JUDGES,
+    MOST_JUDGES,
+    likeliest_temperature,
+    log_of_label,
+    tempered,
+)
+from ..fit.choosing import is_ahead
+from ..fit.fit import Fit
 from ..fit.settings import Door
-from ..model.model import CHUNK_ROWS
+from ..model.model import CHUNK_ROWS, Model
 from ..model.rows import as_rows
+from ..table.codecs import Float
 from ..table.labels import codes_of, has_label, read_labels, true_labels
 from ..table.reading import positive_integer
 from ..table.telling import warn
@@ -117,8 +128,9 @@ class VAEClassifier(ClassifierMixin, BaseVAE):
         The family of q(z | x); ``FlowPosterior()``, a Gaussian bent by couplings, needs
         ``pip install skvae[flows]``.
     objective : {"iwae", "elbo", "dreg", "monte_carlo", "beta", "beta_tc", "denoising", "mmd", \
-            "adversarial", "autoencoder", "trimmed"} or Objective, default="iwae"
-        What training maximises. The first four are bounds of log p(x): ``IWAE(n_draws=10)``,
+            "adversarial", "autoencoder", "trimmed", "auto"} or Objective, default="iwae"
+        What training maximises. ``"auto"`` is ``"iwae"``, and of :class:`VAETransformer`
+        ``Beta(beta=0.1)``. The first four are bounds of log p(x): ``IWAE(n_draws=10)``,
         ``ELBO(n_draws=2)`` set the draws of z a row, ``"dreg"`` is the bound of ``"iwae"`` by a
         gradient that is less noisy with many draws, ``"monte_carlo"`` draws from the prior and has
         no encoder. The others shape the latents: ``Beta(beta=4.0, warm_up=0.2)`` weighs
@@ -245,6 +257,8 @@ class VAEClassifier(ClassifierMixin, BaseVAE):
 
     Attributes
     ----------
+    temperature_ : float
+        What the log-posterior is divided by, chosen on held-out rows with a label: 1 or more.
     classes_ : ndarray of shape (n_classes,)
         The labels, sorted.
     class_prior_ : ndarray of shape (n_classes,)
@@ -299,10 +313,14 @@ class VAEClassifier(ClassifierMixin, BaseVAE):
     Notes
     -----
     ``-1`` means unlabelled where at least two other classes remain; else it is a class, and where
-    it is all there is, an error. Rows held
-    out to stop early are unlabelled ones where there are enough: what is watched is the bound of
-    log p(x), not the accuracy. With unlabelled rows each of the two stages has half of
-    ``max_epochs``; curves have both, one after the other.
+    it is all there is, an error. With unlabelled rows, those held out to stop early are unlabelled
+    where there are enough: what is watched is the bound of log p(x), not the accuracy. Each of the
+    two stages then has half of ``max_epochs``; curves have both, one after the other.
+
+    Where all rows have a label, from 80 rows on and from the linear start, held-out rows judge by
+    log p(y | x), tempered: ``validation_scores_`` are means of it. ``validation_fraction="auto"``
+    then is a quarter below 2,000 rows, and ``init="auto"`` the linear start alone where no column
+    has categories. Classes that no network tells better than the start have its density.
 
     p(y) does not depend on ``context_features``, which are conditioned on: a column that tells the
     class belongs in the model.
@@ -469,25 +487,29 @@ class VAEClassifier(ClassifierMixin, BaseVAE):
         ----------
         X : array-like or DataFrame of shape (n_samples, n_features)
         """
-        return log_posterior(self._log_given(X), self._prior).numpy()
+        return tempered(self._log_posterior(self._values(X)), self.temperature_).numpy()
 
     def predict_proba(self, X: Any) -> NDArray[np.float64]:
-        """Return the probability of every class by Bayes' rule.
+        """Return the probability of every class by Bayes' rule, tempered.
 
-        Each log p(x | y) is an estimate by importance sampling, as ``VAEDensity`` makes it, with
-        ``n_draws`` draws from ``proposal`` that all classes share.
+        These are p(y | x) to the power of 1 / ``temperature_``, normalised again: the classes are
+        those of Bayes' rule, but with a temperature above 1 their odds are nearer to even than
+        ``score_samples(X, y)`` and ``class_prior_`` have them. Each log p(x | y) is an estimate by
+        importance sampling, as ``VAEDensity`` makes it, with ``n_draws`` draws from ``proposal``
+        that all classes share.
 
         Parameters
         ----------
         X : array-like or DataFrame of shape (n_samples, n_features)
-            Missing cells are marginalised; a row without any observed has the prior.
+            Missing cells are marginalised; a row without any observed has the prior, tempered.
 
         Returns
         -------
         probability : ndarray of shape (n_samples, n_classes)
             In the order of ``classes_``.
         """
-        return log_posterior(self._log_given(X), self._prior).exp().numpy()
+        probability: NDArray[np.float64] = np.exp(self.predict_log_proba(X))
+        return probability
 
     def predict(self, X: Any) -> NDArray[Any]:
         """Return the likeliest class of each row, (n_samples,).
@@ -560,7 +582,7 @@ class VAEClassifier(ClassifierMixin, BaseVAE):
         ValueError
             If a label is not one of ``classes_``.
         """
-        log_given = self._log_given(X)
+        log_given = self._log_given(self._values(X), self.model_)
         whole = log_marginal_over_classes(log_given, self._prior).numpy()
         codes = codes_of(y, self.classes_, len(whole))
         return np.where(codes < 0, whole, log_given.numpy()[np.arange(len(whole)), codes])
@@ -609,14 +631,35 @@ class VAEClassifier(ClassifierMixin, BaseVAE):
     def _prior(self) -> Tensor:
         return torch.as_tensor(self.class_prior_)
 
-    def _log_given(self, X: Any) -> Tensor:
+    def _settle(self, X: Any, fit: Fit) -> None:
+        self.temperature_ = 1.0
+        if not fit.kept or fit.labels is None:
+            return  # in training
+        judges = fit.watched[fit.labels.codes[fit.watched] >= 0][:MOST_JUDGES]
+        if len(judges) < FEWEST_JUDGES:
+            return
+        # By the model from before the fit to all rows, or one of several: it has not seen these.
+        vae = fit.tried[-1].net.module_.vae
+        judged = dataclasses.replace(fit.model(vae), others=())
+        sure = self._log_posterior(self._values(X)[judges], judged)
+        label = torch.as_tensor(fit.labels.codes[judges])
+        likeliest = likeliest_temperature(sure, label)
+        gain = log_of_label(tempered(sure, likeliest), label) - log_of_label(sure, label)
+        if is_ahead(gain.numpy()):
+            self.temperature_ = likeliest
+
+    def _log_posterior(self, values: Float, model: Model | None = None) -> Tensor:
+        """Return log p(y | x) by Bayes' rule, (n, n_classes)."""
+        return log_posterior(self._log_given(values, model or self.model_), self._prior)
+
+    def _log_given(self, values: Float, model: Model) -> Tensor:
         """Return log p(x | y) of every row and class, (n, n_classes), in the units of X."""
-        values = self._values(X)
-        rows, log_det = as_rows(self.table_, values)
-        scoring, n_classes = self._scoring, len(self.classes_)
+        rows, log_det = as_rows(model.table, values)
+        scoring = model.scoring(self.n_draws, self.proposal, self.verbose)
+        n_classes = len(self.classes_)
         # A row and its classes are scored together: they fill the tiles that climb.
         every = [
-            scoring.log_marginal(self.model_.precise, given_each_class(some, n_classes))
+            scoring.log_marginal(model.precise, given_each_class(some, n_classes))
             for some in in_chunks(rows, CHUNK_ROWS // n_classes)
         ]
         scores = torch.cat(every).view(len(rows), n_classes)

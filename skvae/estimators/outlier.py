@@ -125,8 +125,9 @@ class VAEOutlierDetector(Scores, OutlierMixin, BaseVAE):
         The family of q(z | x); ``FlowPosterior()``, a Gaussian bent by couplings, needs
         ``pip install skvae[flows]``.
     objective : {"iwae", "elbo", "dreg", "monte_carlo", "beta", "beta_tc", "denoising", "mmd", \
-            "adversarial", "autoencoder", "trimmed"} or Objective, default="iwae"
-        What training maximises. The first four are bounds of log p(x): ``IWAE(n_draws=10)``,
+            "adversarial", "autoencoder", "trimmed", "auto"} or Objective, default="iwae"
+        What training maximises. ``"auto"`` is ``"iwae"``, and of :class:`VAETransformer`
+        ``Beta(beta=0.1)``. The first four are bounds of log p(x): ``IWAE(n_draws=10)``,
         ``ELBO(n_draws=2)`` set the draws of z a row, ``"dreg"`` is the bound of ``"iwae"`` by a
         gradient that is less noisy with many draws, ``"monte_carlo"`` draws from the prior and has
         no encoder. The others shape the latents: ``Beta(beta=4.0, warm_up=0.2)`` weighs

@@ -71,8 +71,14 @@ OWN: dict[str, dict[str, Callable[[Any], bool]]] = {
         "offset_rows_": lambda x: isinstance(x, str),
         "validation_outlier_rate_": _or_none(_number),
     },
-    "VAEClassifier": {"classes_": _array("biufUOMm"), "class_prior_": _array("f")},
+    "VAEClassifier": {
+        "classes_": _array("biufUOMm"),
+        "class_prior_": _array("f"),
+        "temperature_": lambda x: _number(x) and x > 0,
+    },
 }
+#: What earlier files do not have, as it was then.
+SINCE: dict[str, dict[str, Any]] = {"VAEClassifier": {"temperature_": 1.0}}
 #: What an estimator may have.
 PERHAPS: dict[str, Callable[[Any], bool]] = {
     "feature_names_in_": lambda x: _array("O")(x) and all(isinstance(name, str) for name in x),
@@ -157,7 +163,7 @@ def _read(reader: Reader, document: dict[str, Any], estimators: Mapping[str, Any
     table, families = read_table(reader, take(document, "table", dict))
     models = [take(document, "model", dict), *listed(document.get("others", []), dict, "others")]
     vaes = [read_vae(reader, m, families, table.n_levels, i) for i, m in enumerate(models)]
-    fitted = _read_object(reader, document, "fitted")
+    fitted = SINCE.get(name, {}) | _read_object(reader, document, "fitted")
     wanted = FITTED | OWN[name]
     if missing := set(wanted) - set(fitted):
         raise ValueError(f"{min(missing)} is missing")

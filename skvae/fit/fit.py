@@ -18,9 +18,11 @@ from ..core.build import with_prior
 from ..core.families.base import Family
 from ..core.networks import frozen, initialize
 from ..core.noise import KeyedNoise
+from ..core.objectives.around import Around
 from ..core.objectives.bounds import ELBO, Objective, ObjectiveModule
 from ..core.objectives.labelled import Labelled, decided, with_label
 from ..core.objectives.regularised import JointModule
+from ..core.tempering import FEWEST_JUDGES
 from ..core.vae import VAE
 from ..model.model import Model, Seeds
 from ..table.codecs import Float
@@ -45,6 +47,8 @@ from .trouble import tell
 REFIT_ROWS = 2_000
 #: Share of the rows that is held out, but of few rows so many, up to a greater share.
 HELD_OUT, FEW_HELD_OUT, MOST_HELD_OUT = 0.1, 30, 0.2
+#: Share of few rows that is held out where classes are judged by: only errors tell of them.
+JUDGED_HELD_OUT = 0.25
 #: More held-out rows than this say no more about when to stop.
 MAX_HELD_OUT = 2_000
 #: Below this many rows none can be spared.
@@ -90,6 +94,8 @@ class Fit:
         Positions of all held-out rows.
     others : list of list of Trained
         The stages of the other members of an ensemble.
+    by_class : bool
+        Whether held-out rows judge by log p(y | x), and not by log p(x, y).
     interrupted : bool
         Whether training was ended from the keyboard.
     rows : Batch
@@ -119,7 +125,7 @@ class Fit:
         self.validation_scores: list[float] | None = None
         self.best_validation_score: float | None = None
         self.init = ""
-        self.interrupted = False
+        self.interrupted = self.by_class = False
         self.tried: list[Trained] = []
         self.kept: list[Trained] = []
         self.others: list[list[Trained]] = []
@@ -164,6 +170,10 @@ class Fit:
     def _run(self, rows: Batch, log_det: Float, warm: VAE | None) -> list[Trained]:
         is_warm = warm is not None
         inits = self.starts.kinds(rows, is_warm)
+        # Another start may know classes while its density is none yet.
+        self.by_class = inits[0] == "linear" and self._can_be_judged_by_class(len(rows))
+        if self.by_class and not self.starts.has_levels:
+            inits = inits[:1]
         if self.settings.built_in:
             self._tell_of_cost(inits, len(rows), warm)
         self.rows = rows
@@ -322,7 +332,10 @@ class Fit:
         settings, n = self.settings, len(rows)
         if not _holds_out(settings, n):
             return rows, None
-        n_held_out = _n_held_out(settings.validation_fraction, n)
+        fraction = settings.validation_fraction
+        if self.by_class and fraction is None and n < REFIT_ROWS:
+            fraction = JUDGED_HELD_OUT
+        n_held_out = _n_held_out(fraction, n)
         if n - n_held_out < 2:
             warn(
                 f"early_stopping=True, but holding out {n_held_out} of {n} rows leaves too few "
@@ -337,8 +350,22 @@ class Fit:
             n_free = max(int((~last).sum()), n_held_out)
         order[:n_free] = np.roll(order[:n_free], -self.member * n_held_out)
         self.watched = order[:n_held_out]
+        if self.by_class:
+            assert isinstance(self.objective, Labelled)
+            self.objective = dataclasses.replace(self.objective, by_class=True)
+            log_det = np.zeros_like(log_det)
         held_out, training = (torch.as_tensor(part) for part in np.split(order, [n_held_out]))
         return rows[training], self._held_out(rows[held_out], log_det[self.watched])
+
+    def _can_be_judged_by_class(self, n: int) -> bool:
+        """Whether all rows have a class to be told by, and enough of them are to be held out."""
+        known = self.labels is not None and not self.labels.unknown.any()
+        # Trimming by log p(y | x) would leave out the rows that are told wrongly.
+        plain = not isinstance(self.settings.objective, Around)
+        fraction = self.settings.validation_fraction
+        share = JUDGED_HELD_OUT if fraction is None else fraction
+        many = _n_held_out(share, n) >= FEWEST_JUDGES
+        return known and plain and many and _holds_out(self.settings, n)
 
     def _wanted_to_train(self, labels: Labels, n_held_out: int) -> NDArray[np.bool_]:
         """Return which rows are held out last: one of each class, or all that have a label."""

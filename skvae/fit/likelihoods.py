@@ -112,7 +112,8 @@ def choose_families(
             families.append(None)
         elif isinstance(wanted, str) and wanted in BY_VALUES:
             continuous = density or wanted == "density"
-            family = choose(j, field, rows, smooth, density=continuous)
+            plain = smooth if wanted == "auto" else None
+            family = choose(j, field, rows, plain, density=continuous)
             families.append(family)
             smoothly += [j] * isinstance(family, Gaussian | LogNormal)
         else:
