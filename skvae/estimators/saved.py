@@ -12,7 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 from .._version import __version__
 from ..core.vae import VAE
 from ..files.archive import FilePath, read, reading, write
-from ..files.checks import check, take
+from ..files.checks import check, listed, take
 from ..files.models import read_vae, written_vae
 from ..files.tables import read_table, written_table
 from ..files.values import Reader, Writer
@@ -110,6 +110,7 @@ def save(estimator: Any, path: FilePath) -> None:
         "parameters": _written(writer, kept),
         "table": written_table(writer, model.table, families),
         "model": written_vae(writer, model.vae),
+        "others": [written_vae(writer, vae, i) for i, vae in enumerate(model.others, 1)],
         "seeds": vars(model.seeds),
         "fitted": _written(writer, fitted),
         "built_by": {
@@ -138,12 +139,13 @@ def load(path: FilePath, estimators: Mapping[str, Any], device: Any = None) -> A
                 f"it has the schema {schema}, and this version of skvae, {__version__}, reads up "
                 f"to {SCHEMA}. Install a later one"
             )
-        estimator, vae, table, families = _read(Reader(arrays), document, estimators)
+        estimator, vaes, table, families = _read(Reader(arrays), document, estimators)
         seeds = Seeds(**_read_seeds(document))
     if device is not None:
         estimator.device = device
     place = available_device(estimator.device)
-    estimator.model_ = Model(vae.to(place), table, seeds, place)
+    vae, *others = (vae.to(place) for vae in vaes)
+    estimator.model_ = Model(vae, table, seeds, place, tuple(others))
     estimator.likelihoods_ = Likelihoods.of(table, families)
     return estimator
 
@@ -159,8 +161,8 @@ def _read(reader: Reader, document: dict[str, Any], estimators: Mapping[str, Any
     estimator = estimators[name](**parameters)
     _check_parameters(estimator)
     table, families = read_table(reader, take(document, "table", dict))
-    model = take(document, "model", dict)
-    vae = read_vae(reader, model, families, table.n_levels)
+    models = [take(document, "model", dict), *listed(document.get("others", []), dict, "others")]
+    vaes = [read_vae(reader, m, families, table.n_levels, i) for i, m in enumerate(models)]
     fitted = SINCE.get(name, {}) | _read_object(reader, document, "fitted")
     wanted = FITTED | OWN[name]
     if missing := set(wanted) - set(fitted):
@@ -168,10 +170,11 @@ def _read(reader: Reader, document: dict[str, Any], estimators: Mapping[str, Any
     for key, value in fitted.items():
         if key not in wanted | PERHAPS or not (wanted | PERHAPS)[key](value):
             raise ValueError(f"{key} is not what it should be")
-    _check_sizes(fitted, vae, table)
+    for vae in vaes:
+        _check_sizes(fitted, vae, table)
     vars(estimator).update(fitted)
     estimator._built_by = _read_built_by(reader, document)
-    return estimator, vae, table, families
+    return estimator, vaes, table, families
 
 
 def _check_parameters(estimator: Any) -> None:

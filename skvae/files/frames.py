@@ -107,6 +107,10 @@ def _of_pandas(dtype: Any, writer: Any, what: str) -> list[Any] | None:
     if isinstance(dtype, pd.SparseDtype):
         inner = written_dtype(dtype.subtype, writer, what)
         return ["pandas.sparse", inner, writer.value(dtype.fill_value, what)]
+    if isinstance(dtype, pd.PeriodDtype):
+        return ["pandas.period", pd.Period(ordinal=0, freq=dtype.freq).freqstr]
+    if isinstance(dtype, pd.IntervalDtype) and dtype.subtype is not None:
+        return ["pandas.interval", written_dtype(dtype.subtype, writer, what), dtype.closed]
     return ["pandas.nullable", dtype.name] if NULLABLE.fullmatch(dtype.name) else None
 
 
@@ -179,6 +183,18 @@ def _pandas_sparse(reader: Any, inner: Any, fill: Any) -> Any:
     return pd.SparseDtype(np.dtype(matching(NUMPY, inner)), reader.value(fill))
 
 
+def _pandas_period(frequency: Any) -> Any:
+    import pandas as pd
+
+    return pd.PeriodDtype(matching(FREQUENCY, frequency, "a frequency"))
+
+
+def _pandas_interval(reader: Any, inner: Any, closed: Any) -> Any:
+    import pandas as pd
+
+    return pd.IntervalDtype(read_dtype(reader, inner), matching(CLOSED, closed, "a side"))
+
+
 def _pandas_nullable(name: Any) -> Any:
     import pandas as pd
 
@@ -192,6 +208,8 @@ DTYPES: dict[str, Callable[..., Any]] = {
     "pandas.datetime": lambda _, *given: _pandas_datetime(*given),
     "pandas.sparse": _pandas_sparse,
     "pandas.nullable": lambda _, name: _pandas_nullable(name),
+    "pandas.period": lambda _, frequency: _pandas_period(frequency),
+    "pandas.interval": lambda reader, inner, closed: _pandas_interval(reader, inner, closed),
     "polars": lambda _, name: _polars(name),
     "polars.enum": lambda reader, found: _polars_enum(reader.value(found)),
     "polars.datetime": lambda _, unit, zone: _polars_time("Datetime", unit, zone),
@@ -221,9 +239,7 @@ def _written_index(index: Any, writer: Any, what: str) -> list[Any]:
         levels = [_written_index(level, writer, what) for level in index.levels]
         return ["multi", names, levels, [code.tolist() for code in index.codes], None]
     values = [writer.value(item, what) for item in index]
-    if isinstance(index, pd.IntervalIndex | pd.PeriodIndex):
-        return ["plain", names, None, values, None]
-    frequency = getattr(index, "freqstr", None)
+    frequency = None if isinstance(index, pd.PeriodIndex) else getattr(index, "freqstr", None)
     return ["plain", names, written_dtype(index.dtype, writer, what), values, frequency]
 
 

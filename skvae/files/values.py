@@ -12,6 +12,7 @@ import decimal
 import math
 import os
 import re
+import zoneinfo
 from collections.abc import Callable
 from typing import Any
 
@@ -174,15 +175,32 @@ def _fits(shape: tuple[int, ...], wanted: tuple[int | None, ...]) -> bool:
 
 
 def _written_time(time: datetime.datetime) -> list[Any]:
-    if time.tzinfo is not None and time.tzinfo != datetime.UTC:
-        raise TypeError(f"{time!r} has a time zone other than UTC, which a file cannot hold.")
-    return [time.replace(tzinfo=None).isoformat(), time.tzinfo is not None]
+    zone = time.tzinfo
+    if zone is None or zone == datetime.UTC:
+        where: bool | str = zone is not None
+    elif isinstance(zone, zoneinfo.ZoneInfo) and zone.key is not None and not time.fold:
+        where = zone.key
+    else:
+        raise TypeError(
+            f"{time!r} has a time zone that a file cannot hold, which holds UTC and those of "
+            "zoneinfo. Keep the estimator by pickle.dump or joblib.dump."
+        )
+    return [time.replace(tzinfo=None).isoformat(), where]
 
 
 def _read_time(_: Reader, found: Any) -> datetime.datetime:
-    text, is_utc = check(found, list, "a time")
+    text, where = check(found, list, "a time")
     time = datetime.datetime.fromisoformat(check(text, str, "a time"))
-    return time.replace(tzinfo=datetime.UTC) if is_utc else time
+    if isinstance(where, str):
+        return time.replace(tzinfo=_read_zone(where))
+    return time.replace(tzinfo=datetime.UTC) if where else time
+
+
+def _read_zone(key: str) -> zoneinfo.ZoneInfo:
+    try:
+        return zoneinfo.ZoneInfo(matching(frames.ZONE, key, "a time zone"))
+    except (KeyError, OSError) as error:
+        raise ValueError(f"there is no time zone {key!r} on this machine") from error
 
 
 def _read_number(reader: Reader, found: Any) -> Any:

@@ -45,7 +45,7 @@ BUILT_BY = (
     "categorical_features",
 )
 #: Parameters that are "auto", or a number.
-NUMBERS = ("max_epochs", "batch_size", "early_stopping", "validation_fraction")
+NUMBERS = ("max_epochs", "batch_size", "early_stopping", "validation_fraction", "ensemble")
 #: Names of optimisers.
 OPTIMIZERS = ("adam", "adamw", "sgd")
 #: A network, a recipe for one, or a function that makes one.
@@ -122,6 +122,7 @@ class Settings:
     validation_fraction: float | None = None
     n_iter_no_change: int | None = None
     tol: float = 1e-3
+    ensemble: int | None = 1
     device: torch.device = torch.device("cpu")  # noqa: RUF009
     verbose: int = 0
     door: Door = Door()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -15,6 +15,7 @@ from sklearn import get_config
 from torch import Tensor
 
 from ..core.batch import Batch, in_chunks
+from ..core.ensemble import AnyVAE, Ensemble
 from ..core.inference.proposals import EncoderProposal, Proposal
 from ..core.latents.distributions import PriorDistribution
 from ..core.noise import KeyedNoise
@@ -69,27 +70,41 @@ class Model:
     seeds : Seeds
     device : torch.device
         Where the VAE is.
+    others : tuple of VAE
+        With which it makes an ensemble: scores, completions and drawn rows are of all, latents of
+        the first.
     """
 
     vae: VAE
     table: Table
     seeds: Seeds
     device: torch.device
-    _scored: _Scored = dataclasses.field(
-        default_factory=lambda: _Scored(), init=False, repr=False, compare=False
+    others: tuple[VAE, ...] = ()
+    _copies: _Copies = dataclasses.field(
+        default_factory=lambda: _Copies(), init=False, repr=False, compare=False
     )
 
     @property
-    def precise(self) -> VAE:
-        """The VAE to score with, see :func:`skvae.model.scoring.precise`."""
-        return self._scored.like(self.vae, self.device)
+    def members(self) -> tuple[VAE, ...]:
+        """All models whose mixture it is."""
+        return self.vae, *self.others
+
+    @property
+    def precise(self) -> AnyVAE:
+        """What to score with, see :func:`skvae.model.scoring.precise`."""
+        return as_one(self._copies.like(self.members, self.device))
+
+    @property
+    def _encoding(self) -> VAE:
+        """The first model, in the dtype to score with."""
+        return self.precise.members[0]
 
     def on(self, device: torch.device) -> Model:
         """Return the model on a device: itself, or a copy."""
         if self.device == device:
             return self
-        vae = copy.deepcopy(self.vae).to(device)
-        return dataclasses.replace(self, vae=vae, device=device)
+        vae, *others = (copy.deepcopy(vae).to(device) for vae in self.members)
+        return dataclasses.replace(self, vae=vae, device=device, others=tuple(others))
 
     def scoring(self, n_draws: Any, proposal: Any, verbose: int = 0) -> Scoring:
         """Return how rows are scored, with a bar where they are many and it is verbose.
@@ -149,6 +164,12 @@ class Model:
         """Return values (n, c) with missing ones at their posterior mean, or mode."""
         return self.completing(scoring, seed=0).expect(values)
 
+    def summarise(
+        self, values: Float, of: Callable[[Float], Float], scoring: Scoring, seed: int
+    ) -> Float:
+        """Return values (n, c) with missing numbers at a function of draws, (K, c) -> (c,)."""
+        return self.completing(scoring, seed).summarise(values, of)
+
     def complete(
         self,
         values: Float,
@@ -174,8 +195,9 @@ class Model:
         ``context`` is that as the networks have it, see :meth:`context`.
         """
         generator = torch.Generator(self.device).manual_seed(seed)
+        vae = as_one(self.members)
         cells = [
-            self.vae.sample(len(rows), generator, None if context is None else context[rows])[1]
+            vae.sample(len(rows), generator, None if context is None else context[rows])[1]
             for rows in in_chunks(torch.arange(len(values)), CHUNK_ROWS)
         ]
         return self._decoded(cells, values, seed)
@@ -196,11 +218,11 @@ class Model:
 
     def encode(self, values: Float) -> NDArray[np.float64]:
         """Return the mean of q(z | x) for each row, (n, d)."""
-        return posterior_mean(self.precise, self._rows(values), self.device).numpy()
+        return posterior_mean(self._encoding, self._rows(values), self.device).numpy()
 
     def spread(self, values: Float) -> NDArray[np.float64]:
         """Return the standard deviation of every latent under q(z | x), (n, d)."""
-        return posterior_std(self.precise, self._rows(values), self.device).numpy()
+        return posterior_std(self._encoding, self._rows(values), self.device).numpy()
 
     def draw_latents(self, values: Float, n_samples: int, seed: int) -> NDArray[np.float64]:
         """Return draws of q(z | x) for each row, (n, n_samples, d)."""
@@ -211,7 +233,7 @@ class Model:
             noise = torch.randn(shape, generator=generator, dtype=torch.float64)
             return q.rsample(noise.to(q.mean)).movedim(0, 1)
 
-        return of_posterior(self.precise, self._rows(values), self.device, drawn).numpy()
+        return of_posterior(self._encoding, self._rows(values), self.device, drawn).numpy()
 
     @torch.no_grad()
     def draw_given(self, Z: NDArray[np.float64], values: Float, seed: int) -> Float:
@@ -257,6 +279,30 @@ class Model:
         return as_rows(self.table, values)[0]
 
 
+def as_one(members: Sequence[VAE]) -> AnyVAE:
+    """Return a model, or several as one."""
+    return members[0] if len(members) == 1 else Ensemble(members)
+
+
+class _Copies:
+    """The VAEs that rows are scored with; neither pickled nor copied."""
+
+    def __init__(self) -> None:
+        self.scored: list[_Scored] = []
+
+    def like(self, members: Sequence[VAE], device: torch.device) -> list[VAE]:
+        """Return the models to score with."""
+        self.scored = self.scored or [_Scored() for _ in members]
+        pairs = zip(self.scored, members, strict=True)
+        return [scored.like(vae, device) for scored, vae in pairs]
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"scored": []}
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> _Copies:
+        return _Copies()
+
+
 class _Scored:
     """The VAE that rows are scored with, copied again only where the fitted one was edited.
 
@@ -284,12 +330,6 @@ class _Scored:
             return True
         ours = all(type(m).__module__.partition(".")[0] in self.KNOWN for m in vae.modules())
         return ours and self.original == [*_structure(vae)] and _equal(vae, self.copy)
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {"original": [], "copy": None}
-
-    def __deepcopy__(self, memo: dict[int, Any]) -> _Scored:
-        return _Scored()
 
 
 def _structure(vae: VAE) -> Iterator[tuple[str, type, bool]]:

@@ -345,6 +345,7 @@ def mutate_bytes(content, source):
     return content[:place] + (part * source.choice([0, 2])) + content[place + n :]
 
 
+@pytest.mark.filterwarnings("ignore:X has feature names")  # of a file that lost its own
 @pytest.mark.parametrize("n", [150, pytest.param(2_000, marks=pytest.mark.slow)])
 def test_a_mutated_file_is_refused_or_works(n, tmp_path):
     source, loads = random.Random(n), 0

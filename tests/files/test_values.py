@@ -4,6 +4,7 @@ import datetime
 import decimal
 import json
 import math
+import zoneinfo
 
 import numpy as np
 import pandas as pd
@@ -25,6 +26,10 @@ VALUES = [
     *(np.str_("a"), np.datetime64("2020-01-01T01", "h"), np.timedelta64(3, "us")),
     *(np.datetime64("NaT"), decimal.Decimal("1.10"), datetime.date(2020, 1, 2)),
     *(datetime.time(1, 2, 3), datetime.datetime(2020, 1, 2, 3), datetime.timedelta(-1, 2, 3)),
+    *(
+        datetime.datetime(2020, 7, 2, tzinfo=zoneinfo.ZoneInfo(name))
+        for name in ("UTC", "Asia/Tokyo")
+    ),
     *(datetime.datetime(2020, 1, 2, tzinfo=UTC), torch.device("cuda:1"), pd.NA, pd.NaT),
     *(pd.Timestamp(123, unit="ns"), pd.Timestamp("2020-03-04", tz="Asia/Tokyo").as_unit("s")),
     *(pd.Timedelta(5, "us"), pd.Interval(0, 1.5, "left"), pd.Period("2020-05", "M")),
@@ -78,6 +83,8 @@ INDICES = [
     pd.timedelta_range("1D", periods=2),
     pd.period_range("2020-01", periods=2, freq="M"),
     pd.interval_range(0, 2),
+    pd.interval_range(0, 2)[:0],
+    pd.period_range("2020-01-01", periods=0, freq="D"),
     pd.CategoricalIndex(["a", "b"], categories=["b", "a", "c"], ordered=True),
     pd.MultiIndex.from_tuples([("a", 1), ("b", 2)], names=["k", None]),
 ]
@@ -95,6 +102,7 @@ PANDAS = [
     *(pd.StringDtype("python", np.nan), pd.CategoricalDtype([2.5, 1.5], ordered=True)),
     *(pd.CategoricalDtype(pd.interval_range(0, 2)), pd.DatetimeTZDtype("ns", "UTC")),
     pd.DatetimeTZDtype("s", datetime.timezone(datetime.timedelta(hours=-3.5))),
+    *(pd.PeriodDtype("M"), pd.PeriodDtype("2D"), pd.IntervalDtype("float64", "left")),
 ]
 POLARS = [
     *(pl.Int8, pl.UInt64, pl.Int128, pl.Float32, pl.Boolean, pl.String, pl.Categorical, pl.Date),
@@ -119,8 +127,8 @@ def test_others_are_refused(value):
 
 
 def test_a_dtype_of_another_library_is_refused():
-    with pytest.raises(TypeError, match="a column has the dtype period"):
-        written_dtype(pd.PeriodDtype("M"), Writer(), "a column")
+    with pytest.raises(TypeError, match="a column has the dtype complex128"):
+        written_dtype(np.dtype(complex), Writer(), "a column")
 
 
 def test_the_table_has_every_recipe_that_users_can_name():
