@@ -1,0 +1,146 @@
+"""Relation: what columns of a table have to do with one another, row by row."""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+from abc import ABC, abstractmethod
+from collections.abc import Hashable, Sequence
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..codecs import Bool, Float
+from ..container import Container, Field
+from ..native import as_array, as_frame
+
+
+@dataclasses.dataclass
+class Relation(ABC):
+    """A relation between columns, by their names.
+
+    One that was learned has ``n_rows_``, the training rows in which its cells are known, and
+    ``n_exceptions_``, those of them in which it does not hold. To add a kind: what it learns of its
+    cells (n, k), in which rows they break it, and how they are mended.
+    """
+
+    n_rows_: int = dataclasses.field(default=0, init=False, repr=False, compare=False)
+    n_exceptions_: int = dataclasses.field(default=0, init=False, repr=False, compare=False)
+    _container: Container | None = dataclasses.field(
+        default=None, init=False, repr=False, compare=False
+    )
+
+    @property
+    @abstractmethod
+    def columns(self) -> tuple[Hashable, ...]:
+        """The columns that it is about, the one that it determines first."""
+
+    @property
+    def determined(self) -> Hashable:
+        """The column whose cells follow from the others."""
+        return self.columns[0]
+
+    def holds(self, X: Any) -> NDArray[np.bool_]:
+        """Return in which rows of a table it holds.
+
+        Parameters
+        ----------
+        X : DataFrame or array-like
+            With the columns of the relation.
+
+        Returns
+        -------
+        holds : ndarray of bool, shape (n,)
+            Also True where a cell is missing, or new, so that nothing can be said. A function that
+            was not learned by a fit is taken from X itself, as its most common values.
+        """
+        if self._container is None:
+            container = Container.of(_with(X, self.columns))
+            of_x = _values(container, X, self.columns)
+            return ~_learned(self, container, of_x).broken(of_x)
+        return ~self.broken(_values(self._container, X, self.columns))
+
+    def learned(self, container: Container, values: Float) -> Self:
+        """Return the relation as rows of values (n, columns of the container) have it.
+
+        Raises
+        ------
+        ValueError
+            If there is no such column, or it cannot be in such a relation.
+        """
+        positions = self.positions(container)
+        return _learned(self, container.subset(positions), values[:, positions])
+
+    def positions(self, container: Container) -> list[int]:
+        """Return where its columns are."""
+        wrong = [name for name in self.columns if name not in container.names]
+        if wrong:
+            raise ValueError(
+                f"relations has {self!r}, but X has no column {wrong[0]!r}. It has "
+                f"{container.names}."
+            )
+        if len(set(self.columns)) < len(self.columns):
+            raise ValueError(f"relations has {self!r}, which names a column twice.")
+        return [container.names.index(name) for name in self.columns]
+
+    @abstractmethod
+    def learn(self, cells: Float, fields: Sequence[Field]) -> None:
+        """Learn from cells (n, k), NaN where missing."""
+
+    @abstractmethod
+    def broken(self, cells: Float) -> Bool:
+        """Return in which rows of cells (n, k) it does not hold, where that can be said."""
+
+    @abstractmethod
+    def mend(self, cells: Float, held: Bool, random: np.random.RandomState) -> Float:
+        """Return cells (n, k) in which it holds; those that are ``held`` (n, k) stay."""
+
+    def rates(self, cells: Float) -> tuple[NDArray[np.intp], Float]:
+        """Return to which group every row belongs, and which share of a group are exceptions."""
+        return np.zeros(len(cells), dtype=np.intp), np.array(
+            [self.n_exceptions_ / max(self.n_rows_, 1)]
+        )
+
+    def without_exceptions(self) -> Self:
+        """Return the relation as one that is to hold in every row."""
+        return self
+
+    def refuse(self, why: str) -> None:
+        """Raise ValueError that says why there cannot be such a relation."""
+        raise ValueError(f"relations has {self!r}: {why}")
+
+
+@dataclasses.dataclass(frozen=True)
+class Refused:
+    """A relation that is not to be kept, found or not: ``["auto", Refused(Order("a", "b"))]``."""
+
+    relation: Relation
+
+
+def _learned[R: Relation](relation: R, container: Container, cells: Float) -> R:
+    new = copy.copy(relation)
+    new._container = container
+    new.learn(cells, container.fields)
+    new.n_rows_ = new.judged(cells)
+    new.n_exceptions_ = int(new.broken(cells).sum())
+    return new
+
+
+def _with(X: Any, names: Sequence[Hashable]) -> Any:
+    """Return the columns of a table that have names, or of an array the ones at positions."""
+    frame = as_frame(X)
+    if frame is None:
+        return as_array(X)[:, list(names)]  # type: ignore[arg-type]
+    absent = [name for name in names if name not in frame.to_native().columns]
+    if absent:
+        raise ValueError(f"X has no column {absent[0]!r}.")
+    return X[list(names)]
+
+
+def _values(container: Container, X: Any, names: Sequence[Hashable]) -> Float:
+    """Return the cells of some columns of a table as numbers; new categories are let in."""
+    some, every = _with(X, names), range(len(container.fields))
+    if as_frame(X) is None:
+        return container.values(some, every)
+    return container.partial_values(some, every)
