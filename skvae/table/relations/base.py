@@ -6,7 +6,7 @@ import copy
 import dataclasses
 from abc import ABC, abstractmethod
 from collections.abc import Hashable, Sequence
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 from ..codecs import Bool, Float
 from ..container import Container, Field
 from ..native import as_array, as_frame
+
+R = TypeVar("R", bound="Relation")
 
 
 @dataclasses.dataclass
@@ -89,6 +91,10 @@ class Relation(ABC):
         """Learn from cells (n, k), NaN where missing."""
 
     @abstractmethod
+    def judged(self, cells: Float) -> int:
+        """Return in how many rows of cells (n, k) it can be told whether it holds."""
+
+    @abstractmethod
     def broken(self, cells: Float) -> Bool:
         """Return in which rows of cells (n, k) it does not hold, where that can be said."""
 
@@ -118,7 +124,7 @@ class Refused:
     relation: Relation
 
 
-def _learned[R: Relation](relation: R, container: Container, cells: Float) -> R:
+def _learned(relation: R, container: Container, cells: Float) -> R:
     new = copy.copy(relation)
     new._container = container
     new.learn(cells, container.fields)

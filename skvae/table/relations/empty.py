@@ -51,7 +51,6 @@ class EmptyWhen(Relation):
         self._weights = counts / max(counts.sum(), 1)
 
     def judged(self, cells: Float) -> int:
-        """Return in how many rows it can be told whether it holds."""
         return int((~np.isnan(cells[:, 1]) | self._judges_missing).sum())
 
     def says(self, by: Float) -> Bool:

@@ -50,7 +50,7 @@ class Function(Relation):
             self.refuse("no row has both cells.")
         self._pairs = keys, images, counts
         self._keys, first = np.unique(keys, return_index=True)
-        total, self._images, self._share = np.add.reduceat(counts, first), images[first], None
+        total, self._images = np.add.reduceat(counts, first), images[first]
         self._rates = 1.0 - counts[first] / total
         self._of_numbers = not fields[1].is_category and self.when is None
         if self.when is not None:
@@ -59,7 +59,6 @@ class Function(Relation):
             self._rates = self._rates[some]
 
     def judged(self, cells: Float) -> int:
-        """Return in how many rows it can be told whether it holds."""
         return int((self._at(cells[:, 1])[1] & ~np.isnan(cells[:, 0])).sum())
 
     def _at(self, of: Float) -> tuple[NDArray[np.intp], Bool]:

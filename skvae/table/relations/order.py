@@ -70,7 +70,6 @@ class Order(Relation):
         return (cells * self._scale + self._shift).T
 
     def judged(self, cells: Float) -> int:
-        """Return in how many rows it can be told whether it holds."""
         return int((~np.isnan(cells)).all(1).sum())
 
     def broken(self, cells: Float) -> Bool:

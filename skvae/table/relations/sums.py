@@ -75,7 +75,6 @@ class Sum(Relation):
         return max(s for s, _ in steps) * len(steps) / 2 * (1 + 1e-6) if rounded else tight
 
     def judged(self, cells: Float) -> int:
-        """Return in how many rows it can be told whether it holds."""
         return int((~np.isnan(cells)).all(1).sum())
 
     def broken(self, cells: Float) -> Bool:
