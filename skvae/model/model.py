@@ -14,6 +14,7 @@ from sklearn import get_config
 from torch import Tensor
 
 from ..core.batch import Batch, in_chunks
+from ..core.holes import Holes
 from ..core.inference.proposals import EncoderProposal, Proposal
 from ..core.latents.distributions import PriorDistribution
 from ..core.noise import KeyedNoise
@@ -30,6 +31,8 @@ from .scoring import Scoring, of_posterior, posterior_mean, posterior_std, preci
 
 #: Rows drawn or decoded at a time.
 CHUNK_ROWS = 10_000
+#: Rows drawn to learn how common patterns of missing cells are among new ones.
+NEW_ROWS = 4_096
 
 #: Also of an estimator that is to be fitted.
 NOTHING_TO_DRAW_FROM = (
@@ -165,12 +168,35 @@ class Model:
 
         ``context`` is that as the networks have it, see :meth:`context`.
         """
+        return self._decoded([x for _, x in self._drawn(len(values), context, seed)], values, seed)
+
+    @torch.no_grad()
+    def sample_with_holes(
+        self, values: Float, context: Tensor | None, seed: int, holes: Holes
+    ) -> tuple[Float, NDArray[np.bool_]]:
+        """Return what :meth:`sample` does, and which cells (n, c) are to be missing."""
+        z, cells = zip(*self._drawn(len(values), context, seed), strict=True)
+        generator = torch.Generator().manual_seed(seed)
+        missing = np.zeros(values.shape, dtype=bool)
+        positions = [column.position for column in self.table.columns]
+        missing[:, positions] = holes.draw(torch.cat(z).cpu(), generator).numpy()
+        return self._decoded(list(cells), values, seed), missing
+
+    @torch.no_grad()
+    def learn_holes(self, values: Float, seed: int) -> Holes:
+        """Return a model of which cells of values (n, c) are missing, given latents."""
+        rows, random = self._rows(values), np.random.RandomState(seed)
+        z = self.draw_latents(values, 1, seed)[:, 0]
+        some, context = random.randint(0, len(rows), NEW_ROWS), self.context(values)
+        given = None if context is None else context[torch.as_tensor(some).to(context.device)]
+        new = [z for z, _ in self._drawn(NEW_ROWS, given, int(random.randint(2**31 - 1)))]
+        return Holes.fit(~rows.observed, torch.as_tensor(z), torch.cat(new).cpu())
+
+    def _drawn(self, n: int, context: Tensor | None, seed: int) -> Iterator[tuple[Tensor, Tensor]]:
+        """Yield latents and cells of n drawn rows, chunk by chunk."""
         generator = torch.Generator(self.device).manual_seed(seed)
-        cells = [
-            self.vae.sample(len(rows), generator, None if context is None else context[rows])[1]
-            for rows in in_chunks(torch.arange(len(values)), CHUNK_ROWS)
-        ]
-        return self._decoded(cells, values, seed)
+        for rows in in_chunks(torch.arange(n), CHUNK_ROWS):
+            yield self.vae.sample(len(rows), generator, None if context is None else context[rows])
 
     @torch.no_grad()
     def draw_latent(self, values: Float, seed: int) -> NDArray[np.float64]:

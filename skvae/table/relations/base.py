@@ -23,12 +23,14 @@ class Relation(ABC):
     """A relation between columns, by their names.
 
     One that was learned has ``n_rows_``, the training rows in which its cells are known, and
-    ``n_exceptions_``, those of them in which it does not hold. To add a kind: what it learns of its
-    cells (n, k), in which rows they break it, and how they are mended.
+    ``n_exceptions_``, those of them in which it does not hold; ``is_always`` says that new rows
+    have no exceptions. To add a kind: what it learns of its cells (n, k), in which rows they break
+    it, and how they are mended.
     """
 
     n_rows_: int = dataclasses.field(default=0, init=False, repr=False, compare=False)
     n_exceptions_: int = dataclasses.field(default=0, init=False, repr=False, compare=False)
+    is_always: bool = dataclasses.field(default=False, init=False, repr=False, compare=False)
     _container: Container | None = dataclasses.field(
         default=None, init=False, repr=False, compare=False
     )
@@ -109,8 +111,10 @@ class Relation(ABC):
         )
 
     def without_exceptions(self) -> Self:
-        """Return the relation as one that is to hold in every row."""
-        return self
+        """Return the relation as one that is to hold in every row, whatever training rows do."""
+        new = copy.copy(self)
+        new.is_always = True
+        return new
 
     def refuse(self, why: str) -> None:
         """Raise ValueError that says why there cannot be such a relation."""

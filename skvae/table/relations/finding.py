@@ -10,14 +10,13 @@ without replacement too). That chance, times the number of relations looked at, 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..codecs import Bool, Float, step_of
 from ..container import Container, Field
-from .base import Relation
 from .empty import EmptyWhen
 from .function import Function
 from .keeping import Relations
@@ -43,9 +42,14 @@ MAX_TOGETHER, MAX_FOR_THREE = 40, 16
 MAX_SAYING = 20
 
 
-def find_relations(container: Container, values: Float) -> Relations:
-    """Return the relations between columns that rows of values (n, c) have, learned from them."""
-    search = Search(container, values)
+def find_relations(
+    container: Container, values: Float, usable: Collection[int] | None = None
+) -> Relations:
+    """Return the relations between columns that rows of values (n, c) have, learned from them.
+
+    Only columns at ``usable`` positions are looked at, by default all.
+    """
+    search = Search(container, np.where(np.isinf(values), np.nan, values), usable)
     if len(values) < MIN_ROWS:
         return Relations([], container)
     functions = search.functions()
@@ -58,12 +62,14 @@ def find_relations(container: Container, values: Float) -> Relations:
 class Search:
     """One search: the columns, and how many relations are looked at."""
 
-    def __init__(self, container: Container, values: Float):
+    def __init__(self, container: Container, values: Float, usable: Collection[int] | None = None):
         self.container, self.values = container, values
         self.fields: list[Field] = container.fields
         seen = ~np.isnan(values)
         self.used = [
-            j for j in range(values.shape[1]) if seen[:, j].any() and np.nanstd(values[:, j]) > 0
+            j
+            for j in range(values.shape[1])
+            if (usable is None or j in usable) and seen[:, j].any() and np.nanstd(values[:, j]) > 0
         ]
         # Of every pair three kinds, and sums.
         self.log_tests = np.log(4.0 * max(len(self.used), 2) ** 2)
@@ -140,15 +146,9 @@ class Search:
         exceptions = n - table.max(1)
         by_chance = 1.0 - table.sum(0)[top] / max(table.sum(), 1)
         rows = [self.is_beyond_chance(*each) for each in zip(n, exceptions, by_chance, strict=True)]
-        distinct = np.unique(self.values[~np.isnan(self._column_of(field)), self._at(field)])
+        seen = self.values[:, self.fields.index(field)]
+        distinct = np.unique(seen[~np.isnan(seen)])
         return tuple(field.values(distinct[np.flatnonzero(rows)]))
-
-    def _at(self, field: Field) -> int:
-        return self.fields.index(field)
-
-    def _column_of(self, field: Field) -> Float:
-        column: Float = self.values[:, self._at(field)]
-        return column
 
     # ---------------------------------------------------------------- orders
 
@@ -200,9 +200,9 @@ class Search:
         by_chance = float(np.searchsorted(np.sort(high), low, side="left").mean() / len(high))
         if not self.is_beyond_chance(len(low), exceptions, by_chance):
             return None
-        if exceptions == 0 and not _has_an_edge(high - low):
-            return None
-        if exceptions and not _has_an_edge((high - low)[low <= high]):
+        # The least number there is cannot be above another.
+        may_break = (low > low.min()) & (low <= high)
+        if may_break.sum() < MIN_ROWS or not _has_an_edge((high - low)[may_break]):
             return None
         return order.learned(self.container, self.values)
 
@@ -259,7 +259,7 @@ class Search:
     def _exceptions(
         self, cells: Float, signs: tuple[float, ...], support: tuple[int, ...]
     ) -> int | None:
-        """Return in how many rows cells with signs do not add up to 0, None if it is no relation."""
+        """Return how many rows do not add up to 0 with these signs; None if it is no relation."""
         relation = self._sum(support, signs, int(np.argmax(cells.var(0))))
         try:
             learned = relation.learned(self.container, self.values)
@@ -401,7 +401,9 @@ def _reduced(
 
     Of columns that determine one another the first stands for all.
     """
-    first = {j: min([j, *(i for i in columns if (i, j) in whole and (j, i) in whole)]) for j in columns}
+    first = {
+        j: min([j, *(i for i in columns if (i, j) in whole and (j, i) in whole)]) for j in columns
+    }
     alike = [(first[j], j) for j in columns if first[j] != j and (first[j], j) in whole]
     between = {(i, j) for i, j in whole if first[i] == i and first[j] == j}
     kept = [
@@ -446,7 +448,7 @@ def _signed(numbers: Float) -> Iterator[tuple[tuple[int, ...], tuple[float, ...]
     """Yield which columns (n, c) add up to 0 with which signs, in nearly all rows."""
     c = numbers.shape[1]
     scale = np.abs(numbers).max(0)
-    for k in range(2, (4 if c <= MAX_FOR_THREE else 3) + 1):
+    for k in range(2, min(c, 4 if c <= MAX_FOR_THREE else 3) + 1):
         supports = np.array(list(itertools.combinations(range(c), k)), dtype=np.intp)
         signs = np.array([(1.0, *rest) for rest in itertools.product((1.0, -1.0), repeat=k - 1)])
         for some in np.array_split(supports, -(-len(supports) // 2_000) or 1):
@@ -479,6 +481,3 @@ def _parts_first(sums: list[Sum]) -> list[Sum]:
         ordered += ready
         left = [s for s in left if s not in ready]
     return ordered
-
-
-__all__ = ["Relation", "find_relations"]

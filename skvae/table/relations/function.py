@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import copy
 import dataclasses
 from collections.abc import Hashable, Sequence
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -106,11 +105,6 @@ class Function(Relation):
 
     def rates(self, cells: Float) -> tuple[NDArray[np.intp], Float]:
         return self._at(cells[:, 1])[0], self._rates
-
-    def without_exceptions(self) -> Self:
-        new = copy.copy(self)
-        new._rates = np.zeros_like(self._rates)
-        return new
 
 
 def pairs(keys: Float, images: Float) -> tuple[Float, Float, Float]:

@@ -128,10 +128,10 @@ class Relations(list[Relation]):
 
 def _spared(relation: Relation, cells: Float, random: np.random.RandomState) -> Bool:
     """Return which rows of cells (n, k) may break a relation, at the rate of training."""
-    if not relation.n_exceptions_:
-        return np.zeros(len(cells), dtype=bool)
     broken = relation.broken(cells)
     group, rate = relation.rates(cells)
+    if relation.is_always or not broken.any() or not rate.any():
+        return np.zeros(len(cells), dtype=bool)
     n_broken = np.bincount(group[broken], minlength=len(rate))
     share = n_broken / np.maximum(np.bincount(group, minlength=len(rate)), 1)
     left = rate / np.maximum(share, np.maximum(rate, 1e-300))
@@ -149,14 +149,14 @@ def tell_contradictions(
     told = []
     for relation, at in zip(relations, places, strict=True):
         whole = known[:, at].all(1)
-        if relation.n_exceptions_ or not whole.any():
+        if (relation.n_exceptions_ and not relation.is_always) or not whole.any():
             continue
         n_broken = int(relation.broken(values[np.ix_(whole, at)]).sum())
         if n_broken:
             told.append(f"{relation!r} in {n_broken}")
     if told:
         warn(
-            "Known cells contradict relations that every training row keeps: "
+            "Known cells contradict relations that are kept in every row: "
             f"{'; '.join(told)} rows. Known cells stay as they are; correct them, or leave the "
             "relation out by relations=."
         )
