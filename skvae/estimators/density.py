@@ -12,7 +12,9 @@ from sklearn.utils._param_validation import StrOptions
 from ..core.holes import Holes
 from ..fit.combinations import NO_ENCODER
 from ..fit.fit import Fit
+from ..fit.settings import Door
 from ..table.codecs import Bool, Float
+from ..table.identifiers import with_new_ones
 from ..table.relations.keeping import Relations
 from ..table.relations.reading import check_relations, read_relations
 from ..table.table import Table
@@ -211,11 +213,11 @@ class VAEDensity(Scores, Latents, DensityMixin, BaseVAE):
     relations : "auto", None or list, default="auto"
         Relations between columns that drawn and completed rows keep; scores do not depend on them.
         ``"auto"`` finds, in a DataFrame of 200 rows or more: a column that is a function of
-        another, or is for some of its values; a number that is a sum or a difference of up to three others;
-        a number or a time that is never above another; a cell that is missing exactly where another
-        says so. What holds in all training rows holds in all that are drawn; where up to 1 % of the
-        rows are exceptions, as many are drawn. A list names relations of :mod:`skvae.relations`,
-        which are kept in every row; with ``"auto"`` in it those that are found as well, but for
+        another, or is for some of its values; a number that is a sum or a difference of up to three
+        others; a number or a time that is never above another; a cell that is missing exactly where
+        another says so. What holds in all training rows holds in all that are drawn; where up to
+        1 % of the rows are exceptions, as many are drawn. A list names relations of
+        :mod:`skvae.relations`, which are kept in every row; with ``"auto"`` in it those that are found as well, but for
         the ones that are ``Refused``. Known cells are never changed.
     model_missing : bool, default=False
         Whether to learn which cells are missing, given z, for ``sample(missing=True)``. Scores
@@ -312,6 +314,8 @@ class VAEDensity(Scores, Latents, DensityMixin, BaseVAE):
         "relations": [StrOptions({"auto"}), "array-like", None],
         "model_missing": ["boolean"],
     }
+
+    _door: ClassVar[Door] = Door(draws_identifiers=True)
 
     relations_: Relations
 
@@ -415,6 +419,7 @@ class VAEDensity(Scores, Latents, DensityMixin, BaseVAE):
 
     def _related(self, values: Float, known: Bool, seed: int, holes: Bool | None = None) -> Float:
         random = np.random.RandomState([seed, 1])
+        values = with_new_ones(self.table_.container, values, random)
         return self.relations_.keep(values, known, random, holes)
 
 

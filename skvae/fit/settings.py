@@ -61,11 +61,14 @@ class Door:
         Whether all that it does is by a density.
     smooth : bool
         Whether numbers of all kinds are Gaussian where the likelihood is "auto".
+    draws_identifiers : bool
+        Whether columns of identifiers are left out of the model, and drawn anew.
     """
 
     encodes: bool = False
     needs_density: bool = True
     smooth: bool = False
+    draws_identifiers: bool = False
 
 
 @dataclasses.dataclass(frozen=True)

@@ -141,7 +141,7 @@ def _with(X: Any, names: Sequence[Hashable]) -> Any:
     """Return the columns of a table that have names, or of an array the ones at positions."""
     frame = as_frame(X)
     if frame is None:
-        return as_array(X)[:, list(names)]  # type: ignore[arg-type]
+        return as_array(X)[:, np.array(names, dtype=int)]
     absent = [name for name in names if name not in frame.to_native().columns]
     if absent:
         raise ValueError(f"X has no column {absent[0]!r}.")

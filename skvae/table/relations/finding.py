@@ -240,7 +240,7 @@ class Search:
 
         That of all rows, and of some rows at a time, where a few exceptions would hide it.
         """
-        numbers = self.values[np.ix_(rows, columns)]
+        numbers = self.values[rows][:, columns]
         scale = np.sqrt((numbers**2).mean(0))
         numbers = numbers / scale
         steps = np.array([step_of(column)[0] for column in numbers.T[:, :FIRST]])
@@ -252,7 +252,7 @@ class Search:
             far_ones = far[random.randint(0, max(len(rows) // 50, 8), 6).clip(0, len(rows) - 1)]
             some = np.unique([*some, *far_ones.ravel()])
             for together in _together(numbers[some], noise):
-                tried = numbers[np.ix_(random.choice(some, 64), together)] * scale[together]
+                tried = numbers[random.choice(some, 64)][:, together] * scale[together]
                 for support, signs in _signed(tried):
                     yield tuple(columns[together[k]] for k in support), signs
 

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..codecs import Bool, Float
 from ..container import Container
 from ..telling import warn
 from .base import Relation
 from .empty import EmptyWhen
+
+Places = NDArray[np.intp]
 
 #: How often all relations are gone through, as mending one may break another.
 SWEEPS = 6
@@ -52,7 +55,7 @@ class Relations(list[Relation]):
         if not self:
             return values if holes is None else np.where(holes & ~known, np.nan, values)
         assert self._container is not None
-        places = [relation.positions(self._container) for relation in self]
+        places = [np.array(relation.positions(self._container)) for relation in self]
         spared = [
             _spared(relation, values[:, at], random)
             for relation, at in zip(self, places, strict=True)
@@ -73,7 +76,7 @@ class Relations(list[Relation]):
         values: Float,
         known: Bool,
         random: np.random.RandomState,
-        places: list[list[int]],
+        places: list[Places],
         spared: list[Bool],
     ) -> Float:
         """Return values with every relation mended once, but for cells that are to be missing."""
@@ -110,7 +113,7 @@ class Relations(list[Relation]):
         full: Float,
         known: Bool,
         random: np.random.RandomState,
-        places: list[list[int]],
+        places: list[Places],
         spared: list[Bool],
     ) -> Float:
         """Return values that are missing exactly where a relation says so, others as they are."""
@@ -140,7 +143,7 @@ def _spared(relation: Relation, cells: Float, random: np.random.RandomState) -> 
 
 def tell_contradictions(
     relations: list[Relation],
-    places: list[list[int]],
+    places: list[Places],
     values: Float,
     known: Bool,
     spared: list[Bool],

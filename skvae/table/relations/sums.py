@@ -95,7 +95,7 @@ class Sum(Relation):
 
 
 def _names(given: object) -> tuple[Hashable, ...]:
-    return tuple(given) if isinstance(given, list | tuple) else (given,)  # type: ignore[return-value]
+    return tuple(given) if isinstance(given, list | tuple) else (given,)
 
 
 def _support(values: Float, whole: bool) -> tuple[float, float]:
