@@ -16,7 +16,7 @@ from ..fit.settings import Door
 from ..table.codecs import Bool, Float
 from ..table.identifiers import with_new_ones
 from ..table.relations.keeping import Relations
-from ..table.relations.reading import check_relations, read_relations
+from ..table.relations.reading import read_relations
 from ..table.table import Table
 from .available import encodes
 from .base import BaseVAE
@@ -217,8 +217,8 @@ class VAEDensity(Scores, Latents, DensityMixin, BaseVAE):
         others; a number or a time that is never above another; a cell that is missing exactly where
         another says so. What holds in all training rows holds in all that are drawn; where up to
         1 % of the rows are exceptions, as many are drawn. A list names relations of
-        :mod:`skvae.relations`, which are kept in every row; with ``"auto"`` in it those that are found as well, but for
-        the ones that are ``Refused``. Known cells are never changed.
+        :mod:`skvae.relations`, which are kept in every row; with ``"auto"`` in it those that are
+        found as well, but for the ones that are ``Refused``. Known cells are never changed.
     model_missing : bool, default=False
         Whether to learn which cells are missing, given z, for ``sample(missing=True)``. Scores
         leave it out.
@@ -398,7 +398,6 @@ class VAEDensity(Scores, Latents, DensityMixin, BaseVAE):
 
     def _note(self, values: Float, table: Table) -> None:
         super()._note(values, table)
-        check_relations(self.relations)
         of_images = self.image_shape is not None and self.relations == "auto"
         given = None if of_images else self.relations
         self.relations_ = read_relations(given, table.container, values, {*table.known})

@@ -12,7 +12,7 @@ from .keeping import Relations
 
 
 def check_relations(given: Any) -> None:
-    """Raise ValueError or TypeError unless it is "auto", None, or a list of relations."""
+    """Raise TypeError unless it is "auto", None, or a list of relations."""
     if given is None or (isinstance(given, str) and given == "auto"):
         return
     if not isinstance(given, list | tuple):
@@ -36,9 +36,10 @@ def read_relations(given: Any, container: Container, values: Float, usable: set[
 
     Raises
     ------
-    ValueError
+    ValueError, TypeError
         If one names a column that there is not, or cannot be.
     """
+    check_relations(given)
     items = [given] if isinstance(given, str) else list(given or ())
     refused = [item.relation for item in items if isinstance(item, Refused)]
     for relation in refused:
