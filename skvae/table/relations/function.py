@@ -104,7 +104,8 @@ class Function(Relation):
         return keys[fits], counts[fits]
 
     def rates(self, cells: Float) -> tuple[NDArray[np.intp], Float]:
-        return self._at(cells[:, 1])[0], self._rates
+        at, is_key = self._at(cells[:, 1])
+        return np.where(is_key, at, len(self._rates)), np.append(self._rates, 0.0)
 
 
 def pairs(keys: Float, images: Float) -> tuple[Float, Float, Float]:

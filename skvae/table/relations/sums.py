@@ -81,9 +81,16 @@ class Sum(Relation):
         return np.abs(cells @ self.signs) > self._tolerance
 
     def mend(self, cells: Float, held: Bool, random: np.random.RandomState) -> Float:
-        """Change one cell after the other, the total first, each as far as its column reaches."""
+        """Change one cell after the other, the total first, each as far as its column reaches.
+
+        Where known cells leave no such way, farther: but not below 0 if none of the column is.
+        """
+        beyond = np.where(self._ends[0] >= 0.0, 0.0, -np.inf), np.full(len(self.signs), np.inf)
+        return self._spread(self._spread(cells, held, self._ends), held, beyond)
+
+    def _spread(self, cells: Float, held: Bool, ends: Sequence[Float] | Float) -> Float:
         mended, signs = cells.copy(), self.signs
-        low, high = self._ends
+        low, high = ends
         for j in self._order:
             left = mended @ signs
             new = mended[:, j] - signs[j] * left
