@@ -289,29 +289,36 @@ class Search:
         found: list[tuple[int, int, tuple[int, ...], tuple[float, ...]]],
         leave: Sequence[set[object]],
     ) -> list[Sum]:
-        below: dict[int, set[int]] = {}
-        kept: list[Sum] = []
-        chosen: list[Float] = []
+        """Return sums of which none follows from others, in the order in which they compute."""
+        chosen: list[tuple[tuple[int, ...], tuple[float, ...]]] = []
+        rows: list[Float] = []
         exact: list[set[int]] = []
         for has_exceptions, _, support, signs in found:
             row = np.zeros(self.values.shape[1])
             row[list(support)] = signs
             names = {self.fields[j].name for j in support}
-            if any(names <= some for some in leave) or not _is_new(chosen, row):
+            if any(names <= some for some in leave) or not _is_new(rows, row):
                 continue
             if has_exceptions and any({*support} <= some for some in exact):
                 continue
+            chosen.append((support, signs))
+            rows.append(row)
+            exact += [] if has_exceptions else [{*support}]
+        return _parts_first(self._with_totals(chosen))
+
+    def _with_totals(self, sums: list[tuple[tuple[int, ...], tuple[float, ...]]]) -> list[Sum]:
+        """Return sums each of which computes a column, the longest first, none in a circle."""
+        below: dict[int, set[int]] = {}
+        kept: list[Sum] = []
+        for support, signs in sorted(sums, key=lambda each: -len(each[0])):
             for k in self._totals(support, signs):
                 total, rest = support[k], {*support} - {support[k]}
                 if total in below or any(total in _reach(below, j) for j in rest):
                     continue
                 below[total] = rest
-                chosen.append(row)
-                if not has_exceptions:
-                    exact.append({*support})
                 kept.append(self._sum(support, signs, k).learned(self.container, self.values))
                 break
-        return _parts_first(kept)
+        return kept
 
     def _totals(self, support: tuple[int, ...], signs: Sequence[float]) -> list[int]:
         """Return the places of columns that may be the total, the likeliest first.
