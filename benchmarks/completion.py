@@ -22,10 +22,11 @@ from sklearn.neighbors import NearestNeighbors
 from threadpoolctl import threadpool_limits
 
 from benchmarks.data.frames import read, small
-from benchmarks.measures.fidelity import is_discrete, two_sample_auc
+from benchmarks.measures.fidelity import is_discrete
 from benchmarks.measures.holes import codes
 from benchmarks.report.results import Record, ResultFile, arguments
 from skvae import CompletionQuality, VAEDensity
+from skvae.metrics import two_sample_auc
 
 #: Test rows completed, and others compared with.
 MOST_ROWS = 2_000

@@ -27,9 +27,10 @@ from sklearn.svm import SVC
 
 from benchmarks.data.arrays import load
 from benchmarks.data.frames import TARGETS, read, small
-from benchmarks.measures.fidelity import in_dtypes_of, two_sample_auc
+from benchmarks.measures.fidelity import in_dtypes_of
 from benchmarks.report.results import Record, ResultFile, arguments
 from skvae import VAEClassifier
+from skvae.metrics import two_sample_auc
 
 #: Rows, their labels, other rows, their labels; a classifier; the parameters of ours.
 Task = tuple[pd.DataFrame, pd.Series, pd.DataFrame, pd.Series, Any, dict[str, Any]]

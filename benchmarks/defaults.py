@@ -8,7 +8,6 @@ standardised columns, with 2,000 draws. A row of the result is one variant of th
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +18,7 @@ from sklearn.preprocessing import StandardScaler
 
 from benchmarks.data.arrays import rows_to_choose_on
 from benchmarks.peers.densities import mixture_by_validation, quietly
-from benchmarks.report.results import Record, ResultFile, arguments
+from benchmarks.report.results import Record, ResultFile, arguments, told
 from skvae import VAEDensity
 from skvae.likelihoods import Gaussian
 from skvae.objectives import ELBO, IWAE
@@ -91,11 +90,9 @@ def summary(runs: list[Record]) -> dict[str, dict[str, float]]:
 RESULTS = ResultFile("defaults", ("table", "rows", "seed", "variant"), summary)
 
 
-def shown(runs: Iterable[Record]) -> Iterator[Record]:
-    """Yield runs, and print each."""
-    for found in runs:
-        print(*found.values(), flush=True)
-        yield found
+def line(run: Record) -> str:
+    """Return a line on a run."""
+    return " ".join(map(str, run.values()))
 
 
 def main() -> None:
@@ -113,7 +110,7 @@ def main() -> None:
         for variant in (PEER, *VARIANTS)
     ]
     runs = Parallel(options.jobs, return_as="generator")(jobs)
-    print(pd.DataFrame(RESULTS.add(shown(runs), options.quick)).to_string())
+    print(pd.DataFrame(RESULTS.add(told(runs, len(jobs), line), options.quick)).to_string())
 
 
 if __name__ == "__main__":

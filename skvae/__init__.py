@@ -11,6 +11,7 @@ from ._version import __version__
 from .estimators.classifier import VAEClassifier
 from .estimators.density import VAEDensity
 from .estimators.imputer import VAEImputer
+from .estimators.load import load
 from .estimators.outlier import VAEOutlierDetector
 from .estimators.transformer import VAETransformer
 from .model.result import CompletionQuality, LogLikelihood
@@ -24,4 +25,5 @@ __all__ = [
     "VAEOutlierDetector",
     "VAETransformer",
     "__version__",
+    "load",
 ]

@@ -55,5 +55,5 @@ def test_beta_is_a_likelihood_and_an_objective():
 def test_the_package_exports_no_recipe():
     assert set(skvae.__all__) == {
         *("VAEDensity", "VAETransformer", "VAEImputer", "VAEOutlierDetector", "VAEClassifier"),
-        *("LogLikelihood", "CompletionQuality", "__version__"),
+        *("LogLikelihood", "CompletionQuality", "__version__", "load"),
     }

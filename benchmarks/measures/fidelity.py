@@ -1,4 +1,4 @@
-"""How well synthetic rows pass for real ones: measures of a table, without a model in sight.
+"""How well synthetic rows pass for real ones: ``skvae.metrics``, and measures of our own.
 
 Tables are pandas data frames without missing cells. Columns of dtype ``category`` and ``bool`` are
 discrete, all others are numeric. Real and synthetic tables have the same columns, and their
@@ -7,16 +7,15 @@ categories agree: ``in_dtypes_of`` sees to it.
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from itertools import combinations
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy.stats import ks_2samp
-from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
-from sklearn.metrics import roc_auc_score
-from sklearn.model_selection import StratifiedKFold, cross_val_score
 from sklearn.neighbors import NearestNeighbors
+
+from skvae.metrics import column_distances, train_on_synthetic, two_sample_auc
 
 #: Synthetic rows whose nearest real rows are searched.
 NEAREST_ROWS = 5000
@@ -44,11 +43,12 @@ def fidelity(
         ``worst_distance``, ``correlation_error``, ``nearest_share``.
     """
     synthetic = in_dtypes_of(train, synthetic)
+    n = min(len(test), len(synthetic))
     return {
-        "two_sample_auc": two_sample_auc(test, synthetic),
-        "tstr": predictive_score(synthetic, test, target),
-        "trtr": predictive_score(train, test, target),
-        **column_summary(column_distances(test, synthetic)),
+        "two_sample_auc": two_sample_auc(test[:n], synthetic[:n]),
+        "tstr": train_on_synthetic(test, synthetic, target),
+        "trtr": train_on_synthetic(test, train, target),
+        **column_summary(test, column_distances(test, synthetic)),
         "correlation_error": correlation_error(test, synthetic),
         "nearest_share": nearest_share(train, test, synthetic),
     }
@@ -76,66 +76,19 @@ def is_discrete(column: pd.Series) -> bool:
     return isinstance(column.dtype, pd.CategoricalDtype) or pd.api.types.is_bool_dtype(column)
 
 
-def two_sample_auc(real: pd.DataFrame, synthetic: pd.DataFrame) -> float:
-    """Return how well a classifier tells synthetic rows from equally many real ones.
-
-    The area under the ROC curve of gradient boosting, a mean over five folds: 0.5 if it cannot
-    tell them apart, 1 if it always can. Its categorical columns have at most 255 categories.
-    """
-    n = min(len(real), len(synthetic))
-    rows = pd.concat([real[:n], synthetic[:n]], ignore_index=True)
-    is_synthetic = np.arange(2 * n) >= n
-    folds = StratifiedKFold(5, shuffle=True, random_state=0)
-    model = HistGradientBoostingClassifier(categorical_features="from_dtype", random_state=0)
-    return float(cross_val_score(model, rows, is_synthetic, cv=folds, scoring="roc_auc").mean())
-
-
-def predictive_score(train: pd.DataFrame, test: pd.DataFrame, target: str) -> float:
-    """Return how well a target is predicted on test rows by what was learnt on other rows.
-
-    With synthetic rows to learn from it is "train on synthetic, test on real". The area under the
-    ROC curve of gradient boosting where the target is discrete, R2 where it is a number.
-    """
-    score = _auc if is_discrete(test[target]) else _r2
-    return score(*_parted(train, target), *_parted(test, target))
-
-
-def column_distances(real: pd.DataFrame, synthetic: pd.DataFrame) -> pd.DataFrame:
-    """Return each column's distance between the tables, and whether it is discrete.
-
-    Discrete columns have a total variation distance, numeric ones a Kolmogorov-Smirnov statistic:
-    both are the largest difference between the probabilities of a set of values, in [0, 1], where
-    the sets of the latter are intervals from minus infinity.
-    """
-    discrete = [is_discrete(real[name]) for name in real]
-    distances = [
-        (total_variation if flag else kolmogorov_smirnov)(real[name], synthetic[name])
-        for name, flag in zip(real, discrete, strict=True)
-    ]
-    return pd.DataFrame({"distance": distances, "discrete": discrete}, index=real.columns)
-
-
-def column_summary(distances: pd.DataFrame) -> dict[str, Any]:
+def column_summary(real: pd.DataFrame, distances: dict[Hashable, float]) -> dict[str, Any]:
     """Return the mean distance of numeric and of discrete columns (None if none), and the worst."""
-    means = distances.groupby("discrete")["distance"].mean().to_dict()
-    worst = distances["distance"].idxmax()
+    kinds: dict[bool, list[float]] = {}
+    for name, distance in distances.items():
+        kinds.setdefault(is_discrete(real[name]), []).append(distance)
+    means = {kind: float(np.mean(of_kind)) for kind, of_kind in kinds.items()}
+    worst = max(distances, key=distances.__getitem__)
     return {
         "ks": means.get(False),
         "tv": means.get(True),
         "worst_column": worst,
-        "worst_distance": float(distances["distance"][worst]),
+        "worst_distance": distances[worst],
     }
-
-
-def kolmogorov_smirnov(a: pd.Series, b: pd.Series) -> float:
-    """Return the largest difference between two empirical distribution functions."""
-    return float(ks_2samp(a, b, method="asymp").statistic)
-
-
-def total_variation(a: pd.Series, b: pd.Series) -> float:
-    """Return half the summed absolute differences between the frequencies of categories."""
-    p, q = (column.value_counts(normalize=True) for column in (a, b))
-    return float(p.subtract(q, fill_value=0).abs().sum() / 2)
 
 
 def correlation_error(real: pd.DataFrame, synthetic: pd.DataFrame) -> float:
@@ -192,24 +145,6 @@ def nearest_share(train: pd.DataFrame, test: pd.DataFrame, synthetic: pd.DataFra
     )
     tie = np.isclose(to_seen, to_unseen, rtol=1e-9, atol=0)
     return float(np.where(tie, 0.5, to_seen < to_unseen).mean())
-
-
-def _parted(table: pd.DataFrame, target: str) -> tuple[pd.DataFrame, pd.Series]:
-    return table.drop(columns=target), table[target]
-
-
-def _auc(X: pd.DataFrame, y: pd.Series, X_test: pd.DataFrame, y_test: pd.Series) -> float:
-    positive = sorted(y_test.unique())[-1]
-    if y.nunique() < 2:
-        return 0.5  # nothing to learn: all test rows get the same score
-    model = HistGradientBoostingClassifier(categorical_features="from_dtype", random_state=0)
-    scores = model.fit(X, y == positive).predict_proba(X_test)[:, 1]
-    return float(roc_auc_score(y_test == positive, scores))
-
-
-def _r2(X: pd.DataFrame, y: pd.Series, X_test: pd.DataFrame, y_test: pd.Series) -> float:
-    model = HistGradientBoostingRegressor(categorical_features="from_dtype", random_state=0)
-    return float(model.fit(X, y).score(X_test, y_test))
 
 
 def _scores(column: pd.Series) -> np.ndarray:

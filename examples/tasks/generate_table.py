@@ -4,8 +4,8 @@ The real table is made here, with the traits of a census: columns of every kind 
 another. A model is fitted to it as it is, and draws another. How like is measured by a classifier
 that tries to tell drawn from held-out real rows (an area under the ROC curve of 0.5 means that it
 cannot), and by training on drawn rows what is tested on real ones. Writes a picture,
-``docs/images/generated_table.png``; with ``--quick`` a small run, whose picture goes to
-``output/``.
+``docs/images/generated_table.png``, and a report, ``output/generated_table.html``; with
+``--quick`` a small run, whose picture goes to ``output/``, too.
 """
 
 import sys
@@ -14,14 +14,14 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
-from sklearn.ensemble import HistGradientBoostingClassifier
-from sklearn.metrics import roc_auc_score
-from sklearn.model_selection import cross_val_score, train_test_split
+from sklearn.model_selection import train_test_split
 
 from skvae import VAEDensity
+from skvae.metrics import synthetic_report, train_on_synthetic, two_sample_auc
 
 QUICK = "--quick" in sys.argv
 PICTURE = Path("output" if QUICK else "docs/images") / "generated_table.png"
+PAGE = Path("output/generated_table.html")
 SCHOOLS = ["primary", "secondary", "bachelor", "master", "doctorate"]
 JOBS = np.array(["crafts", "sales", "office", "technical", "management"])
 
@@ -55,23 +55,8 @@ def people(n, seed=0):
 
 
 def numbers(table):
-    """Return a table with times as years, for scikit-learn's trees and for the picture."""
+    """Return a table with times as years, for the picture."""
     return table.assign(since=1970 + table["since"].astype("int64") / (365.25 * 86400))
-
-
-def two_sample_auc(real, synthetic):
-    """Return how well a classifier tells synthetic rows from real ones, 0.5 if not at all."""
-    rows = pd.concat([real, synthetic], ignore_index=True)
-    labels = np.r_[np.zeros(len(real)), np.ones(len(synthetic))]
-    model = HistGradientBoostingClassifier(random_state=0)
-    return cross_val_score(model, rows, labels, cv=5, scoring="roc_auc").mean()
-
-
-def predictive_auc(train, test):
-    """Return how well a classifier trained on some rows tells who is married among others."""
-    model = HistGradientBoostingClassifier(random_state=0)
-    model.fit(train.drop(columns="married"), train["married"])
-    return roc_auc_score(test["married"], model.predict_proba(test.drop(columns="married"))[:, 1])
 
 
 def draw(real, synthetic):
@@ -119,13 +104,18 @@ def main():
     print(synthetic.head().to_string())
     generator = np.random.default_rng(0)
     shuffled = train.apply(lambda column: column.iloc[generator.permutation(len(column))].array)
-    real = numbers(test)
     for name, rows in (("drawn rows", synthetic), ("shuffled columns", shuffled)):
-        print(f"AUC of {name}: {two_sample_auc(real, numbers(rows[: len(test)])):.3f}")
+        print(f"AUC of {name}: {two_sample_auc(test, rows):.3f}")
     for name, rows in (("real", train), ("drawn", synthetic)):
-        print(f"married, by a classifier of {name} rows: {predictive_auc(numbers(rows), real):.3f}")
+        score = train_on_synthetic(test, rows, "married")
+        print(f"married, by a classifier of {name} rows: {score:.3f}")
     print(f"log-likelihood of held-out rows: {density.score(test[:500]):.2f} nats per row")
+    report = synthetic_report(train, synthetic, holdout=test)
+    print(report)
     draw(numbers(train), numbers(synthetic))
+    PAGE.parent.mkdir(exist_ok=True)
+    PAGE.write_text(report.to_html(), encoding="utf-8")
+    print(f"wrote {PAGE}")
 
 
 if __name__ == "__main__":

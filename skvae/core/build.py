@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
 import torch
 from torch import nn
 
+from .blueprint import Blueprint
 from .cells import Cells, Columns
 from .images import Convolutional, ImageDecoder, ImageEncoder, ImageShape
 from .latents.distributions import PriorDistribution
@@ -16,6 +18,9 @@ from .latents.priors import ConditionalPrior, Prior, PriorModule, StandardNormal
 from .latents.two_layers import Link, TwoLayerPosterior, TwoLayerPrior
 from .networks import Body, CorrelatedNoise, Features, Perceptron, initialize
 from .vae import VAE, Decoder
+
+#: Arguments of :func:`build_vae` that a built model keeps.
+BLUEPRINT = {field.name for field in dataclasses.fields(Blueprint)}
 
 
 def build_vae(
@@ -63,31 +68,53 @@ def build_vae(
     generator : torch.Generator, optional
         The source of initial weights.
     """
-    perceptron = Perceptron(hidden_layer_sizes, activation, dropout)
-    n_above, n_seen = (0, n_latent) if isinstance(n_latent, int) else n_latent
+    given = {name: value for name, value in locals().items() if name in BLUEPRINT}
+    vae = assembled(Blueprint(**given), columns)
+    initialize(vae, generator)
+    if image_shape is not None:
+        vae.cells.start_at_mean()
+    check(vae)
+    return vae
 
-    decoder_body = _decoder(decoder, n_seen + n_context, n_seen, perceptron, image_shape)
+
+def assembled(plan: Blueprint, columns: Sequence[Columns]) -> VAE:
+    """Return a VAE as it is before its parameters are drawn."""
+    perceptron, n_context, n_seen, n_above = (
+        plan.perceptron,
+        plan.n_context,
+        plan.n_seen,
+        plan.n_above,
+    )
+    decoder_body = _decoder(plan.decoder, n_seen + n_context, n_seen, perceptron, plan.image_shape)
     maps = decoder_body.maps if isinstance(decoder_body, ImageDecoder) else None
-    cells = Cells(columns, decoder_body.n_out, masked, maps, alike=image_shape is not None)
+    alike = plan.image_shape is not None
+    cells = Cells(columns, decoder_body.n_out, plan.masked, maps, alike)
     of_z = None
-    if has_encoder:
-        encoder_body = _encoder(encoder, cells, n_context, perceptron, image_shape)
-        build_head = PointHead if deterministic else (posterior or DiagonalGaussian()).build
+    if plan.has_encoder:
+        encoder_body = _encoder(plan.encoder, cells, n_context, perceptron, plan.image_shape)
+        posterior = plan.posterior or DiagonalGaussian()
+        build_head = PointHead if plan.deterministic else posterior.build
         head = build_head(encoder_body.n_out, n_seen)
         link = Link(perceptron(n_seen), n_above) if n_above else None
         full_head = TwoLayerPosterior(head, link) if link else head
         of_z = Encoder(encoder_body, full_head, cells.n_inputs + n_context)
-    recipe = prior or StandardNormal()
+    recipe = plan.prior or StandardNormal()
     if n_above:
         p_z: PriorModule = TwoLayerPrior(recipe.build(n_above), Link(perceptron(n_above), n_seen))
     else:
         p_z = recipe.build(n_seen, of_z)
     p_z = given_context(p_z, n_context, n_above + n_seen, perceptron)
     vae = VAE(of_z, Decoder(decoder_body, cells, n_above), p_z, n_above + n_seen)
-    initialize(vae, generator)
-    if image_shape is not None:
-        cells.start_at_mean()
-    check(vae)
+    vae.blueprint = plan
+    return vae if plan.refitted is None else with_prior(vae, plan.refitted)
+
+
+def with_prior(vae: VAE, recipe: Prior) -> VAE:
+    """Put another prior, its parameters not yet drawn, in the place of that of a VAE."""
+    plan = dataclasses.replace(vae.blueprint, refitted=recipe)
+    prior = recipe.build(vae.n_latent, vae.encoder)
+    vae.prior = given_context(prior, plan.n_context, vae.n_latent, plan.perceptron)
+    vae.blueprint = plan
     return vae
 
 

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from .batch import Batch
 from .families.base import (
     ENDS,
+    MIN_SCALE,
     OPEN,
     CellDistribution,
     Family,
@@ -21,7 +22,7 @@ from .families.base import (
     Statistics,
 )
 from .images import Maps, PixelLinear
-from .networks import Linear
+from .networks import Linear, zeros
 
 #: Encoder inputs are held within this many standard deviations: far beyond it a network's scales
 #: overflow, and a proposal so far out is no worse for being bounded. Densities are not clipped.
@@ -66,16 +67,18 @@ class Columns:
         resolution: Tensor | None = None,
         n_levels: Sequence[int] | None = None,
         ends: Tensor | None = None,
+        least: Tensor | float = MIN_SCALE,
     ) -> Columns:
         """Measure cells x (n, len(index)), in float64, whose resolution is 0 by default.
 
-        A missing cell is NaN; every column has an observed one.
+        A missing cell is NaN; every column has an observed one. No scale is below ``least``
+        standard deviations, or what the family has for a unit.
         """
         columns = cls(family, index, n_levels, ends=ends)
         columns.of = _statistics(family, x, columns.valid)
         resolution = torch.zeros_like(x[0]) if resolution is None else resolution
         # Codes of the largest numbers have a resolution that single precision does not hold.
-        columns.floor = family.floor(columns.of, resolution).clamp_max(OPEN)
+        columns.floor = family.floor(columns.of, resolution, least).clamp_max(OPEN)
         return columns
 
     @property
@@ -157,7 +160,7 @@ class Block(nn.Module):
         self.linear = Linear(n_features, sum(self.widths)) if maps is None else self._of_maps(maps)
         self.free = nn.ParameterDict(
             {
-                str(i): nn.Parameter(torch.zeros(self._cells(sharing) * self.sizes[i]))
+                str(i): zeros(self._cells(sharing) * self.sizes[i])
                 for i, sharing in enumerate(self.sharings)
                 if sharing in ("column", "shared")
             }

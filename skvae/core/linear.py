@@ -218,9 +218,15 @@ def _fit_covariance(vae: VAE, covariance: Tensor) -> FactorModel:
         return FactorModel(
             common.loadings * deviation.unsqueeze(-1), common.noise_variance * deviation.square()
         )
-    floor = torch.cat([block.floor / block.spread[:, 0] for block in cells.parts])
+    floor = noise_floor(cells).to(covariance)
     isotropic = all(block.family.isotropic for block in cells.parts)
-    return factor_analysis(covariance, vae.n_latent, floor[cells.order].to(covariance), isotropic)
+    return factor_analysis(covariance, vae.n_latent, floor, isotropic)
+
+
+def noise_floor(cells: Cells) -> Tensor:
+    """Return the smallest scale of the noise of each column of numbers, standardised, (c,)."""
+    floor = torch.cat([block.floor / block.spread[:, 0] for block in cells.parts])
+    return floor[cells.order]
 
 
 def moments(cells: Cells, batch: Batch) -> Moments:

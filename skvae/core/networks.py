@@ -55,6 +55,11 @@ def uniform(layer: nn.Linear | nn.Conv2d, generator: torch.Generator | None) -> 
     layer.bias.uniform_(-bound, bound, generator=generator)
 
 
+def zeros(*size: int) -> nn.Parameter:
+    """Return a parameter of zeros, without memory where a model is built for its shapes alone."""
+    return nn.Parameter(torch.empty(size).zero_())
+
+
 class ZeroLinear(Linear):
     """A linear layer that starts at zero."""
 

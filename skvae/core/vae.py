@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from .batch import Batch
+from .blueprint import Blueprint
 from .cells import Cells
 from .images import ImageDecoder
 from .latents.distributions import PriorDistribution
@@ -68,7 +69,14 @@ class VAE(nn.Module):
     prior : Module
         context or None -> distribution of z.
     n_latent : int
+
+    Attributes
+    ----------
+    blueprint : Blueprint
+        What it is built by.
     """
+
+    blueprint: Blueprint
 
     def __init__(
         self, encoder: Encoder | None, decoder: Decoder, prior: PriorModule, n_latent: int

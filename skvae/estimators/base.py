@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import copy
 import dataclasses
+import os
 from abc import ABC
 from collections.abc import Iterator, Sequence
 from functools import partial
@@ -20,6 +21,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 from torch import nn
 
+from .._version import __version__
 from ..core.families.base import Family
 from ..core.images import Convolutional
 from ..core.inference.proposals import Proposal
@@ -30,6 +32,7 @@ from ..core.objectives.bounds import Objective
 from ..core.recipe import recipes
 from ..core.vae import VAE
 from ..fit.budget import Budget
+from ..fit.checkpoint import Checkpoint, fingerprint
 from ..fit.columns import learn_columns
 from ..fit.combinations import refuse
 from ..fit.fit import Fit, most_stages
@@ -39,6 +42,7 @@ from ..fit.settings import (
     RECIPES,
     Door,
     Settings,
+    available_device,
     changed,
     check_callbacks,
     read_settings,
@@ -49,7 +53,7 @@ from ..model.model import Model, Seeds
 from ..model.rows import as_rows
 from ..model.scoring import Scoring, latent_use
 from ..table.codecs import Float
-from ..table.container import OTHER
+from ..table.container import OTHER, Container
 from ..table.known import Known, rows_with_holes
 from ..table.labels import Labels
 from ..table.others import open_to_others, tell_others, with_others
@@ -67,14 +71,20 @@ from .parameters import (
     LikelihoodLike,
     ObjectiveLike,
     OptimizerLike,
+    PathLike,
     PosteriorLike,
     PriorLike,
     ProposalLike,
     RandomState,
 )
+from .saved import save
 from .spelling import refuse_unknown
 from .tasks import Tasks
 
+#: Parameters by which the outcome of a fit is not another one; its seeds count for themselves.
+NOT_COUNTED = ("checkpoint", "random_state", "verbose")
+#: Rates from here on are no numbers in single precision.
+LARGEST_RATE = 1e38
 #: Rows whose use of the latents is measured.
 MAX_ROWS_OF_USE = 10_000
 
@@ -98,7 +108,7 @@ class BaseVAE(CallbackSupportMixin, BaseEstimator, ABC):
         Activation of the hidden layers.
     dropout : float in [0, 1), default=0.0
         Share of hidden units dropped in a training step.
-    likelihood : "auto", str, Family or dict, default="auto"
+    likelihood : "auto", "density", str, Family or dict, default="auto"
         The distribution of a column given z: a name, a recipe (``Gaussian(scale="column")``), or a
         dict of them by column, columns left out being ``"auto"``. Names are ``"gaussian"``,
         ``"student_t"``, ``"logistic_mixture"``; ``"log_normal"`` and ``"gamma"`` for positive
@@ -113,21 +123,25 @@ class BaseVAE(CallbackSupportMixin, BaseEstimator, ABC):
           ones ordinal;
         - integers are binned, or negative binomial where that is ahead on held-out rows by one
           standard error (and below 50 rows, if none is negative);
-        - floats of an array are Gaussian, with a mean and a scale that depend on z;
-        - floats of a DataFrame are binned where one value makes up more than a fifth, where there
+        - floats are binned where one value makes up more than a fifth, where there
           are 20 rows or more for each distinct value, or where bins say more of the column than a
           mixture of normals does, given the other columns of numbers: on held-out rows, by one
           standard error beyond what is learned of so many bins from so few rows (as the Bayesian
-          information criterion has it). Else they are Gaussian, but where all are positive and
-          zero is within four standard deviations of the mean log-normal. Both are cut off at the
-          ends of the column (:class:`skvae.likelihoods.Gaussian`, ``bounded``);
+          information criterion has it). Else they are Gaussian, with a mean and a scale that
+          depend on z, but where all are positive and zero is within four standard deviations of
+          the mean log-normal, unless a mixture of all such columns says more of held-out rows
+          without the logarithm. Both are cut off at the ends of the column
+          (:class:`skvae.likelihoods.Gaussian`, ``bounded``);
         - times are binned, in the steps that nearly all of them share.
 
+        An array, a pandas and a polars DataFrame of the same numbers get the same.
+        ``"density"`` is ``"auto"`` but for numbers, which get no mass on a value, however often it
+        is repeated: Gaussian or log-normal, comparable with ``GaussianMixture.score_samples``.
         ``likelihoods_`` says what was chosen. Learned scales have a lower bound, see
         :class:`skvae.likelihoods.Gaussian`.
     prior : {"standard_normal", "mixture", "vamp", "flow"} or Prior, default="standard_normal"
         p(z). All others are learned with the
-        networks: a mixture of normals, ``Mixture(n_components=20)``; one of the posteriors of
+        networks: a mixture of normals, ``Mixture()``; one of the posteriors of
         pseudo-inputs, ``Vamp()``, which start at means of five rows each and are kept in the object
         and its pickle; an autoregressive flow, ``FlowPrior()``, which needs
         ``pip install skvae[flows]``. Given a context, z is moved and scaled by what a network makes
@@ -175,7 +189,10 @@ class BaseVAE(CallbackSupportMixin, BaseEstimator, ABC):
         keeps the random start only where it is ahead on the held-out rows by one standard error;
         without held-out rows it is ``"linear"``, with two layers of latents ``"random"``. From
         2,000 rows training is done once with a mixture prior, from the linear start, and with
-        categories or bins, from the random one.
+        categories or bins, from the random one. With ``latent_dim="auto"`` and the mixture prior
+        complete rows of up to 64 continuous columns may start at a mixture of normals too, chosen
+        by cross-validation, with a latent for each column: if trained models are not ahead of it
+        by one standard error, training goes on from it, and it is kept as they are.
     max_epochs : int or "auto", default="auto"
         Passes over the rows for which the learning rate is planned, and at most made. ``"auto"``
         plans eight steps a row, from 400 to 4,000, within 5 to 500 epochs. 0 is
@@ -184,6 +201,12 @@ class BaseVAE(CallbackSupportMixin, BaseEstimator, ABC):
         Seconds that ``fit`` may take, within a tenth: steps are timed, and the plan made for as
         many as there is time for, up to that of ``max_epochs``. Fits with it are not repeated bit
         for bit.
+    checkpoint : str, path or None, default=None
+        A file in which ``fit`` keeps what it has come to, at ends of epochs that are half a minute
+        apart. Called again with the same rows and parameters after it was killed, it goes on from
+        there and ends with the weights of a fit that was not, bit for bit on one machine; other
+        rows or parameters are refused. The file is deleted when the fit is over. Neither
+        ``max_time`` nor ``callbacks`` go with it.
     batch_size : int or "auto", default="auto"
         Rows a step; ``"auto"`` is a power of two from 32 to 512, by the number of rows.
     lr : float, default=0.005
@@ -198,8 +221,9 @@ class BaseVAE(CallbackSupportMixin, BaseEstimator, ABC):
         Whether to hold out rows, keep the weights that are best on them and stop when they stop
         improving. ``"auto"``: from 10 rows. With fewer than 2,000 rows the model is then fitted
         again, to all rows, for the number of epochs that was best.
-    validation_fraction : float in (0, 1), default=0.1
-        Share of rows held out, at most 2,000 rows.
+    validation_fraction : "auto" or float in (0, 1), default="auto"
+        Share of the rows held out by early stopping, at most 2,000 of them. ``"auto"`` is a tenth,
+        and with fewer than 300 rows 30 of them, or a fifth.
     n_iter_no_change : int or None, default=None
         Epochs without a gain of ``tol`` before training stops. None: a third of ``max_epochs``,
         because much is gained while the learning rate goes down.
@@ -273,7 +297,7 @@ class BaseVAE(CallbackSupportMixin, BaseEstimator, ABC):
         variance above 0.01. The others have collapsed to the prior.
     kl_per_unit_ : ndarray of shape (n_latent,)
         Mean over training rows of KL(q(z_j | x) || p(z_j)), nats; NaN where z is a function of x.
-    init_ : {"linear", "random", "warm"}
+    init_ : {"linear", "random", "mixture", "warm"}
         The start that was kept.
     device_ : str
         Where the model is.
@@ -303,12 +327,13 @@ class BaseVAE(CallbackSupportMixin, BaseEstimator, ABC):
         "init": [StrOptions({"auto", "random", "linear"})],
         "max_epochs": [Interval(Integral, 0, None, closed="left"), StrOptions({"auto"})],
         "max_time": [Interval(Real, 0, None, closed="neither"), None],
+        "checkpoint": [str, os.PathLike, None],
         "batch_size": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
-        "lr": [Interval(Real, 0, None, closed="neither")],
+        "lr": [Interval(Real, 0, LARGEST_RATE, closed="neither")],
         "weight_decay": [Interval(Real, 0, None, closed="left")],
         "optimizer": [StrOptions(set(OPTIMIZERS)), callable],
         "early_stopping": ["boolean", StrOptions({"auto"})],
-        "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
+        "validation_fraction": [StrOptions({"auto"}), Interval(Real, 0, 1, closed="neither")],
         "n_iter_no_change": [Interval(Integral, 1, None, closed="left"), None],
         "tol": [Interval(Real, 0, None, closed="left")],
         "n_draws": [Interval(Integral, 1, None, closed="left")],
@@ -346,12 +371,13 @@ class BaseVAE(CallbackSupportMixin, BaseEstimator, ABC):
         init: Literal["auto", "linear", "random"] = "auto",
         max_epochs: int | Literal["auto"] = "auto",
         max_time: float | None = None,
+        checkpoint: PathLike | None = None,
         batch_size: int | Literal["auto"] = "auto",
         lr: float = 5e-3,
         weight_decay: float = 1e-2,
         optimizer: OptimizerLike = "adamw",
         early_stopping: bool | Literal["auto"] = "auto",
-        validation_fraction: float = 0.1,
+        validation_fraction: float | Literal["auto"] = "auto",
         n_iter_no_change: int | None = None,
         tol: float = 1e-3,
         n_draws: int = 64,
@@ -380,6 +406,7 @@ class BaseVAE(CallbackSupportMixin, BaseEstimator, ABC):
         self.init = init
         self.max_epochs = max_epochs
         self.max_time = max_time
+        self.checkpoint = checkpoint
         self.batch_size = batch_size
         self.lr = lr
         self.weight_decay = weight_decay
@@ -461,7 +488,8 @@ class BaseVAE(CallbackSupportMixin, BaseEstimator, ABC):
         budget = Budget(settings.max_time)
         sets = read_sets(settings.objective.traits.n_groups, X, sets)
         warm = self._warm(settings)
-        seeds = Seeds.of(random_stream(self.random_state))
+        checkpoint = None if settings.checkpoint is None else Checkpoint(settings.checkpoint)
+        seeds = self._seeds(checkpoint)
         progress.begin("columns")
         if warm is None:
             values, container = read(self, X, None, n_min=2)
@@ -479,7 +507,10 @@ class BaseVAE(CallbackSupportMixin, BaseEstimator, ABC):
         rows = dataclasses.replace(rows.to("cpu", torch.float32), sets=of_sets)
         self._note(values, table)
         listener = Listeners(progress, tasks)
-        fit = Fit(settings, table, families, seeds, labels, budget, listener)
+        if checkpoint is not None:
+            key = self._fingerprint(values, container, labels, sets, seeds)
+            checkpoint.begin(key, dataclasses.astuple(seeds))
+        fit = Fit(settings, table, families, seeds, labels, budget, listener, checkpoint)
         tasks.fitted = partial(self._within, X, fit)
         stages = fit.run(rows, log_det, copy.deepcopy(warm))
         if fit.interrupted:
@@ -490,7 +521,30 @@ class BaseVAE(CallbackSupportMixin, BaseEstimator, ABC):
             use.cpu().numpy() for use in latent_use(self.vae_, some)
         )
         self._settle(X, fit)
+        if checkpoint is not None and not fit.interrupted:
+            checkpoint.close()
         tasks.end(lambda: {"_sample_stream": np.random.RandomState(seeds.sampling)})
+
+    def _seeds(self, checkpoint: Checkpoint | None) -> Seeds:
+        """Return the seeds of a fit: without a random state those of the one that is gone on with.
+
+        Else the fingerprint tells whether they are the same.
+        """
+        if checkpoint is not None and checkpoint.seeds and self.random_state is None:
+            return Seeds(*checkpoint.seeds)
+        return Seeds.of(random_stream(self.random_state))
+
+    def _fingerprint(
+        self, values: Float, container: Container, labels: Labels | None, sets: Any, seeds: Seeds
+    ) -> str:
+        """Return what tells a fit to these rows by the parameters of now from others."""
+        given = self.get_params(deep=False)
+        parameters = {name: given[name] for name in given if name not in NOT_COUNTED}
+        rows = [values, [repr(field) for field in container.fields], sets]
+        of_labels = None if labels is None else vars(labels)
+        goes_on = self.vae_ if self.warm_start and hasattr(self, "model_") else None
+        seed = None if self.random_state is None else dataclasses.astuple(seeds)
+        return fingerprint(type(self).__name__, parameters, rows, of_labels, goes_on, seed)
 
     def _note(self, values: Float, table: Table) -> None:
         """Keep what completed rows are held to: the holes of columns (n, c), and their range."""
@@ -649,6 +703,55 @@ class BaseVAE(CallbackSupportMixin, BaseEstimator, ABC):
         """Return a seed: of the estimator's own stream, or of the one given."""
         stream = self._sample_stream if random_state is None else random_stream(random_state)
         return int(stream.randint(2**31 - 1))
+
+    # ------------------------------------------------------------------ kept
+
+    def save(self, path: PathLike) -> None:
+        """Write the fitted estimator to a file that holds no code, for :func:`skvae.load`.
+
+        All of it is kept but ``checkpoint``: parameters, what is known of the columns, the networks
+        and the state of the stream that ``sample`` draws from; nothing of the rows but what the
+        model learned of them. The file is in safetensors' format.
+
+        Parameters
+        ----------
+        path : str or path
+            A file there is replaced, when the new one is whole.
+
+        Raises
+        ------
+        TypeError
+            If a part is yours: a module, a function, a callback, a class, or a name of a column or
+            a category that is neither text, a number, a time nor a tuple of such. ``pickle`` and
+            ``joblib`` keep these.
+        """
+        save(self, path)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what a pickle holds: no optimiser, the model on the CPU, and the version."""
+        kept: dict[str, Any] = super().__getstate__()  # type: ignore[assignment]
+        state = {name: value for name, value in kept.items() if name != "net_"}
+        if "model_" in state:
+            state["model_"] = state["model_"].on(torch.device("cpu"))
+        return state | {"_skvae_version": __version__}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        state = dict(state)
+        made_by = state.pop("_skvae_version", "an unknown version")
+        if made_by != __version__:
+            warn(
+                f"This {type(self).__name__} was pickled by skvae {made_by}, and is loaded by "
+                f"{__version__}: it may fail, or its scores be others. A file of save is read by "
+                "every later version."
+            )
+        self.__dict__.update(state)
+        if hasattr(self, "model_"):
+            self.model_ = self.model_.on(available_device(self.device))
+
+    def __copy__(self) -> Self:
+        copied = type(self).__new__(type(self))
+        copied.__dict__.update(self.__dict__)
+        return copied
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "model_")

@@ -12,6 +12,7 @@ from sklearn.utils.validation import check_consistent_length, check_is_fitted
 from torch import Tensor
 
 from ..core.batch import in_chunks
+from ..core.families.real import Gaussian
 from ..core.objectives.labelled import (
     given_each_class,
     joined,
@@ -34,6 +35,7 @@ from .parameters import (
     LikelihoodLike,
     ObjectiveLike,
     OptimizerLike,
+    PathLike,
     PosteriorLike,
     PriorLike,
     ProposalLike,
@@ -72,7 +74,7 @@ class VAEClassifier(ClassifierMixin, BaseVAE):
         Activation of the hidden layers.
     dropout : float in [0, 1), default=0.0
         Share of hidden units dropped in a training step.
-    likelihood : "auto", str, Family or dict, default="auto"
+    likelihood : "auto", "density", str, Family or dict, default="auto"
         The distribution of a column given z: a name, a recipe (``Gaussian(scale="column")``), or a
         dict of them by column, columns left out being ``"auto"``. Names are ``"gaussian"``,
         ``"student_t"``, ``"logistic_mixture"``; ``"log_normal"`` and ``"gamma"`` for positive
@@ -87,21 +89,25 @@ class VAEClassifier(ClassifierMixin, BaseVAE):
           ones ordinal;
         - integers are binned, or negative binomial where that is ahead on held-out rows by one
           standard error (and below 50 rows, if none is negative);
-        - floats of an array are Gaussian, with a mean and a scale that depend on z;
-        - floats of a DataFrame are binned where one value makes up more than a fifth, where there
+        - floats are binned where one value makes up more than a fifth, where there
           are 20 rows or more for each distinct value, or where bins say more of the column than a
           mixture of normals does, given the other columns of numbers: on held-out rows, by one
           standard error beyond what is learned of so many bins from so few rows (as the Bayesian
-          information criterion has it). Else they are Gaussian, but where all are positive and
-          zero is within four standard deviations of the mean log-normal. Both are cut off at the
-          ends of the column (:class:`skvae.likelihoods.Gaussian`, ``bounded``);
+          information criterion has it). Else they are Gaussian, with a mean and a scale that
+          depend on z, but where all are positive and zero is within four standard deviations of
+          the mean log-normal, unless a mixture of all such columns says more of held-out rows
+          without the logarithm. Both are cut off at the ends of the column
+          (:class:`skvae.likelihoods.Gaussian`, ``bounded``);
         - times are binned, in the steps that nearly all of them share.
 
+        An array, a pandas and a polars DataFrame of the same numbers get the same.
+        ``"density"`` is ``"auto"`` but for numbers, which get no mass on a value, however often it
+        is repeated: Gaussian or log-normal, comparable with ``GaussianMixture.score_samples``.
         ``likelihoods_`` says what was chosen. Learned scales have a lower bound, see
         :class:`skvae.likelihoods.Gaussian`.
     prior : {"standard_normal", "mixture", "vamp", "flow"} or Prior, default="standard_normal"
         p(z). All others are learned with the
-        networks: a mixture of normals, ``Mixture(n_components=20)``; one of the posteriors of
+        networks: a mixture of normals, ``Mixture()``; one of the posteriors of
         pseudo-inputs, ``Vamp()``, which start at means of five rows each and are kept in the object
         and its pickle; an autoregressive flow, ``FlowPrior()``, which needs
         ``pip install skvae[flows]``. Given a context, z is moved and scaled by what a network makes
@@ -149,7 +155,10 @@ class VAEClassifier(ClassifierMixin, BaseVAE):
         keeps the random start only where it is ahead on the held-out rows by one standard error;
         without held-out rows it is ``"linear"``, with two layers of latents ``"random"``. From
         2,000 rows training is done once with a mixture prior, from the linear start, and with
-        categories or bins, from the random one.
+        categories or bins, from the random one. With ``latent_dim="auto"`` and the mixture prior
+        complete rows of up to 64 continuous columns may start at a mixture of normals too, chosen
+        by cross-validation, with a latent for each column: if trained models are not ahead of it
+        by one standard error, training goes on from it, and it is kept as they are.
     max_epochs : int or "auto", default="auto"
         Passes over the rows for which the learning rate is planned, and at most made. ``"auto"``
         plans eight steps a row, from 400 to 4,000, within 5 to 500 epochs. 0 is
@@ -158,6 +167,12 @@ class VAEClassifier(ClassifierMixin, BaseVAE):
         Seconds that ``fit`` may take, within a tenth: steps are timed, and the plan made for as
         many as there is time for, up to that of ``max_epochs``. Fits with it are not repeated bit
         for bit.
+    checkpoint : str, path or None, default=None
+        A file in which ``fit`` keeps what it has come to, at ends of epochs that are half a minute
+        apart. Called again with the same rows and parameters after it was killed, it goes on from
+        there and ends with the weights of a fit that was not, bit for bit on one machine; other
+        rows or parameters are refused. The file is deleted when the fit is over. Neither
+        ``max_time`` nor ``callbacks`` go with it.
     batch_size : int or "auto", default="auto"
         Rows a step; ``"auto"`` is a power of two from 32 to 512, by the number of rows.
     lr : float, default=0.005
@@ -172,8 +187,9 @@ class VAEClassifier(ClassifierMixin, BaseVAE):
         Whether to hold out rows, keep the weights that are best on them and stop when they stop
         improving. ``"auto"``: from 10 rows. With fewer than 2,000 rows the model is then fitted
         again, to all rows, for the number of epochs that was best.
-    validation_fraction : float in (0, 1), default=0.1
-        Share of rows held out, at most 2,000 rows.
+    validation_fraction : "auto" or float in (0, 1), default="auto"
+        Share of the rows held out by early stopping, at most 2,000 of them. ``"auto"`` is a tenth,
+        and with fewer than 300 rows 30 of them, or a fifth.
     n_iter_no_change : int or None, default=None
         Epochs without a gain of ``tol`` before training stops. None: a third of ``max_epochs``,
         because much is gained while the learning rate goes down.
@@ -254,7 +270,7 @@ class VAEClassifier(ClassifierMixin, BaseVAE):
         variance above 0.01. The others have collapsed to the prior.
     kl_per_unit_ : ndarray of shape (n_latent,)
         Mean over training rows of KL(q(z_j | x) || p(z_j)), nats; NaN where z is a function of x.
-    init_ : {"linear", "random", "warm"}
+    init_ : {"linear", "random", "mixture", "warm"}
         The start that was kept.
     device_ : str
         Where the model is.
@@ -312,7 +328,7 @@ class VAEClassifier(ClassifierMixin, BaseVAE):
         "class_prior": ["array-like", None],
     }
 
-    _door: ClassVar[Door] = Door(smooth=True)
+    _door: ClassVar[Door] = Door(smooth=Gaussian())
 
     def __init__(
         self,
@@ -332,12 +348,13 @@ class VAEClassifier(ClassifierMixin, BaseVAE):
         init: Literal["auto", "linear", "random"] = "auto",
         max_epochs: int | Literal["auto"] = "auto",
         max_time: float | None = None,
+        checkpoint: PathLike | None = None,
         batch_size: int | Literal["auto"] = "auto",
         lr: float = 5e-3,
         weight_decay: float = 1e-2,
         optimizer: OptimizerLike = "adamw",
         early_stopping: bool | Literal["auto"] = "auto",
-        validation_fraction: float = 0.1,
+        validation_fraction: float | Literal["auto"] = "auto",
         n_iter_no_change: int | None = None,
         tol: float = 1e-3,
         n_draws: int = 64,
@@ -368,6 +385,7 @@ class VAEClassifier(ClassifierMixin, BaseVAE):
             init=init,
             max_epochs=max_epochs,
             max_time=max_time,
+            checkpoint=checkpoint,
             batch_size=batch_size,
             lr=lr,
             weight_decay=weight_decay,

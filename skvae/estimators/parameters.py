@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from typing import Any, Literal
 
@@ -29,4 +30,5 @@ OptimizerLike = OptimizerName | Callable[..., torch.optim.Optimizer]
 DeviceLike = str | torch.device
 EncoderLike = nn.Module | Convolutional | Callable[[], nn.Module]
 DecoderLike = nn.Module | Convolutional | CorrelatedNoise | Callable[[], nn.Module]
+PathLike = str | os.PathLike[str]
 RandomState = int | np.random.RandomState | None

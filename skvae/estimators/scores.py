@@ -15,10 +15,12 @@ from ..model.result import LogLikelihood
 from ..table.codecs import Bool, Float
 from ..table.container import with_index_of
 from ..table.known import rows_like, rows_with_holes
+from ..table.native import as_array, as_frame
 from ..table.reading import positive_integer
 from .available import available_if, draws, scores
 
 if TYPE_CHECKING:
+    from ..metrics.report import SyntheticReport
     from .base import BaseVAE as Base
 else:
     Base = object
@@ -227,6 +229,50 @@ class Scores(Base):
             drawn, holes = self.model_.sample(given, numbers, seed), None
         drawn = self.table_.container.drawn(drawn)
         return self._rows_of(self._related(drawn, ~np.isnan(given), seed, holes), context)
+
+    @available_if(draws)
+    def report(self, X: Any, holdout: Any = None, random_state: Any = None) -> SyntheticReport:
+        """Draw as many rows as X has, and judge them.
+
+        Parameters
+        ----------
+        X : array-like or DataFrame of shape (n_samples, n_features)
+            Real rows, those of ``fit``. With ``context_features`` the rows are drawn given theirs.
+        holdout : array-like or DataFrame, default=None
+            Real rows that were not there in ``fit``: needed for all that is said of privacy.
+        random_state : int, RandomState instance or None, default=None
+            As in :meth:`sample`.
+
+        Returns
+        -------
+        report : SyntheticReport
+            See :func:`skvae.metrics.synthetic_report`: printed it is a short table,
+            ``to_html()`` is a page, and a notebook shows it.
+
+        Raises
+        ------
+        ValueError, TypeError
+            If tables have other columns than those of ``fit``.
+
+        Examples
+        --------
+        >>> from sklearn.datasets import load_iris
+        >>> from skvae import VAEDensity
+        >>> X = load_iris(as_frame=True).data
+        >>> density = VAEDensity(latent_dim=2, max_epochs=30, random_state=0).fit(X[::2])
+        >>> report = density.report(X[::2], holdout=X[1::2], random_state=0)
+        >>> max(report.columns.values()) < 0.3
+        True
+        """
+        from ..metrics.report import synthetic_report  # whose classifiers take time to import
+
+        n, context = len(self._values(X)), self.table_.context
+        if context is None:
+            drawn = self.sample(n, random_state)
+        else:
+            given = X if as_frame(X) is not None else as_array(X)[:, context.positions]
+            drawn = self.sample(1, random_state, context=given)
+        return synthetic_report(X, drawn, holdout, categorical_features=self.categorical_features)
 
     @available_if(scores)
     def sample_conditional(

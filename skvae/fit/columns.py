@@ -55,7 +55,8 @@ def learn_columns(
     plain = _plain(settings, values[:, ~mask])
     of_image = image_shape is not None and settings.likelihood == "auto"
     likelihood = plain if of_image else settings.likelihood
-    families = choose_families(likelihood, values, container, seed, plain, given)
+    density = settings.door.density
+    families = choose_families(likelihood, values, container, seed, plain, given, density=density)
     known = [family for family in families if family is not None]
     if image_shape is None:
         _tell_of_odd(values, container, settings)
@@ -113,7 +114,7 @@ def _plain(settings: Settings, values: Float) -> Family | None:
         return Bernoulli()
     if settings.objective.traits.deterministic or settings.image_shape is not None:
         return Gaussian(scale="shared")
-    return Gaussian() if settings.door.smooth else None
+    return settings.door.smooth
 
 
 def check_image(shape: ImageShape, values: Float) -> None:

@@ -37,6 +37,16 @@ NO_PRIOR = (
 )
 
 RULES = (
+    Rule(
+        lambda p: p.checkpoint is not None and p.max_time is not None,
+        "checkpoint= goes on with a fit as it would have ended, but with max_time it ends by the "
+        "clock. Use max_epochs, or no checkpoint.",
+    ),
+    Rule(
+        lambda p: p.checkpoint is not None and bool(p.callbacks),
+        "checkpoint= cannot keep what callbacks= know of a fit. Use scikit-learn's callbacks, by "
+        "set_callbacks, or no checkpoint.",
+    ),
     Rule(lambda p: not p.objective.traits.has_density and p.door.needs_density, NO_DENSITY),
     Rule(
         lambda p: p.objective.traits.deterministic and p.n_layers > 1,

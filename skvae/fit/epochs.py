@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -96,6 +96,18 @@ class Epochs:
             return False
         self.trained, self.trained_epoch = score, epoch
         return True
+
+    @property
+    def so_far(self) -> list[Any]:
+        """What was seen, for :meth:`go_on_from`."""
+        trained = [self.trained.mean, self.trained.rows, self.trained_epoch]
+        return [*trained, self._mark, self._mark_epoch]
+
+    def go_on_from(self, so_far: list[Any]) -> None:
+        """Take what another one saw as seen."""
+        mean, rows, epoch, mark, mark_epoch = so_far
+        self.trained, self.trained_epoch = Score(float(mean), np.asarray(rows)), int(epoch)
+        self._mark, self._mark_epoch = float(mark), int(mark_epoch)
 
     def _collapsed(self, score: Score, progress: float) -> bool:
         """Return whether a score is so far below the best trained epoch that none comes back."""

@@ -3,28 +3,23 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
-from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from sklearn.exceptions import ConvergenceWarning
-from torch import Tensor, nn
+from torch import Tensor
 
 from ..core.batch import Batch
-from ..core.build import build_vae, given_context
-from ..core.cells import Cells, Columns
+from ..core.build import with_prior
 from ..core.families.base import Family
-from ..core.latents.priors import PriorModule
-from ..core.linear import linear_model, start_linear
 from ..core.networks import frozen, initialize
 from ..core.noise import KeyedNoise
 from ..core.objectives.bounds import ELBO, Objective, ObjectiveModule
 from ..core.objectives.labelled import Labelled, decided, with_label
 from ..core.objectives.regularised import JointModule
-from ..core.recipe import Recipe
 from ..core.vae import VAE
 from ..model.model import Model, Seeds
 from ..table.codecs import Float
@@ -33,26 +28,26 @@ from ..table.table import Table
 from ..table.telling import warn
 from .batches import HeldOut
 from .budget import Budget
+from .checkpoint import Checkpoint
 from .choosing import counted_gains, is_ahead
 from .cost import Cost
 from .plan import Plan
 from .prior_start import start_prior
 from .progress import Listener
-from .settings import Network, Settings
+from .resuming import outcome_of
+from .settings import Settings
+from .starts import LATENTS, MAX_LATENTS, MIXTURE, Starts, kinds
 from .trained import Interrupted, Trained, curve
 from .trouble import tell
 
 #: Below this many rows training ends with a second fit to all rows, held-out ones included.
 REFIT_ROWS = 2_000
+#: Share of the rows that is held out, but of few rows so many, up to a greater share.
+HELD_OUT, FEW_HELD_OUT, MOST_HELD_OUT = 0.1, 30, 0.2
 #: More held-out rows than this say no more about when to stop.
 MAX_HELD_OUT = 2_000
 #: Below this many rows none can be spared.
 MIN_EARLY_STOPPING_ROWS = 10
-#: Latents where ``latent_dim`` is "auto", if a row has as many numbers; and at most, where as many
-#: as columns of real numbers start better.
-LATENTS, MAX_LATENTS = 16, 64
-
-
 #: Share of the planned steps below which it is told that time cut them.
 CUT = 0.25
 
@@ -75,13 +70,13 @@ class Fit:
         The time there is, by default as much as it takes.
     listener : Listener, optional
         Who is told of stages and epochs, by default nobody.
+    checkpoint : Checkpoint, optional
+        Where its trainings are kept, and what it goes on from.
 
     Attributes
     ----------
     init : str
-        The start that was used: "linear", "random" or "warm".
-    latent_dim : int or tuple of two
-        Of what is built.
+        The start that was used: "linear", "random", "mixture" or "warm".
     validation_scores : list of float or None
         Held-out nats per row in the user's units, one an epoch; None without held-out rows.
     best_validation_score : float or None
@@ -106,7 +101,9 @@ class Fit:
         labels: Labels | None = None,
         budget: Budget | None = None,
         listener: Listener | None = None,
+        checkpoint: Checkpoint | None = None,
     ):
+        self.checkpoint, self.n_trained = checkpoint, 0
         self.budget, self.listener = budget or Budget(None), listener or Listener()
         self.settings, self.labels, self.seeds = settings, labels, seeds
         self.table, self.families = table, families
@@ -119,7 +116,8 @@ class Fit:
         self.interrupted = False
         self.tried: list[Trained] = []
         self.kept: list[Trained] = []
-        self.latent_dim = settings.latent_dim or min(self._n_numbers, LATENTS)
+        traits = self.objective.traits
+        self.starts = Starts(settings, table, families, traits, seeds.init)
         self.watched = self.unseen = np.empty(0, dtype=np.intp)
 
     def run(self, rows: Batch, log_det: Float, warm: VAE | None = None) -> list[Trained]:
@@ -154,8 +152,8 @@ class Fit:
         return self.kept if any(stage.n_epochs for stage in self.kept) else self.tried
 
     def _run(self, rows: Batch, log_det: Float, warm: VAE | None) -> list[Trained]:
-        is_warm, has_levels = warm is not None, max(self.table.n_levels) > 1
-        inits = _inits(self.settings, len(rows), is_warm, has_levels)
+        is_warm = warm is not None
+        inits = self.starts.kinds(rows, is_warm)
         if self.settings.built_in:
             self._tell_of_cost(inits, len(rows), warm)
         self.rows = rows
@@ -172,7 +170,7 @@ class Fit:
         self._expect(len(training), warm, len(inits) + again)
         self.listener.begin("start")
         if self.settings.latent_dim is None and "linear" in inits:
-            self.latent_dim = self._latents_to_start_with(training, held_out)
+            self.starts.latent_dim = self._latents_to_start_with(training, held_out)
         self.init, stages = choose(self._candidates(training, inits, warm, held_out))
         self.validation_scores = curve(stages, "valid_score")
         self.best_validation_score = stages[-1].best_score
@@ -188,10 +186,11 @@ class Fit:
         self.listener.expect([plan.n_steps for plan in plans])
         self.budget.n_trainings = len(plans)
 
-    def _plans(self, n_rows: int, warm: VAE | None) -> list[Plan]:
+    def _plans(self, n_rows: int, warm: VAE | None, init: str = "") -> list[Plan]:
         """Return the plans of the stages of a training."""
         settings, n = self.settings, _n_stages(self.labels, warm is not None)
-        plans = [Plan.of(settings, n_rows, i, n, is_new=warm is None) for i in range(n)]
+        is_new = warm is None and init != MIXTURE
+        plans = [Plan.of(settings, n_rows, i, n, is_new=is_new) for i in range(n)]
         refit = [Plan.of(settings, n_rows, is_new=False)] * (settings.refit_prior is not None)
         return [*plans, *refit]
 
@@ -216,7 +215,13 @@ class Fit:
         found: dict[str, list[Trained]] = {}
         try:
             for init in inits:
-                found[init] = self._train(rows, init, warm, held_out)
+                start = warm
+                if init == MIXTURE:
+                    start = self._mixture_to_train(rows, held_out, found.values())
+                    if start is None:
+                        self._expect(len(rows), warm, 1)  # the fit to all rows, if there is one
+                        continue
+                found[init] = self._train(rows, init, start, held_out)
         except Interrupted as interrupt:
             self.interrupted = True
             found = found or {init: interrupt.stages}
@@ -231,40 +236,41 @@ class Fit:
             self.unseen = self.watched
             return stages
 
-    @property
-    def _n_numbers(self) -> int:
-        """How many numbers say all of a row: one a column, or one less than it has levels."""
-        return sum(max(n - 1, 1) for n in self.table.n_levels)
-
     def _latents_to_start_with(self, rows: Batch, held_out: HeldOut) -> int | tuple[int, int]:
         """Return the usual number of latents, or as many as columns if these start better."""
-        many = min(self._n_numbers, MAX_LATENTS)
-        real = max(self.table.n_levels) == 1 and not self.objective.traits.deterministic
+        many = min(self.starts.n_numbers, MAX_LATENTS)
+        real = not self.starts.has_levels and not self.objective.traits.deterministic
         if many <= LATENTS or not real:
-            return self.latent_dim
+            return self.starts.latent_dim
+        vaes = [self.starts.build(rows, "linear", n) for n in (LATENTS, many)]
+        (start, few), (_, more) = (self._watched(vae, len(rows), held_out) for vae in vaes)
+        return many if _is_ahead(start, few, more) else LATENTS
+
+    def _watched(self, vae: VAE, n_rows: int, held_out: HeldOut) -> tuple[ObjectiveModule, Float]:
+        """Return an objective of a model that is not trained, and bounds of held-out rows (n,)."""
+        start = self.objective.build(vae.to(self.settings.device), n_rows).eval()
         first, *_ = self._stages(warm=False)
         watched = held_out.map(first)
-        starts = [self._start(n, rows) for n in (LATENTS, many)]
-        few, more = (
-            watched.watched_by(start, watched.noise_for(start)).double().cpu().numpy()
-            for start in starts
-        )
-        return many if _is_ahead(starts[0], few, more) else LATENTS
+        return start, watched.watched_by(start, watched.noise_for(start)).double().cpu().numpy()
 
-    def _start(self, n_latent: int, rows: Batch) -> ObjectiveModule:
-        """Return a model as it is before training."""
-        vae = self._build(rows, "linear", n_latent).to(self.settings.device)
-        return self.objective.build(vae, len(rows)).eval()
+    def _mixture_to_train(
+        self, rows: Batch, held_out: HeldOut, found: Iterable[list[Trained]]
+    ) -> VAE | None:
+        """Return a model that is a mixture of normals, if it is behind none of those trained."""
+        if not self.starts.choose_mixture(rows):
+            return None
+        vae = self.starts.build(rows, MIXTURE)
+        start, as_it_is = self._watched(vae, len(rows), held_out)
+        trained = (stages[-1].held_out_rows for stages in found)
+        behind = any(rows is not None and _is_ahead(start, as_it_is, rows) for rows in trained)
+        return None if behind else vae
 
     def _guess(self, rows: Batch, labels: Labels, warm: VAE | None) -> Tensor:
         """Return how likely every class is thought to be for each row, (n, n_classes)."""
         if not labels.unknown.any():
             return torch.as_tensor(labels.indicators())
         rows = rows.to("cpu", torch.float64)
-        if warm is None:
-            cells = Cells(self._columns(rows.with_nan()), 1)
-        else:
-            cells = copy.deepcopy(warm.cells)
+        cells = self.starts.cells(rows) if warm is None else copy.deepcopy(warm.cells)
         from .spreading import spread  # imports much
 
         seen = [cells.cpu().double().masked_features(rows)]
@@ -276,7 +282,7 @@ class Fit:
         settings, n = self.settings, len(rows)
         if not _holds_out(settings, n):
             return rows, None
-        n_held_out = min(max(round(settings.validation_fraction * n), 1), MAX_HELD_OUT)
+        n_held_out = _n_held_out(settings.validation_fraction, n)
         if n - n_held_out < 2:
             warn(
                 f"early_stopping=True, but holding out {n_held_out} of {n} rows leaves too few "
@@ -304,15 +310,16 @@ class Fit:
         self,
         rows: Batch,
         init: str,
-        warm: VAE | None = None,
+        start: VAE | None = None,
         held_out: HeldOut | None = None,
         plans: Sequence[Plan] = (),
     ) -> list[Trained]:
-        """Train stage after stage, by plans that are made for them unless they are given."""
-        vae = self._build(rows, init) if warm is None else warm
+        """Train stage after stage; the start and the plans are made unless they are given."""
+        vae = self.starts.build(rows, init) if start is None else start
         objective = self.objective.build(vae.to(self.settings.device), len(rows))
+        warm = start if init == "warm" else None
         stages = self._stages(warm is not None)
-        todo = iter(plans or self._plans(len(rows), warm))
+        todo = iter(plans or self._plans(len(rows), warm, init))
         name = "fitting again" if plans else f"training from the {init} start"
         trained: list[Trained] = []
         try:
@@ -333,7 +340,10 @@ class Fit:
             settle = partial(decided, n_classes=len(self.labels.classes))
             rows, held_out = settle(rows), None if held_out is None else held_out.map(settle)
         rows = rows.to(self.settings.device)
-        vae.prior = self._new_prior(vae, rows).to(self.settings.device)
+        assert self.settings.refit_prior is not None
+        with_prior(vae, self.settings.refit_prior)
+        initialize(vae.prior, self.starts.generator())
+        vae.prior.to(self.settings.device)
         start_prior(vae, rows, self.seeds.init, of_latents=True)
         objective = self.objective.around(ELBO()).build(vae, len(rows))
         if vae.deterministic:
@@ -354,16 +364,13 @@ class Fit:
 
         self.listener.begin(name, plan.n_steps, plan.n_epochs(len(rows)))
         given = objective, rows, self.settings, plan, self.seeds.training, held_out
-        return train(*given, self.budget.take(), self.listener)
-
-    def _new_prior(self, vae: VAE, rows: Batch) -> PriorModule:
-        recipe = self.settings.refit_prior
-        assert recipe is not None
-        n_context = 0 if rows.context is None else rows.context.shape[1]
-        prior = recipe.build(vae.n_latent, vae.encoder)
-        prior = given_context(prior, n_context, vae.n_latent, self.settings.perceptron)
-        initialize(prior, self._generator())
-        return prior
+        checkpoint, turn = self.checkpoint, self.n_trained
+        state = None if checkpoint is None else checkpoint.state_of(turn)
+        trained = train(*given, self.budget.take(), self.listener, checkpoint, state)
+        self.n_trained += 1
+        if checkpoint is not None:
+            checkpoint.end_training(outcome_of(trained))
+        return trained
 
     def _stages(self, warm: bool) -> list[Callable[[Batch], Batch]]:
         """Return what is made of the rows, stage by stage."""
@@ -371,71 +378,6 @@ class Fit:
         if labels is None or _n_stages(labels, warm) == 1:
             return [lambda rows: rows]
         return [lambda rows: decided(rows, len(labels.classes)), lambda rows: rows]
-
-    def _build(self, rows: Batch, init: str, latent_dim: int | None = None) -> VAE:
-        """Build the model on the CPU, so that it starts alike on every device."""
-        settings, precise = self.settings, rows.to("cpu", torch.float64)
-        vae = build_vae(
-            self._columns(precise.with_nan()),
-            latent_dim or self.latent_dim,
-            n_context=0 if rows.context is None else rows.context.shape[1],
-            masked=rows.mask is not None or self.objective.traits.hides_cells,
-            prior=settings.prior,
-            posterior=settings.posterior,
-            hidden_layer_sizes=settings.hidden_layer_sizes,
-            activation=settings.activation,
-            dropout=settings.dropout,
-            encoder=self._module(settings.encoder),
-            decoder=self._module(settings.decoder),
-            image_shape=settings.image_shape,
-            has_encoder=self.objective.traits.needs_encoder,
-            deterministic=self.objective.traits.deterministic,
-            generator=self._generator(),
-        )
-        if init == "linear":
-            start_linear(vae, linear_model(vae, precise), precise)
-        start_prior(vae, rows, self.seeds.init, of_latents=init == "linear")
-        return vae
-
-    def _generator(self) -> torch.Generator:
-        return torch.Generator().manual_seed(self.seeds.init)
-
-    def _columns(self, cells: Tensor) -> list[Columns]:
-        """Group columns (n, c), NaN where missing, by family: one block for each that occurs.
-
-        Columns of codes share one only with those of a similar number of levels.
-        """
-        resolution, ends = torch.as_tensor(self.table.resolution), torch.as_tensor(self.table.ends)
-        n_levels = self.table.n_levels
-        groups: dict[tuple[str, int], list[int]] = {}
-        for j, family in enumerate(self.families):
-            groups.setdefault((repr(family), (n_levels[j] - 1).bit_length()), []).append(j)
-        return [
-            Columns.measure(
-                self.families[index[0]],
-                index,
-                cells[:, index],
-                resolution[index],
-                [n_levels[j] for j in index],
-                ends[:, index],
-            )
-            for index in groups.values()
-        ]
-
-    def _module(self, given: Network | None) -> Any:
-        """Return a fresh copy of a user's module or recipe, or what their factory makes."""
-        if given is None or isinstance(given, nn.Module | Recipe):
-            return copy.deepcopy(given)
-        # A factory builds layers that read the global generator: lend it one of ours.
-        with torch.random.fork_rng(devices=[]):
-            torch.default_generator.manual_seed(self.seeds.init)
-            made = given()
-        if not isinstance(made, nn.Module | Recipe):
-            raise TypeError(
-                f"encoder and decoder: expected a function that returns a torch module. {given!r} "
-                f"returned {made!r}."
-            )
-        return made
 
     def _held_out(self, rows: Batch, log_det: Float) -> HeldOut:
         x = rows.x.double()
@@ -463,12 +405,18 @@ def choose(candidates: dict[str, list[Trained]]) -> tuple[str, list[Trained]]:
     return name, best
 
 
+def _n_held_out(fraction: float | None, n: int) -> int:
+    """Return how many of some rows are held out."""
+    share = max(HELD_OUT, min(FEW_HELD_OUT / n, MOST_HELD_OUT)) if fraction is None else fraction
+    return min(max(round(share * n), 1), MAX_HELD_OUT)
+
+
 def most_stages(settings: Settings, n_rows: int, labels: Labels | None, is_warm: bool) -> int:
     """Return how many stages a fit to so many rows tells of, at most: the columns may settle it."""
     a_training = _n_stages(labels, is_warm) + (settings.refit_prior is not None)
     if not _holds_out(settings, n_rows):
         return 1 + a_training  # after the columns
-    n_inits = len(_inits(settings, n_rows, is_warm, has_levels=False))
+    n_inits = len(kinds(settings, n_rows, is_warm, has_levels=False))
     return 2 + (n_inits + _is_fitted_again(n_rows, is_warm)) * a_training  # and the start
 
 
@@ -476,22 +424,6 @@ def _holds_out(settings: Settings, n_rows: int) -> bool:
     """Whether some rows are held out, if there are enough."""
     wanted = settings.early_stopping
     return n_rows >= MIN_EARLY_STOPPING_ROWS if wanted is None else wanted
-
-
-def _inits(settings: Settings, n_rows: int, is_warm: bool, has_levels: bool) -> list[str]:
-    """Return the starts to try, the plainest first, of a table with or without columns of codes."""
-    if is_warm:
-        return ["warm"]
-    if settings.init != "auto":
-        return [settings.init]
-    if not settings.built_in or settings.n_layers > 1:
-        return ["random"]
-    # On a large table both starts end alike, and one takes half the time.
-    if n_rows >= REFIT_ROWS and settings.prior.starts_from_mixture:
-        return ["linear"]
-    if n_rows >= REFIT_ROWS and has_levels:
-        return ["random"]
-    return ["linear", "random"]
 
 
 def _n_stages(labels: Labels | None, is_warm: bool) -> int:

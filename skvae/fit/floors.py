@@ -6,7 +6,6 @@ import torch
 from torch import Tensor
 
 from ..core.cells import Block, Cells
-from ..core.families.base import MIN_SCALE
 
 #: Where floors start, in standard deviations of a column: with less, the first hundred steps lose
 #: what a start in closed form knows of columns that are nearly functions of the others.
@@ -33,5 +32,4 @@ class FallingFloors:
 
 def _highest(block: Block) -> Tensor:
     of, _ = block.columns.known()
-    of_a_scale = block.family.floor(of, torch.zeros_like(of.mean)) / MIN_SCALE
-    return torch.maximum(HIGHEST * of_a_scale.to(block.floor), block.floor)
+    return torch.maximum(HIGHEST * block.family.unit(of).to(block.floor), block.floor)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from functools import cached_property
 from typing import Any
@@ -22,8 +21,12 @@ from ..table.codecs import Affine, Float
 from ..table.container import Container, Field
 from ..table.table import Column, ColumnModel, is_binary, learn_column, observed
 from .choosing import is_ahead
+from .logarithms import logarithms
+from .mixtures import Candidate, log_prob
 from .neighbours import MAX_COLUMNS, Neighbours
 
+#: What a likelihood may be in place of a family.
+BY_VALUES = ("auto", "density")
 #: Share of rows with one and the same number above which it is an atom, for ``likelihood="auto"``.
 ATOM_SHARE = 0.2
 #: A number with so many rows a distinct value is discrete.
@@ -36,8 +39,8 @@ MAX_ROWS = 8_000
 FAR_FROM_ZERO = 4.0
 #: Latents that a bin's probability is taken to depend on, at most.
 MOST_LATENTS = 16
-#: Components of the mixture that stands for what a continuous family with latents can be.
-N_COMPONENTS = 5
+#: The mixture that stands for what a continuous family with latents can be.
+OF_A_COLUMN = Candidate(5, reg_covar=1e-4)
 
 
 def models(families: list[Family | None]) -> list[ColumnModel | None]:
@@ -57,6 +60,8 @@ def choose_families(
     seed: int,
     smooth: Family | None = None,
     context: Sequence[int] = (),
+    *,
+    density: bool = False,
 ) -> list[Family | None]:
     """Return the family of every column, None for one without an observed value.
 
@@ -75,6 +80,8 @@ def choose_families(
         Of numbers of all kinds where the likelihood is "auto"; by default it goes by their values.
     context : sequence of int
         Positions of the columns that are conditioned on.
+    density : bool
+        Whether "auto" stands for "density".
 
     Raises
     ------
@@ -96,16 +103,23 @@ def choose_families(
             )
     rows = Rows(values, container, seed)
     families: list[Family | None] = []
+    smoothly: list[int] = []  # modelled without a word from the user
     for j, field in enumerate(container.fields):
         wanted = likelihood.get(field.name, "auto") if isinstance(likelihood, dict) else likelihood
         if j in context or np.isnan(values[:, j]).all():
             families.append(None)
-        elif isinstance(wanted, str) and wanted == "auto":
-            families.append(choose(j, field, rows, container.backend is not None, smooth))
+        elif isinstance(wanted, str) and wanted in BY_VALUES:
+            continuous = density or wanted == "density"
+            family = choose(j, field, rows, smooth, density=continuous)
+            families.append(family)
+            smoothly += [j] * isinstance(family, Gaussian | LogNormal)
         else:
             family = resolve(wanted, Family, "likelihood")
             family.validate()
             families.append(family)
+    positive = {j for j in smoothly if isinstance(families[j], LogNormal)}
+    for j in positive - rows.logarithms(smoothly, positive):
+        families[j] = Gaussian(bounded=True)
     return families
 
 
@@ -125,6 +139,7 @@ class Rows:
         some = np.random.RandomState(seed).permutation(len(values))[:MAX_ROWS]
         cut = 3 * len(some) // 4
         self.values, self._fit, self._held_out = values, some[:cut], some[cut:]
+        self._seed = seed
         self._numbers = [
             j
             for j, field in enumerate(container.fields)
@@ -158,6 +173,14 @@ class Rows:
         n = len(self._fit)
         return max(n_levels - 2, 0) * n_weights * float(np.log(n)) / (2.0 * n)
 
+    def logarithms(self, smooth: list[int], positive: set[int]) -> set[int]:
+        """Return which positive columns are told by their logarithm, of smooth ones (positions)."""
+        if len(self._fit) + len(self._held_out) < MIN_ROWS:
+            return positive
+        fit, held_out = (self.values[rows][:, smooth] for rows in (self._fit, self._held_out))
+        wanted = {smooth.index(j) for j in positive}
+        return {smooth[i] for i in logarithms(fit, held_out, wanted, self._seed)}
+
     @cached_property
     def neighbours(self) -> Neighbours | None:
         """What the columns of numbers say of each other; None where there are too many."""
@@ -168,24 +191,27 @@ class Rows:
 
 
 def choose(
-    j: int, field: Field, rows: Rows, in_frame: bool, smooth: Family | None = None
+    j: int, field: Field, rows: Rows, smooth: Family | None = None, *, density: bool = False
 ) -> Family:
-    """Return the family of a column by what it holds; some of the rows decide close calls."""
+    """Return the family of a column by what it holds; some of the rows decide close calls.
+
+    With ``density`` numbers get one that has no mass on a value, even if they are repeated.
+    """
     values = observed(rows.values[:, j])
     if field.role == "boolean":
         return Bernoulli() if np.ptp(values) else Binned()  # the other one was never seen
     if field.is_category:
         return Ordinal() if field.role == "ordered" else Categorical()
-    if field.role != "time" and is_binary(values):
+    if field.role != "time" and is_binary(values) and not density:
         return Bernoulli()
     if smooth is not None:
         return smooth
     if field.role == "time":
         return Binned()
+    if density:
+        return _plain(values)
     if field.role == "integer":
         return _choose_integer(field, values, *rows.of(j))
-    if not in_frame:
-        return Gaussian()
     return _choose_number(j, field, values, rows)
 
 
@@ -212,19 +238,23 @@ def _choose_number(j: int, field: Field, values: Float, rows: Rows) -> Family:
     distinct, counts = np.unique(values, return_counts=True)
     if counts.max() > ATOM_SHARE * len(values) or ROWS_A_VALUE * len(distinct) <= len(values):
         return Binned()
-    low, far = values.min(), values.mean() >= FAR_FROM_ZERO * values.std()
-    logarithmic = low > 0 and not far
-    plain: Family = LogNormal(bounded=True) if logarithmic else Gaussian(bounded=True)
+    plain = _plain(values)
     fit, held_out = rows.of(j)
     if len(fit) + len(held_out) < MIN_ROWS:
         return plain
     column = column_of(Binned(), field, fit)
-    smooth = _smooth(fit, held_out, logarithmic=logarithmic)
+    smooth = _smooth(fit, held_out, logarithmic=isinstance(plain, LogNormal))
     binned = marginal_log_prob(Binned(), column, fit, held_out)
     assert isinstance(column.codec, Bins)
     of_value, of_bin = rows.gains(j, column.codec)
     gain = binned + of_bin - smooth - of_value
     return Binned() if is_ahead(gain - rows.price(column.codec.n_levels)) else plain
+
+
+def _plain(values: Float) -> Gaussian | LogNormal:
+    """Return the continuous family of a column by itself."""
+    far = values.mean() >= FAR_FROM_ZERO * values.std()
+    return Gaussian(bounded=True) if far or values.min() <= 0.0 else LogNormal(bounded=True)
 
 
 def column_of(family: Family, field: Field, fit: Float) -> Column:
@@ -248,13 +278,5 @@ def _smooth(fit: Float, held_out: Float, *, logarithmic: bool) -> Float:
 
     With latents a continuous family is such a mixture, of many more components.
     """
-    from sklearn.mixture import GaussianMixture  # imports much
-
-    log_det = -np.log(held_out) if logarithmic else 0.0
-    fit, held_out = (np.log(x) if logarithmic else x for x in (fit, held_out))
-    center, scale = fit.mean(), fit.std() or 1.0
-    mixture = GaussianMixture(N_COMPONENTS, reg_covar=1e-4, random_state=0)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        mixture.fit(((fit - center) / scale)[:, None])
-    return mixture.score_samples(((held_out - center) / scale)[:, None]) - np.log(scale) + log_det
+    logs = {0} if logarithmic else set()
+    return log_prob([OF_A_COLUMN], fit[:, None], held_out[:, None], logs, 0)

@@ -16,6 +16,8 @@ MAX_COLUMNS = 1_000
 ENOUGH_ROWS = 5
 #: Least variance of a score given the others.
 RIDGE = 1e-8
+#: Least variance that a regression leaves.
+LEAST_LEFT = 1e-11
 #: No row gains or loses more nats by what the others say, right or wrong as it may be.
 MOST = 20.0
 
@@ -73,6 +75,20 @@ class Neighbours:
         n = len(self._sorted[j])
         rank: NDArray[np.intp] = np.searchsorted(self._sorted[j], values, side)  # type: ignore[call-overload]
         return (rank + 0.5) / (n + 1)
+
+
+def left_scale(x: Float) -> Float:
+    """Return the deviation that a regression on the others leaves of each column of rows (n, c).
+
+    In deviations of the column; 1 where rows are too few to tell.
+    """
+    n, c = x.shape
+    if n < ENOUGH_ROWS * c:
+        return np.ones(c)
+    correlation = np.corrcoef(x, rowvar=False).reshape(c, c)
+    precision = np.linalg.inv(correlation + LEAST_LEFT * np.eye(c)).diagonal()
+    left: Float = np.sqrt(n / (n - c) / precision)
+    return left
 
 
 def _covariance(scores: Float) -> Float:

@@ -57,6 +57,22 @@ class FusedAdam:
             if moved:
                 self._move(moved, group["lr"], group["weight_decay"])
 
+    def state_dict(self) -> dict[str, Any]:
+        """Return the averages and numbers of steps, None of a parameter that has none yet."""
+        parameters = [p for group in self.param_groups for p in group["params"]]
+        return {"state": [self.state.get(parameter) for parameter in parameters]}
+
+    @torch.no_grad()
+    def load_state_dict(self, found: dict[str, Any]) -> None:
+        """Set them."""
+        parameters = [p for group in self.param_groups for p in group["params"]]
+        self.state = {}
+        for parameter, parts in zip(parameters, found["state"], strict=True):
+            for here, there in zip(self._state(parameter), parts, strict=True) if parts else ():
+                if here.shape != there.shape:
+                    raise ValueError("the averages of gradients have other shapes")
+                here.copy_(there)
+
     def _move(self, parameters: list[Tensor], lr: float, weight_decay: float) -> None:
         means, squares, steps = map(list, zip(*map(self._state, parameters), strict=True))
         torch._foreach_add_(steps, 1.0)

@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-import warnings
-from typing import TYPE_CHECKING
-
 import torch
-from sklearn import config_context
-from sklearn.exceptions import ConvergenceWarning
 from torch import Tensor
 
 from ..core.batch import Batch
@@ -15,9 +10,7 @@ from ..core.latents.priors import MixtureModule
 from ..core.latents.usage import active_units
 from ..core.networks import measuring
 from ..core.vae import VAE
-
-if TYPE_CHECKING:
-    from sklearn.mixture import GaussianMixture
+from .mixtures import Candidate
 
 #: Rows that are looked at.
 MAX_ROWS = 10_000
@@ -52,7 +45,7 @@ def start_mixture(prior: MixtureModule, z: Tensor, mean: Tensor, seed: int) -> N
     active = active_units(mean / z.std(0))
     if not active.any():
         return
-    mixture = fitted_mixture(prior.n_components, z[:, active], seed)
+    mixture = Candidate(prior.n_components).fit(z[:, active].numpy(), seed)
     means = z.mean(0).repeat(prior.n_components, 1)
     means[:, active] = torch.as_tensor(mixture.means_)
     # Lower triangular, L^T L being the precision, as the transpose of scikit-learn's.
@@ -60,14 +53,3 @@ def start_mixture(prior: MixtureModule, z: Tensor, mean: Tensor, seed: int) -> N
     place = torch.nonzero(active).squeeze(1)
     roots[:, place[:, None], place] = torch.as_tensor(mixture.precisions_cholesky_).mT
     prior.start(torch.as_tensor(mixture.weights_), means, roots)
-
-
-def fitted_mixture(n_components: int, z: Tensor, seed: int) -> GaussianMixture:
-    """Fit a mixture of normals to latents (n, d)."""
-    from sklearn.mixture import GaussianMixture  # imports much
-
-    mixture = GaussianMixture(n_components, reg_covar=1e-3, random_state=seed)
-    # A user's array API is for arrays of theirs; k-means, which starts the mixture, has none.
-    with warnings.catch_warnings(), config_context(array_api_dispatch=False):
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        return mixture.fit(z.numpy())

@@ -19,6 +19,7 @@ from ..core.latents.priors import Prior
 from ..core.networks import CorrelatedNoise, Perceptron
 from ..core.objectives.bounds import Objective
 from ..core.recipe import Recipe, resolve
+from ..table.telling import warn
 
 #: Parameters that take a recipe, or its name.
 RECIPES: dict[str, type[Recipe]] = {
@@ -43,6 +44,8 @@ BUILT_BY = (
     "context_features",
     "categorical_features",
 )
+#: Parameters that are "auto", or a number.
+NUMBERS = ("max_epochs", "batch_size", "early_stopping", "validation_fraction")
 #: Names of optimisers.
 OPTIMIZERS = ("adam", "adamw", "sgd")
 #: A network, a recipe for one, or a function that makes one.
@@ -59,15 +62,18 @@ class Door:
         Whether it gives latent vectors of rows.
     needs_density : bool
         Whether all that it does is by a density.
-    smooth : bool
-        Whether numbers of all kinds are Gaussian where the likelihood is "auto".
+    smooth : Family or None
+        Of numbers of all kinds where the likelihood is "auto"; None where it goes by their values.
+    density : bool
+        Whether numbers have no mass on a value then.
     draws_identifiers : bool
         Whether columns of identifiers are left out of the model, and drawn anew.
     """
 
     encodes: bool = False
     needs_density: bool = True
-    smooth: bool = False
+    smooth: Family | None = None
+    density: bool = False
     draws_identifiers: bool = False
 
 
@@ -97,13 +103,14 @@ class Settings:
     init: str = "auto"
     max_epochs: int | None = None
     max_time: float | None = None
+    checkpoint: Any = None
     batch_size: int | None = None
     lr: float = 5e-3
     weight_decay: float = 1e-2
     optimizer: Any = "adamw"
     callbacks: list[Any] | None = None
     early_stopping: bool | None = None
-    validation_fraction: float = 0.1
+    validation_fraction: float | None = None
     n_iter_no_change: int | None = None
     tol: float = 1e-3
     device: torch.device = torch.device("cpu")  # noqa: RUF009
@@ -199,10 +206,10 @@ def read_settings(parameters: Mapping[str, Any], door: Door) -> Settings:
     return Settings(
         **{name: value for name, value in p.items() if name in own}
         | recipes
-        | {name: _or_none(p[name]) for name in ("max_epochs", "batch_size", "early_stopping")}
+        | {name: _or_none(p[name]) for name in NUMBERS}
         | {
             "latent_dim": read_latent_dim(p["latent_dim"]),
-            "hidden_layer_sizes": tuple(p["hidden_layer_sizes"]),
+            "hidden_layer_sizes": tuple(map(int, p["hidden_layer_sizes"])),
             "image_shape": read_image_shape(p["image_shape"]),
             "device": resolve_device(p["device"]),
             "door": door,
@@ -280,6 +287,15 @@ def check_layers(sizes: Any) -> None:
         )
 
 
+def available_device(device: str | torch.device) -> torch.device:
+    """Return the device for a model that is loaded: the CPU where there is no such one here."""
+    try:
+        return resolve_device(device)
+    except ValueError as error:
+        warn(f"{error} The model that is loaded is on the CPU.")
+        return torch.device("cpu")
+
+
 def resolve_device(device: str | torch.device) -> torch.device:
     """Return the device; ``"auto"`` takes CUDA where there is one.
 
@@ -298,4 +314,6 @@ def resolve_device(device: str | torch.device) -> torch.device:
         raise ValueError(
             f"device={device!r} is not available here ({reason}). Use device='auto' or 'cpu'."
         ) from error
+    if found.type == "meta":
+        raise ValueError("device='meta' holds no numbers. Use device='auto' or 'cpu'.")
     return found

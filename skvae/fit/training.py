@@ -20,6 +20,7 @@ from ..core.objectives.bounds import ObjectiveModule
 from ..core.vae import VAE
 from .batches import HeldOut, TensorBatches
 from .budget import Allowance
+from .checkpoint import Checkpoint
 from .choosing import counted_gains
 from .epochs import Epochs, Score
 from .floors import FallingFloors
@@ -27,6 +28,7 @@ from .interrupts import Interrupts
 from .optimizers import make_optimizer
 from .plan import Plan
 from .progress import Listener
+from .resuming import restore, restore_outcome, state_of
 from .settings import Settings
 from .trained import Interrupted, Trained
 from .trouble import Brake, told_of_fall
@@ -69,12 +71,14 @@ class VAENet(NeuralNet):
         held_out: HeldOut | None = None,
         allowance: Allowance | None = None,
         listener: Listener | None = None,
+        checkpoint: Checkpoint | None = None,
         **kwargs: Any,
     ):
         self.settings_, self.plan_ = settings, plan
         self.generator_ = generator
         self.held_out_ = held_out
         self.allowance_, self.listener_ = allowance, listener or Listener()
+        self.checkpoint_ = checkpoint
         self.score_: Score | None = None  # the last one there was
         self.interrupts_ = Interrupts()
         super().__init__(
@@ -122,14 +126,16 @@ class VAENet(NeuralNet):
             self.noise_: Tensor | None = self.held_out_.noise_for(module)
         return self
 
-    def partial_fit(self, X: Batch, y: Any = None, **params: Any) -> VAENet:
-        """Train until the epochs are over or a callback ends it.
+    def partial_fit(self, X: Batch, y: Any = None, state: Any = None, **params: Any) -> VAENet:
+        """Train until the epochs are over or a callback ends it, perhaps from a state on.
 
         skorch's own takes every interrupt for such an end, one from the keyboard too.
         """
         super().notify("on_train_begin", X=X, y=y)
+        if state is not None:
+            restore(self, state)
         with contextlib.suppress(_Ended), Interrupts() as self.interrupts_:
-            self.fit_loop(X, y, **params)
+            self.fit_loop(X, y, self.max_epochs - len(self.history), **params)
         super().notify("on_train_end", X=X, y=y)
         return self
 
@@ -153,6 +159,8 @@ class VAENet(NeuralNet):
             ends |= self.listener_.end_epoch(*told) or self.n_steps_ >= self.plan_.n_steps
         if ends:
             raise _Ended
+        if method_name == "on_epoch_end" and self.checkpoint_ is not None:
+            self.checkpoint_.end_epoch(partial(state_of, self))
 
     def on_epoch_end(self, net: VAENet, **kwargs: Any) -> None:
         """End training where there was too much trouble."""
@@ -356,6 +364,8 @@ def train(
     held_out: HeldOut | None = None,
     allowance: Allowance | None = None,
     listener: Listener | None = None,
+    checkpoint: Checkpoint | None = None,
+    state: Any = None,
 ) -> Trained:
     """Train an objective's model in place.
 
@@ -374,6 +384,10 @@ def train(
         The time there is: the plan gets shorter where it would take longer.
     listener : Listener, optional
         Who is told of the epochs.
+    checkpoint : Checkpoint, optional
+        Where its state is kept from time to time.
+    state : optional
+        What to go on from, of a checkpoint: a training that is over is not done again.
     """
     generator = torch.Generator(settings.device).manual_seed(seed)
     set_generator(module, generator)
@@ -388,12 +402,20 @@ def train(
         held_out=held_out,
         allowance=allowance,
         listener=listener,
+        checkpoint=checkpoint,
     )
     net.initialize()
+    if state is not None and "trained" in state:
+        set_generator(module, None)
+        module.advance(1.0)
+        trained = restore_outcome(net, state)
+        module.eval()
+        _forget(net)
+        return trained
     interrupted = False
     with _threads(module, settings.device), _lent_generators(settings, seed):
         try:
-            net.partial_fit(rows)
+            net.partial_fit(rows, state=state)
         except KeyboardInterrupt:
             interrupted = True
     set_generator(module, None)
@@ -437,20 +459,28 @@ def _lent_generators(settings: Settings, seed: int) -> Iterator[None]:
 def _finish(net: VAENet, rows: Batch) -> Trained:
     n_epochs = sum("train_loss" in row for row in net.history)  # an interrupted one has none
     net.optimizer_.found_inf = None
-    net.allowance_, net.listener_, net.interrupts_ = None, Listener(), Interrupts()
     trouble = net.brake_.told(net.lr, n_epochs)
     if net.held_out_ is None:
         net.average_.write(net.average_.average)
+        _forget(net)
         return Trained(net, n_epochs, n_epochs, net.n_steps_, None, None, trouble)
     keep = dict(net.callbacks_)["keep_best"]
     if net.n_steps_ >= FEWEST_STEPS and not keep.n_steps:
         trouble = trouble or _compared_with_start(net, rows, keep.weights)
     net.average_.restart(keep.weights)
     epochs, n_steps = keep.epochs_, keep.n_steps
-    # Or every saved estimator would carry rows of its training table.
-    net.held_out_, net.noise_, net.score_, keep.epochs_ = None, None, None, None
+    _forget(net)
     best = epochs.best
     return Trained(net, n_epochs, epochs.best_epoch, n_steps, best.mean, best.rows, trouble)
+
+
+def _forget(net: VAENet) -> None:
+    """Forget the rows of the training table, and whoever is told of the training."""
+    net.allowance_, net.listener_, net.checkpoint_ = None, Listener(), None
+    net.interrupts_ = Interrupts()
+    if net.held_out_ is not None:
+        net.held_out_, net.noise_, net.score_ = None, None, None
+        dict(net.callbacks_)["keep_best"].epochs_ = None
 
 
 def _compared_with_start(net: VAENet, rows: Batch, start: list[Tensor]) -> str:

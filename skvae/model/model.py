@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 from collections.abc import Iterator, Mapping
 from functools import partial
@@ -85,6 +86,13 @@ class Model:
     def precise(self) -> VAE:
         """The VAE to score with, see :func:`skvae.model.scoring.precise`."""
         return self._scored.like(self.vae, self.device)
+
+    def on(self, device: torch.device) -> Model:
+        """Return the model on a device: itself, or a copy."""
+        if self.device == device:
+            return self
+        vae = copy.deepcopy(self.vae).to(device)
+        return dataclasses.replace(self, vae=vae, device=device)
 
     def scoring(self, n_draws: Any, proposal: Any, verbose: int = 0) -> Scoring:
         """Return how rows are scored, with a bar where they are many and it is verbose.

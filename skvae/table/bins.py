@@ -24,8 +24,9 @@ class Bins(Codec):
     on a column with steps, over the steps in it that are no atoms. What a code may stand for comes
     in pieces: an atom or the inside of a bin and, at either end of the column, an exponential tail.
     A tail is as probable as a new extreme is, 1 / (rows + 2), where the column goes on; beyond the
-    ends of a column (see :func:`~skvae.table.ends.ends_of`, for an integer its range) the last
-    tail is next to impossible. So every finite number has a density, and these integrate to one.
+    ends of a column (see :func:`~skvae.table.ends.ends_of`, for an integer, or where all values are
+    one, its range) the last tail is next to impossible. So every finite number has a density, and
+    these integrate to one.
 
     Parameters
     ----------
@@ -53,7 +54,7 @@ class Bins(Codec):
         bounds: tuple[float, float],
     ):
         self.atoms, self.edges, self.step, self.on_grid = atoms, edges, step, on_grid
-        self.bounds = bounds
+        self.counts, self.bounds = counts, bounds
         self._n_atoms, self._n_bins = len(atoms), len(counts) - len(atoms)
         widths = np.diff(edges)
         self._tail_scale = np.maximum(0.5 * widths[[0, -1]], step)
@@ -103,7 +104,7 @@ class Bins(Codec):
             step,
             on_grid,
             (low, high)
-            if role == "integer"
+            if role == "integer" or len(distinct) == 1
             else _bounds(values, ends or ends_of(values), step if on_grid else 0.0),
         )
 

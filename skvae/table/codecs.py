@@ -24,8 +24,13 @@ Bool = NDArray[np.bool_]
 
 #: Steps of numbers are powers of ten, down to this share of their spread.
 FINEST = 1e-9
+#: The smallest gap between values is so many steps at most; and by so much of a step a gap may
+#: differ from a multiple of it.
+MOST_PARTS, OFF_GRID = 10, 0.01
 #: No step is finer, as 10 to the power of its digits is to be a number: what is smaller is zero.
 LEAST_EXPONENT = -300
+#: Logarithm of the smallest cell of a positive column.
+SMALLEST = -60.0
 #: Mass of the categories that a column did not have in ``fit``. No sample has one, and yet none is
 #: impossible.
 UNSEEN = 1e-6
@@ -39,7 +44,8 @@ def step_of(values: Float, role: str = "number") -> tuple[float, bool]:
     1 for integers, the step that nearly all times share, and else the largest power of ten that
     explains 95 % of the values and of the distinct ones (a power that explains nothing but one
     value repeated in most rows would round all others away). Where none does, values are
-    continuous; the finest power looked at then stands for the resolution of repeated ones.
+    continuous, or were rounded before they were moved and scaled: what all gaps between them are
+    multiples of then stands for the resolution of repeated ones, or else the finest power.
     """
     if role == "integer":
         return 1.0, True
@@ -64,7 +70,24 @@ def step_of(values: Float, role: str = "number") -> tuple[float, bool]:
         explained = np.abs(steps - np.round(steps)) < tolerance
         if min(explained.mean(), counts @ explained / len(values)) >= EXPLAINED:
             return step, True
-    return step, False
+    return common_gap(distinct, rounding) or step, False
+
+
+def common_gap(distinct: Float, rounding: float = 0.0) -> float:
+    """Return what nearly all gaps between values, which ascend, are multiples of; 0 if nothing."""
+    smallest = max(rounding, FINEST) * np.abs(distinct).max()
+    gaps = np.diff(distinct)
+    gaps = gaps[gaps > smallest]
+    for parts in range(1, MOST_PARTS + 1 if len(gaps) else 0):
+        steps = gaps / (gaps.min() / parts)
+        whole = np.round(steps)
+        # From small gaps to large ones the step gets sharper: the last word is that of the sum.
+        if np.mean(np.abs(steps - whole) < OFF_GRID * np.maximum(whole, 1.0) ** 0.5) < EXPLAINED:
+            continue
+        step = float(gaps.sum() / whole.sum())
+        if np.mean(np.abs(gaps / step - np.round(gaps / step)) < OFF_GRID) >= EXPLAINED:
+            return step
+    return 0.0
 
 
 def _are_single(values: Float) -> bool:
@@ -148,6 +171,26 @@ class Affine(Codec):
 
     def refuses(self, values: Float) -> Bool:
         return ~SUPPORTS[self.support](values)
+
+
+@dataclasses.dataclass(frozen=True)
+class Positive(Affine):
+    """Positive numbers, scaled, that keep to ends; of what is below the lower one even negative.
+
+    Logarithms of cells go on there as straight as they come in, so that every number has a cell:
+    what is next to impossible is no error in a row to be judged.
+    """
+
+    def encode(self, values: Float) -> tuple[Float, Any]:
+        low = self.ends[0]
+        below = np.minimum(values - low, 0.0) / low
+        log_cell = np.log(np.maximum(values, low) / self.scale) + below
+        # A cell is a number in single precision, too; the rest of the way is in the Jacobian.
+        cells = np.exp(log_cell.clip(SMALLEST))
+        return cells, np.where(below < 0.0, log_cell - np.log(low), -np.log(self.scale))
+
+    def refuses(self, values: Float) -> Bool:
+        return np.zeros(len(values), dtype=bool)
 
 
 @dataclasses.dataclass(frozen=True)

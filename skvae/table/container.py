@@ -158,8 +158,10 @@ class Container:
         role = {"i": "integer", "u": "integer", "b": "boolean"}.get(X.dtype.kind, "number")
         marked = categorical or [False] * X.shape[1]
         fields = [
-            Field(j, "category", _distinct(X[:, j].tolist())) if is_category else Field(j, role)
-            for j, is_category in enumerate(marked)
+            Field(j, "category", _distinct(column.tolist()))
+            if is_category
+            else Field(j, "integer" if X.dtype.kind == "f" and _are_integers(column) else role)
+            for j, (is_category, column) in enumerate(zip(marked, X.T, strict=True))
         ]
         return cls(fields, None, [X.dtype])
 
@@ -339,7 +341,7 @@ def _learn(name: Hashable, series: Series, is_category: bool) -> Field:
     if kind.is_integer():
         return Field(name, "integer")
     if kind.is_numeric():
-        hidden = kind.is_float() and _hides_integers(series)
+        hidden = kind.is_float() and _are_integers(plain(series).cast(nw.Float64).to_numpy())
         return Field(name, "integer" if hidden else "number")
     if kind == nw.Boolean:
         return Field(name, "boolean")
@@ -353,9 +355,8 @@ def _learn(name: Hashable, series: Series, is_category: bool) -> Field:
     )
 
 
-def _hides_integers(series: Series) -> bool:
-    """Whether a column of floats holds integers that are floats only because some are missing."""
-    values = plain(series).cast(nw.Float64).to_numpy()
+def _are_integers(values: NDArray[Any]) -> bool:
+    """Whether floats are integers that are floats only because some are missing."""
     seen = values[~np.isnan(values)]
     if len(seen) in (0, len(values)):
         return False

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
+from sklearn.preprocessing import StandardScaler
 
 from .codecs import Float
 from .container import Container, Field
-
-if TYPE_CHECKING:
-    from sklearn.compose import ColumnTransformer
 
 #: Numbers are held within so many standard deviations: farther out than any seen, networks would
 #: answer with scales beyond all bounds.
@@ -31,12 +28,14 @@ class Context:
     positions : list of int
         Among the columns of the user.
     fields : list of Field
-    encoder : ColumnTransformer
+    location, scale : ndarrays
+        Of the columns that are no categories, by which they are standardised.
     """
 
     positions: list[int]
     fields: list[Field]
-    encoder: ColumnTransformer
+    location: Float
+    scale: Float
 
     @classmethod
     def learn(cls, values: Float, container: Container, positions: Sequence[int]) -> Context:
@@ -47,25 +46,23 @@ class Context:
         ValueError
             If a cell is missing.
         """
-        from sklearn.compose import ColumnTransformer  # imports much
-        from sklearn.preprocessing import OneHotEncoder, StandardScaler
-
         fields = [container.fields[j] for j in positions]
-        categories = [j for j, field in enumerate(fields) if field.is_category]
-        numbers = [j for j, field in enumerate(fields) if not field.is_category]
-        levels = [np.arange(len(fields[j].levels)) for j in categories]
-        encoder = ColumnTransformer(
-            [
-                ("numbers", StandardScaler(), numbers),
-                ("categories", OneHotEncoder(categories=levels, sparse_output=False), categories),
-            ]
-        ).set_output(transform="default")  # whatever is set for the user's own
         given = values[:, list(positions)]
         _refuse_missing(given, fields)
-        return cls(list(positions), fields, encoder.fit(given))
+        numbers = given[:, _numbers(fields)]
+        if not numbers.shape[1]:
+            return cls(list(positions), fields, np.empty(0), np.empty(0))
+        scaler = StandardScaler().fit(numbers)
+        return cls(list(positions), fields, scaler.mean_, scaler.scale_)
+
+    @property
+    def width(self) -> int:
+        """How many numbers it makes of a row."""
+        levels = [len(field.levels) for field in self.fields if field.is_category]
+        return len(self.location) + sum(levels)
 
     def encode(self, values: Float) -> Float:
-        """Return numbers (n, m) for values (n, columns of the user).
+        """Return numbers (n, m) for values (n, columns of the user): categories come last.
 
         Raises
         ------
@@ -74,8 +71,18 @@ class Context:
         """
         given = values[:, self.positions]
         _refuse_missing(given, self.fields)
-        numbers: Float = self.encoder.transform(given).clip(-LIMIT, LIMIT)
-        return numbers
+        numbers = (given[:, _numbers(self.fields)] - self.location) / self.scale
+        indicators = [
+            (given[:, [j]] == np.arange(len(field.levels))).astype(float)
+            for j, field in enumerate(self.fields)
+            if field.is_category
+        ]
+        return np.concatenate([numbers, *indicators], axis=1).clip(-LIMIT, LIMIT)
+
+
+def _numbers(fields: Sequence[Field]) -> list[int]:
+    """Return which of the columns are no categories."""
+    return [j for j, field in enumerate(fields) if not field.is_category]
 
 
 def _refuse_missing(given: Float, fields: Sequence[Field]) -> None:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from sklearn.preprocessing import StandardScaler
 
 from .bins import Bins
-from .codecs import UNSEEN, Affine, Codec, Float, Grid, Levels, step_of
+from .codecs import UNSEEN, Affine, Codec, Float, Grid, Levels, Positive, step_of
 from .container import OTHER, Container, Field
 from .context import Context
 from .dtypes import LARGEST
@@ -288,8 +288,11 @@ def check_support(
 
 
 def _number(values: Float, field: Field, standard: Affine, options: dict[str, Any]) -> Codec:
-    bounded = options.get("bounded")
-    return dataclasses.replace(standard, ends=_ends(values, field)) if bounded else standard
+    if not options.get("bounded"):
+        return standard
+    ends = _ends(values, field)
+    # Between ends that are one there is room for any density.
+    return dataclasses.replace(standard, ends=ends) if ends[0] < ends[1] else standard
 
 
 def _positive(values: Float, field: Field, standard: Affine, options: dict[str, Any]) -> Codec:
@@ -297,8 +300,14 @@ def _positive(values: Float, field: Field, standard: Affine, options: dict[str, 
     inside = values[values > 0]
     scale = float(np.exp(np.log(inside).mean())) if len(inside) else 1.0
     codec = Affine(0.0, scale, "numbers > 0")
-    bounded = options.get("bounded") and len(inside)
-    return dataclasses.replace(codec, ends=ends_of_positive(inside)) if bounded else codec
+    if not (options.get("bounded") and len(inside)):
+        return codec
+    ends = ends_of_positive(inside)
+    if not ends[0] < ends[1]:
+        return codec  # numbers so small that their logarithms do not come back
+    if len(inside) == len(values) and LEAST_END * scale < ends[0] < ends[1]:
+        return Positive(0.0, scale, ends=ends)
+    return dataclasses.replace(codec, ends=ends)
 
 
 def _levels(values: Float, field: Field, standard: Affine, options: dict[str, Any]) -> Codec:
@@ -339,6 +348,8 @@ CODECS: dict[str, Callable[..., Codec]] = {
     "ordinal": _levels,
     "binned": _bins,
 }
+#: Lower end of a positive column, in units of it, from which numbers below are told apart.
+LEAST_END = 1e-30
 #: Kinds that can model categories.
 OF_CATEGORIES = ("categorical", "ordinal")
 

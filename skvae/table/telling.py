@@ -22,7 +22,7 @@ def much(seconds: float, n_bytes: float) -> str:
     """
     minutes = f"about {seconds / 60:,.0f} minutes of one processor core"
     memory = f"about {n_bytes / 2**30:,.0f} GiB of memory"
-    told = [minutes] * (seconds > MANY_SECONDS) + [memory] * (n_bytes > MANY_BYTES)
+    told = [minutes] * bool(seconds > MANY_SECONDS) + [memory] * bool(n_bytes > MANY_BYTES)
     return " and ".join(told)
 
 

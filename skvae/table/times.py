@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
+import zoneinfo
 from collections.abc import Callable
 from typing import Any
 
@@ -29,6 +30,9 @@ EXPLAINED = 0.95
 EXPLAINED_TIMES = 0.75
 #: Of at most so many times a common step is sought, by this many tries of a few together.
 MOST_COMPARED, N_TRIES, N_TOGETHER = 2_000, 64, 6
+#: Clocks of zones differ by multiples of so many seconds.
+OFFSETS = 15 * 60
+EPOCH = datetime.datetime(1970, 1, 1)
 #: Times that are tried as the one to count from.
 N_ORIGINS = 8
 
@@ -47,6 +51,9 @@ class Clock:
     is_duration : bool
     step : int
         What nearly all times are multiples of, counted from the origin, in units.
+    is_local : bool
+        Whether times are counted by the clocks of the zone, of which a day may have 23 hours: where
+        nearly all are whole days apart by these, and not in UTC.
     """
 
     unit: str
@@ -54,6 +61,7 @@ class Clock:
     zone: str | None
     is_duration: bool
     step: int = 1
+    is_local: bool = False
 
     @classmethod
     def of(cls, series: nw.Series[Any], zone: str | None = None) -> Clock:
@@ -65,7 +73,15 @@ class Clock:
         if not len(ticks):
             return clock
         origin, step = _origin_and_step(ticks)
+        if zone is not None and has_rules(zone) and clock._may_be_local(step):
+            local = dataclasses.replace(clock, is_local=True)
+            first, days = _origin_and_step(local.ticks(series.drop_nulls()))
+            if days % PER_DAY[unit] == 0:
+                return dataclasses.replace(local, origin=first, step=days)
         return dataclasses.replace(clock, origin=origin, step=step)
+
+    def _may_be_local(self, step: int) -> bool:
+        return step < PER_DAY[self.unit] and step % (OFFSETS * PER_SECOND[self.unit]) == 0
 
     def ticks(self, series: nw.Series[Any]) -> NDArray[Any]:
         """Return times as units since the origin.
@@ -88,7 +104,7 @@ class Clock:
         return whole
 
     def _refuse_beyond(self, most: int, series: nw.Series[Any], unit: str) -> None:
-        coarse = dataclasses.replace(self, unit=unit, origin=0)
+        coarse = dataclasses.replace(self, unit=unit, origin=0, is_local=False)
         if (np.abs(coarse.ticks(series)) > most).any():
             raise OverflowError(
                 f"holds a time beyond what its unit in fit, {self.unit}, can count. Correct the "
@@ -103,7 +119,19 @@ class Clock:
             ticks = series.to_numpy().astype(f"timedelta64[{unit}]").astype(np.int64)
         else:
             ticks = series.dt.timestamp(unit).to_numpy()  # type: ignore[arg-type]
-        return _minus(ticks // {"s": 1_000, "D": 86_400_000}.get(self.unit, 1), self.origin)
+        ticks = ticks // {"s": 1_000, "D": 86_400_000}.get(self.unit, 1)
+        return _minus(ticks + self._ahead(ticks, _offset_at), self.origin)
+
+    def _ahead(
+        self, ticks: NDArray[np.int64], offset: Callable[[int, zoneinfo.ZoneInfo], int]
+    ) -> NDArray[np.int64] | int:
+        """Return how far the clocks of the zone are ahead of UTC, in units; 0 unless local."""
+        if not self.is_local:
+            return 0
+        zone = zoneinfo.ZoneInfo(str(self.zone))
+        seconds, where = np.unique(ticks // PER_SECOND[self.unit], return_inverse=True)
+        ahead = [offset(second, zone) for second in seconds.tolist()]
+        return np.array(ahead, np.int64)[where] * PER_SECOND[self.unit]
 
     def tick(self, time: Any) -> int:
         """Return one time, a ``datetime``, ``timedelta`` or what NumPy reads as one, in units."""
@@ -114,7 +142,8 @@ class Clock:
         if hasattr(time, "to_numpy"):  # or the nanoseconds of pandas would be lost
             time = time.to_numpy()
         kind: Callable[..., Any] = np.timedelta64 if self.is_duration else np.datetime64
-        return int(kind(time, self.unit).astype(np.int64)) - self.origin
+        tick = kind(time, self.unit).astype(np.int64).reshape(1)
+        return int((tick + self._ahead(tick, _offset_at))[0]) - self.origin
 
     def whole(self, values: Float) -> Float:
         """Return the multiples of the step that are nearest to values."""
@@ -134,7 +163,40 @@ class Clock:
         near = (np.abs(ticks) < HALF) & (np.abs(since_1970) < MOST)
         whole = np.where(near, ticks, 0).astype(np.int64) + self.origin
         far = since_1970.clip(-MOST, MOST).astype(np.int64)
-        return np.where(near, whole, far).clip(-most, most).astype(f"{kind}[{self.unit}]")
+        found = np.where(near, whole, far)
+        found = (found - self._ahead(found, _offset_by_clocks)).clip(-most, most)
+        return found.astype(f"{kind}[{self.unit}]")
+
+
+def has_rules(zone: str) -> bool:
+    """Whether Python knows how far the clocks of a zone are ahead of UTC, and when."""
+    try:
+        return bool(zoneinfo.ZoneInfo(zone))
+    except (KeyError, ValueError, OSError):
+        return False
+
+
+def _offset_at(second: int, zone: zoneinfo.ZoneInfo) -> int:
+    """Return the seconds that clocks are ahead of UTC, so many seconds after 1970; 0 far away."""
+    try:
+        time = (EPOCH + datetime.timedelta(seconds=second)).replace(tzinfo=datetime.UTC)
+        return _seconds(time.astimezone(zone))
+    except OverflowError:
+        return 0
+
+
+def _offset_by_clocks(second: int, zone: zoneinfo.ZoneInfo) -> int:
+    """Return it where clocks show so many seconds after 1970: the earlier time of two."""
+    try:
+        return _seconds((EPOCH + datetime.timedelta(seconds=second)).replace(tzinfo=zone))
+    except OverflowError:
+        return 0
+
+
+def _seconds(time: datetime.datetime) -> int:
+    offset = time.utcoffset()
+    assert offset is not None
+    return round(offset.total_seconds())
 
 
 def common_step(ticks: NDArray[Any]) -> int:

@@ -5,7 +5,9 @@ import inspect
 import random
 import subprocess
 import sys
+import tempfile
 import warnings
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -23,6 +25,8 @@ IRIS = ALL[::3]
 LABELS = np.repeat([0, 1, 2], [17, 17, 16])
 HOLES = np.where(np.random.default_rng(0).uniform(size=IRIS.shape) < 0.1, np.nan, IRIS)
 QUICKEST = {**QUICK, "max_epochs": 1, "n_draws": 8}
+
+FOLDER = tempfile.TemporaryDirectory()
 
 #: Arguments of every public method; those of set-up have none of interest.
 CALLS = {
@@ -42,9 +46,11 @@ CALLS = {
     "predict_log_proba": (IRIS[:5],),
     "predict_proba": (IRIS[:5],),
     "reconstruct": (IRIS[:5],),
+    "report": (IRIS,),
     "sample": (3,),
     "sample_conditional": (HOLES[:5],),
     "sample_imputations": (HOLES[:5], 2),
+    "save": (Path(FOLDER.name, "estimator.skvae"),),
     "score": (IRIS[:5], LABELS[:5]),
     "score_samples": (IRIS[:5],),
     "transform": (HOLES[:5],),

@@ -25,16 +25,16 @@ def test_untrained_linear_start_is_factor_analysis(load, n_components):
     assert_allclose(density.score_samples(X), expected, rtol=0, atol=1e-3)
 
 
-def test_default_start_is_factor_analysis_too():
-    """A scale that could depend on z does not at the start, whatever the default likelihood."""
+def test_a_start_with_a_scale_a_cell_is_factor_analysis_too():
+    """A scale that could depend on z does not at the start."""
     X = StandardScaler().fit_transform(load_wine().data)
-    density = untrained(2).fit(X)
+    density = untrained(2, likelihood="gaussian").fit(X)
     expected = FactorAnalysis(2, **CONVERGED).fit(X).score_samples(X)
     assert_allclose(density.score_samples(X), expected, rtol=0, atol=1e-3)
 
 
 def test_spare_latents_start_at_zero():
-    density, few = untrained(6).fit(IRIS), untrained(4).fit(IRIS)
+    density, few = (untrained(d, likelihood="gaussian").fit(IRIS) for d in (6, 4))
     assert_allclose(density.score_samples(IRIS), few.score_samples(IRIS), rtol=0, atol=1e-3)
     n_hidden = density.vae_.decoder.body.n_hidden
     weight = density.vae_.cells.blocks[0].linear.weight

@@ -178,3 +178,9 @@ def test_dates_and_durations_of_polars():
     assert drawn.schema == table.schema
     assert (drawn["time"].dt.total_seconds() % 3600 == 0).all()
     assert drawn["day"].min().year >= 2018
+
+
+def test_a_column_of_zeros_has_no_density_without_a_bound():
+    X = np.column_stack([np.zeros(60), np.random.default_rng(0).normal(size=60)])
+    density = VAEDensity(1, likelihood="density", max_epochs=0, init="linear").fit(X)
+    assert density.score(X) < 10.0

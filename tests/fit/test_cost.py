@@ -21,6 +21,12 @@ def density():
     return VAEDensity(1, **QUICK).fit(RANDOM.normal(size=(50, 10)))
 
 
+def test_numbers_of_numpy_are_parameters():
+    X, sizes = RANDOM.normal(size=(20, 2)), np.array([4, 3])
+    parameters = QUICK | {"max_epochs": np.int64(1), "hidden_layer_sizes": sizes}
+    VAEDensity(np.int64(1), **parameters).fit(X).score_samples(X)
+
+
 def test_a_category_of_many_levels_is_told():
     codes = RANDOM.integers(0, 5_000, N)
     X = pd.DataFrame({"x": RANDOM.normal(size=N), "city": np.char.add("city ", codes.astype(str))})

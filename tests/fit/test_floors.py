@@ -1,9 +1,11 @@
 """Floors of noise: they fall from a tenth of a standard deviation to their value."""
 
+import numpy as np
 import pytest
 import torch
 from torch.testing import assert_close
 
+from skvae import VAEDensity
 from skvae.core import Columns, build_vae
 from skvae.fit.floors import FallingFloors
 from skvae.fit.plan import Plan
@@ -40,3 +42,17 @@ def test_they_have_fallen_by_the_last_step(horizon):
     assert plan.fallen(horizon - 1) == 1.0
     assert plan.fallen(0) == (1.0 if horizon < 4 else 0.0)
     assert Plan(32, horizon, horizon, 10, floors_fall=False).fallen(0) == 1.0
+
+
+def test_a_column_that_others_tell_nearly_has_a_lower_floor():
+    rng = np.random.default_rng(0)
+    z = rng.normal(size=(400, 2))
+    X = np.column_stack([z, z.sum(1) + 5e-4 * rng.normal(size=400)])
+    density = VAEDensity(1, init="linear", max_epochs=0, random_state=0).fit(X)
+    (block,) = density.vae_.cells.parts
+    floor = block.floor / block.spread[:, 0]
+    assert floor.numpy() == pytest.approx(0.1 * 5e-4 / X.std(0), rel=0.2)
+    X[:, 2] = X[:, 0] + X[:, 1]  # nothing is left open: no floor below the usual one
+    density.fit(X)
+    (block,) = density.vae_.cells.parts
+    assert block.floor / block.spread[:, 0] == pytest.approx(torch.tensor([1e-3] * 3))

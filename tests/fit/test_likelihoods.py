@@ -2,6 +2,7 @@
 
 import numpy as np
 import pandas as pd
+import polars as pl
 import pytest
 
 from skvae import VAEDensity
@@ -79,10 +80,31 @@ def test_auto_does_not_depend_on_the_library(name):
     assert chosen(polars.DataFrame({"x": column})) == [expected]
 
 
-def test_floats_of_an_array_are_gaussian_unless_they_are_0_and_1():
-    names = ["normal", "log-normal", "floats, 30 % zeros", "floats, few values", "0/1 floats"]
-    X = np.column_stack([COLUMNS[name][0] for name in names])
-    assert chosen(X) == [Gaussian()] * 4 + [Bernoulli()]
+OF_FLOATS = ["normal", "log-normal", "floats, 30 % zeros", "floats, few values", "0/1 floats"]
+
+
+def test_floats_of_an_array_are_seen_as_those_of_a_frame():
+    X = np.column_stack([COLUMNS[name][0] for name in OF_FLOATS])
+    assert chosen(X) == chosen(pd.DataFrame(X)) == chosen(pl.DataFrame(X))
+    assert chosen(X)[1:] == [LogNormal(bounded=True), Binned(), Binned(), Bernoulli()]
+
+
+def test_numbers_have_no_mass_on_a_value_where_a_density_is_wanted():
+    X = np.column_stack([COLUMNS[name][0] for name in OF_FLOATS])
+    families = chosen(X, "density")
+    assert {type(family) for family in families} == {Gaussian, LogNormal}
+    frame = pd.DataFrame({"n": COLUMNS["counts"][0], "k": COLUMNS["strings"][0]})
+    assert chosen(frame, {"n": "density"}) == [LogNormal(bounded=True), Categorical()]
+
+
+@pytest.mark.parametrize("scale", [1.0, 1e-6])
+def test_a_logarithm_that_hides_what_columns_are_to_each_other_is_not_taken(scale):
+    rng = np.random.default_rng(0)
+    parts = scale * np.exp(0.7 * rng.normal(size=(600, 2)))
+    total = parts.sum(1) * (1 + 1e-3 * rng.normal(size=600))
+    assert chosen(np.column_stack([parts, total])) == [Gaussian(bounded=True)] * 3
+    product = parts.prod(1) * np.exp(1e-3 * rng.normal(size=600))
+    assert chosen(np.column_stack([parts, product])) == [LogNormal(bounded=True)] * 3
 
 
 def test_integers_of_an_array_are_seen_as_those_of_a_frame():
@@ -129,7 +151,7 @@ def test_the_user_overrides_by_name():
     assert chosen(frame, given) == [Poisson(), StudentT(df=4.0), Categorical()]
     assert chosen(frame[["x"]], "student_t") == [StudentT()]
     assert chosen(frame[["n", "x"]], Binned(8)) == [Binned(8), Binned(8)]
-    assert chosen(NORMAL.reshape(-1, 2), {1: "log_normal"}) == [Gaussian(), LogNormal()]
+    assert chosen(NORMAL.reshape(-1, 2), {1: "log_normal"}) == [Gaussian(bounded=True), LogNormal()]
 
 
 def test_unknown_columns_and_families_are_refused():
@@ -220,3 +242,29 @@ def test_two_times_are_binned_and_a_rare_negative_is_seen():
     counts = RANDOM.poisson(3.0, 20_000)
     counts[17] = -1
     assert chosen(pd.DataFrame({"n": counts})) == [Binned()]
+
+
+@pytest.mark.parametrize("missing", [False, True])
+def test_scores_do_not_depend_on_the_container(missing):
+    rng = np.random.default_rng(1)
+    X = np.column_stack(
+        [
+            rng.normal(size=120),
+            rng.lognormal(size=120),
+            rng.integers(0, 9, 120),
+            rng.uniform(size=120),
+        ]
+    ).round(2)
+    X[rng.uniform(size=X.shape) < 0.1 * missing] = np.nan
+    one, *others = (
+        VAEDensity(2, max_epochs=2, random_state=0).fit(table).score_samples(table)
+        for table in (X, pd.DataFrame(X), pl.DataFrame(X))
+    )
+    for other in others:
+        np.testing.assert_allclose(other, one, atol=1e-9)
+
+
+@pytest.mark.parametrize("scale", [1e-100, 1e100])
+def test_numbers_of_all_sizes_are_compared(scale):
+    X = scale * np.random.default_rng(0).lognormal(size=(200, 2))
+    assert chosen(X) == [LogNormal(bounded=True)] * 2

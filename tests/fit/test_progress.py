@@ -55,7 +55,7 @@ def test_the_total_is_what_is_known_of_it(monkeypatch):
 def test_a_fit_shows_its_stages(monkeypatch):
     bars = []
     monkeypatch.setattr(module, "progress_bar", lambda **kw: bars.append(FakeBar()) or bars[-1])
-    VAEDensity(2, hidden_layer_sizes=(8,), max_epochs=8, random_state=0, verbose=1).fit(IRIS)
+    VAEDensity(2, hidden_layer_sizes=(8,), max_epochs=12, random_state=0, verbose=1).fit(IRIS)
     (bar,) = bars
     assert list(dict.fromkeys(bar.names)) == [
         "columns",
@@ -73,7 +73,7 @@ def test_a_line_a_stage(capsys):
     VAEDensity(2, hidden_layer_sizes=(8,), max_epochs=4, random_state=0, verbose=2).fit(IRIS)
     lines = capsys.readouterr().err.splitlines()
     assert len(lines) == 5
-    assert lines[2].startswith("training from the linear start: 20 steps, held-out ")
+    assert lines[2].startswith("training from the linear start: 16 steps, held-out ")
 
 
 def test_a_copy_that_a_callback_makes_of_the_net_tells_nobody(capsys):

@@ -32,8 +32,8 @@ IRIS = load_iris().data
 
 
 def quick(**changes):
-    parameters = {"hidden_layer_sizes": (16,), "max_epochs": 12, "random_state": 0, **changes}
-    return VAEDensity(**{"latent_dim": 2, **parameters})
+    parameters = {"hidden_layer_sizes": (16,), "max_epochs": 12, "random_state": 0}
+    return VAEDensity(**{"latent_dim": 2, "validation_fraction": 0.1, **parameters, **changes})
 
 
 @contextlib.contextmanager
@@ -111,8 +111,9 @@ def test_fitting_again_replays_batches_and_steps():
 @pytest.mark.slow
 def test_training_improves_on_the_start():
     X = load_breast_cancer().data
-    start = VAEDensity(4, init="linear", max_epochs=0, random_state=0).fit(X[::2])
-    density = VAEDensity(4, init="linear", max_epochs=150, random_state=0).fit(X[::2])
+    common = {"init": "linear", "likelihood": "gaussian", "random_state": 0}
+    start = VAEDensity(4, max_epochs=0, **common).fit(X[::2])
+    density = VAEDensity(4, max_epochs=150, **common).fit(X[::2])
     assert density.score(X[1::2]) > start.score(X[1::2]) + 5
 
 
@@ -133,7 +134,7 @@ def test_latents_are_as_many_as_the_numbers_of_a_row_up_to_sixteen():
         (table, 4),
         (np.random.default_rng(0).normal(size=(200, 30)), 16),
     ):
-        assert quick(latent_dim="auto").fit(X).vae_.n_latent == numbers
+        assert quick(latent_dim="auto", init="linear").fit(X).vae_.n_latent == numbers
 
 
 @pytest.mark.slow
@@ -507,3 +508,17 @@ def test_small_networks_train_on_one_thread_and_give_the_others_back(monkeypatch
         monkeypatch.setattr(training, "ONE_THREAD_PARAMETERS", 0)
         quick(callbacks=[Threads()], max_epochs=1).fit(IRIS)
         assert set(Threads.seen) == {before}
+
+
+@pytest.mark.parametrize(
+    ("fraction", "n", "held_out"),
+    [(None, 20, 4), (None, 150, 30), (None, 300, 30), (None, 600, 60), (0.5, 20, 10), (0.1, 4, 1)],
+)
+def test_of_few_rows_a_greater_share_is_held_out(fraction, n, held_out):
+    assert fitting._n_held_out(fraction, n) == held_out
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "adamw"])
+def test_a_rate_that_is_no_single_number_is_refused(optimizer):
+    with pytest.raises(ValueError, match="lr"):
+        quick(lr=1e300, optimizer=optimizer).fit(IRIS)

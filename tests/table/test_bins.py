@@ -196,6 +196,12 @@ def test_draws_are_of_their_code_for_any_column(learned, n_bins, repeats, atoms)
         assert np.mean(drawn < 0) <= 0.5 / 51
 
 
+@pytest.mark.parametrize("name", ["one number", "one number off a grid", "zeros"])
+def test_of_one_number_no_other_is_drawn(name):
+    codec, values = learn(name)
+    assert np.unique(draws(codec, 20_000)[1]).tolist() == [values[0]]
+
+
 def test_what_is_next_to_impossible_is_never_drawn():
     one, _ = learn("one integer")
     assert (one.decode(np.zeros(200_000), np.linspace(0, 1, 200_000, endpoint=False)) == 7).all()

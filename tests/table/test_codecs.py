@@ -7,7 +7,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from skvae.likelihoods import Categorical, DiscretizedLogistic, Gaussian
 from skvae.table.bins import Bins
-from skvae.table.codecs import SUPPORTS, Affine, Codec, Grid, Levels, step_of
+from skvae.table.codecs import SUPPORTS, Affine, Codec, Grid, Levels, Positive, step_of
 
 RANDOM = np.random.default_rng(0)
 
@@ -178,3 +178,15 @@ def test_no_rows_are_no_cells(codec: Codec):
     assert len(cells) == 0
     assert np.shape(log_det) in ((), (0,))
     assert len(codec.decode(cells, np.empty(0))) == 0
+
+
+def test_positive_numbers_go_on_below_their_end():
+    codec = Positive(0.0, 2.0, ends=(0.5, 8.0))
+    x = np.linspace(-3.0, 7.0, 40_001)
+    cells, log_det = codec.encode(x)
+    assert_allclose(np.log(np.gradient(cells, x))[1:-1], log_det[1:-1], atol=2e-4)
+    assert_allclose(cells[x > 0.5], x[x > 0.5] / 2.0)
+    assert not codec.refuses(np.array([-1e30, 0.0, 1.0])).any()
+    far, log_det = codec.encode(np.array([-1e30]))
+    assert far > 0.0
+    assert -np.inf < log_det < -1e29

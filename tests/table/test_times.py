@@ -5,6 +5,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from skvae.table.native import plain
 from skvae.table.times import Clock, common_step
 
 RANDOM = np.random.default_rng(0)
@@ -83,3 +84,20 @@ def test_times_near_the_end_of_time_are_counted_to_the_unit(kind, start):
     assert (clock.times(ticks.astype(float)) == times.to_numpy()).all()
     beyond = clock.times(np.array([-6e12, 6e12])).astype(np.int64)
     assert (np.sign(beyond) == np.sign(start)).all()
+
+
+@pytest.mark.parametrize("zone", ["America/New_York", "America/Sao_Paulo", "Australia/Lord_Howe"])
+def test_midnights_of_a_zone_are_whole_days_apart(zone):
+    dates = pd.date_range("2014-01-01", periods=900).tz_localize(zone, nonexistent="shift_forward")
+    series = plain(nw.from_native(pd.Series(dates), series_only=True))
+    clock = Clock.of(series, zone)
+    assert clock.step * np.timedelta64(1, clock.unit) == np.timedelta64(1, "D")
+    ticks = clock.ticks(series).astype(float)
+    assert (clock.times(clock.whole(ticks)) == dates.tz_convert(None).to_numpy()).all()
+    assert clock.tick(dates[3]) == ticks[3]
+
+
+def test_times_within_a_day_are_counted_in_utc():
+    dates = pd.date_range("2014-01-01", periods=3000, freq="h", tz="America/New_York")
+    series = plain(nw.from_native(pd.Series(dates), series_only=True))
+    assert not Clock.of(series, "America/New_York").is_local

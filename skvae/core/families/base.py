@@ -206,13 +206,23 @@ class Family(Recipe, ABC):
         """Return center and scale, (c, f) each, by which features (n, c, f) are standardised."""
         return features.mean(0), features.std(0, correction=0)
 
-    def floor(self, of: Statistics, resolution: Tensor) -> Tensor:
+    def floor(
+        self, of: Statistics, resolution: Tensor, least: Tensor | float = MIN_SCALE
+    ) -> Tensor:
         """Return the smallest scale of each column, (c,), by the resolution of its cells (c,).
 
         Without a bound the density of a constant, duplicated or rounded column grows without
-        limit. Rounding to a resolution r alone has the standard deviation r / sqrt(12).
+        limit: by default it is a thousandth of :meth:`unit`.
         """
-        return torch.maximum(MIN_SCALE * of.spread[:, 0], resolution / math.sqrt(12.0))
+        return torch.maximum(least * self.unit(of), self.rounding(of, resolution))
+
+    def unit(self, of: Statistics) -> Tensor:
+        """Return what scales of each column are compared with, (c,)."""
+        return of.spread[:, 0]
+
+    def rounding(self, of: Statistics, resolution: Tensor) -> Tensor:
+        """Return the scale that rounding to a resolution (c,) alone has, (c,)."""
+        return resolution / math.sqrt(12.0)
 
     def constrain(self, raw: list[Tensor], limits: Limits) -> list[Tensor]:
         """Bring raw parameters, each (..., c, size), into their range; joined they are theta."""

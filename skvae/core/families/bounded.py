@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 from typing import ClassVar
 
 import torch
@@ -99,10 +98,9 @@ class LogNormal(MayBeBounded):
     def features(self, x: Tensor, n_levels: int) -> Tensor:
         return self.on_line(x).unsqueeze(-1)
 
-    def floor(self, of: Statistics, resolution: Tensor) -> Tensor:
+    def rounding(self, of: Statistics, resolution: Tensor) -> Tensor:
         # A resolution r is one of r / x in the logarithm.
-        relative = resolution * torch.exp(-of.center[:, 0]) / math.sqrt(12.0)
-        return torch.maximum(MIN_SCALE * of.spread[:, 0], relative)
+        return super().rounding(of, resolution) * torch.exp(-of.center[:, 0])
 
     def start(self, linear: LinearStart) -> list[Start]:
         log_scale = excess_log_scale(linear, linear.floor)
@@ -171,10 +169,12 @@ class Gamma(Family):
     def features(self, x: Tensor, n_levels: int) -> Tensor:
         return _log(x).unsqueeze(-1)
 
-    def floor(self, of: Statistics, resolution: Tensor) -> Tensor:
-        relative = resolution / of.mean.clamp_min(torch.finfo(of.mean.dtype).tiny) / 12.0**0.5
-        floor: Tensor = relative.clamp_min(MIN_SCALE)
-        return floor
+    def unit(self, of: Statistics) -> Tensor:
+        return torch.ones_like(of.mean)
+
+    def rounding(self, of: Statistics, resolution: Tensor) -> Tensor:
+        mean = of.mean.clamp_min(torch.finfo(of.mean.dtype).tiny)
+        return super().rounding(of, resolution) / mean
 
     def constrain(self, raw: list[Tensor], limits: Limits) -> list[Tensor]:
         log_shape = raw[1]
@@ -272,9 +272,8 @@ class Beta(Family):
     def features(self, x: Tensor, n_levels: int) -> Tensor:
         return torch.logit(x, 1e-6).unsqueeze(-1)
 
-    def floor(self, of: Statistics, resolution: Tensor) -> Tensor:
-        floor: Tensor = (resolution / 12.0**0.5).clamp_min(MIN_SCALE)
-        return floor
+    def unit(self, of: Statistics) -> Tensor:
+        return torch.ones_like(of.mean)
 
     def constrain(self, raw: list[Tensor], limits: Limits) -> list[Tensor]:
         if not isinstance(self.precision, str):

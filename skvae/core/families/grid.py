@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.nn.functional import logsigmoid
 
 from .base import (
+    MIN_SCALE,
     SCALES,
     CellDistribution,
     Family,
@@ -214,7 +215,9 @@ class DiscretizedLogistic(Family):
         common = spread.square().mean().sqrt().expand_as(spread)
         return center, common if self.isotropic else spread
 
-    def floor(self, of: Statistics, resolution: Tensor) -> Tensor:
+    def floor(
+        self, of: Statistics, resolution: Tensor, least: Tensor | float = MIN_SCALE
+    ) -> Tensor:
         # However narrow the logistic, what is rounded deviates from a linear model by that much.
         return torch.full_like(of.mean, math.sqrt(ROUNDING))
 

@@ -166,7 +166,11 @@ class TruncatedNormal(Normal):
         deep = near + torch.log1p(-u) / near.abs().clamp_min(1.0)
         drawn = torch.where(near < -DEEP, deep, inner).maximum(far).minimum(near)
         drawn = torch.where(mirrored, -drawn, drawn).to(self._like)
-        return self._within(self.loc + torch.exp(self.log_scale) * drawn)
+        found = self.loc + torch.exp(self.log_scale) * drawn
+        # Where the scale is no number any more the density is flat; so far out the mean is an end.
+        flat = self.low + u.to(found) * (self.high - self.low)
+        found = torch.where(found.isnan(), flat, found)
+        return self._within(torch.where(self.loc.isinf(), self.loc, found))
 
     def _within(self, x: Tensor) -> Tensor:
         return x.clamp(self.low, self.high)

@@ -11,7 +11,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from ..networks import MLP, Unset, ZeroLinear
+from ..networks import MLP, Unset, ZeroLinear, zeros
 from ..recipe import Recipe
 from .distributions import DiagonalNormal, PriorDistribution
 from .flows import FlowDistribution, FlowMap, check_flow
@@ -20,6 +20,8 @@ from .posteriors import Encoder
 
 #: Share of the variance of a mixture that is between its components before anything is known.
 SPREAD = 0.5
+#: Components of a mixture where nothing better is known.
+COMPONENTS = 20
 #: Rows, near each other, of which a pseudo-input starts as the mean.
 NEAR_ROWS = 5
 #: Bound on the log-scale by which a context moves a prior: one far from any seen is no reason for
@@ -120,8 +122,9 @@ class Mixture(Prior):
 
     Parameters
     ----------
-    n_components : int, default=20
-        Components, each with a full covariance.
+    n_components : "auto" or int, default="auto"
+        Components, each with a full covariance. "auto" is 20, but as many as are best where
+        training starts from a mixture of the columns themselves.
 
     References
     ----------
@@ -129,15 +132,17 @@ class Mixture(Prior):
     al., 2016); "The EM Algorithm for Mixtures of Factor Analyzers" (Ghahramani and Hinton, 1996).
     """
 
-    n_components: int = 20
+    n_components: int | str = "auto"
 
     starts_from_mixture: ClassVar[bool] = True
 
     def validate(self) -> None:
-        _check_components(self)
+        if self.n_components != "auto":
+            _check_components(self)
 
     def build(self, n_latent: int, encoder: Encoder | None = None) -> PriorModule:
-        return MixtureModule(self.n_components, n_latent)
+        n = self.n_components
+        return MixtureModule(n if isinstance(n, int) else COMPONENTS, n_latent)
 
 
 class MixtureModule(PriorModule, Unset):
@@ -146,10 +151,10 @@ class MixtureModule(PriorModule, Unset):
     def __init__(self, n_components: int, n_latent: int):
         super().__init__()
         self.n_components = n_components
-        self.logits = nn.Parameter(torch.zeros(n_components))
-        self.means = nn.Parameter(torch.zeros(n_components, n_latent))
-        self.log_diagonal = nn.Parameter(torch.zeros(n_components, n_latent))
-        self.below = nn.Parameter(torch.zeros(n_components, n_latent, n_latent))
+        self.logits = zeros(n_components)
+        self.means = zeros(n_components, n_latent)
+        self.log_diagonal = zeros(n_components, n_latent)
+        self.below = zeros(n_components, n_latent, n_latent)
 
     @torch.no_grad()
     def initialize(self, generator: torch.Generator | None) -> None:
@@ -205,8 +210,8 @@ class _Vamp(PriorModule, Unset):
         super().__init__()
         # In a tuple, for the encoder is a part of the model already, with its parameters.
         self.shared = (encoder,)
-        self.logits = nn.Parameter(torch.zeros(n_components))
-        self.pseudo_inputs = nn.Parameter(torch.zeros(n_components, encoder.n_inputs))
+        self.logits = zeros(n_components)
+        self.pseudo_inputs = zeros(n_components, encoder.n_inputs)
 
     @torch.no_grad()
     def initialize(self, generator: torch.Generator | None) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from abc import ABC, abstractmethod
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -74,6 +74,16 @@ class ObjectiveModule(nn.Module, ABC):
     def settled(self) -> bool:
         """Whether its weights are the final ones, so that training may stop."""
         return True
+
+    def beside(self) -> Any:
+        """Return what training changes of it beside its tensors, for a checkpoint; None: nothing.
+
+        In plain containers of tensors and numbers.
+        """
+        return None
+
+    def restore(self, beside: Any) -> None:
+        """Set what :meth:`beside` returned."""
 
     @abstractmethod
     def forward(self, batch: Batch, generator: torch.Generator | None = None) -> Bound:

@@ -197,6 +197,7 @@ class Discriminator:
         network = nn.Sequential(body, Linear(body.n_out, 1)).to(seen)
         initialize(network, generator)
         self.network, self.slope = network, recipe.gradient_penalty
+        self.n_seen = seen.shape[1]
         # Without momentum: the ground moves under it.
         self.optimizer = torch.optim.Adam(network.parameters(), recipe.lr, (0.5, 0.99))
 
@@ -232,6 +233,21 @@ class _Adversarial(_Matching):
             drawn = self.from_prior(batch, generator)
             self.opponent.step(seen.detach(), join(drawn, batch.context))
         return self.recipe.weight * self.opponent.surprise(seen).mean()
+
+    def beside(self) -> Any:
+        if self.opponent is None:
+            return None
+        network, optimizer = self.opponent.network, self.opponent.optimizer
+        seen = next(self.opponent.network.parameters()).new_empty(0, self.opponent.n_seen)
+        return [seen, dict(network.state_dict()), optimizer.state_dict()]
+
+    def restore(self, beside: Any) -> None:
+        seen, network, optimizer = beside
+        like = next(self.vae.parameters())
+        generator = torch.Generator(like.device)  # another than training's, which has gone on
+        self.opponent = Discriminator(self.recipe, seen.to(like), generator)
+        self.opponent.network.load_state_dict(network)
+        self.opponent.optimizer.load_state_dict(optimizer)
 
     def __getstate__(self) -> dict[str, Any]:
         # Only training needs the opponent: it is neither copied nor saved.

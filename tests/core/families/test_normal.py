@@ -129,3 +129,11 @@ def test_no_density_at_an_end_is_higher_than_the_floor_of_scales_allows(family, 
 def test_bounded_is_true_or_false(family):
     with pytest.raises(ValueError, match=r"bounded=\(0, 1\)"):
         family(bounded=(0, 1)).validate()
+
+
+@pytest.mark.parametrize("loc", [0.0, 1e30, -torch.inf, torch.inf])
+@pytest.mark.parametrize("log_scale", [-torch.inf, 0.0, 100.0, torch.inf])
+def test_draws_are_between_the_ends_however_far_the_parameters_are_out(loc, log_scale):
+    parameters = (torch.tensor([float(value)]) for value in (loc, log_scale, -1.0, 2.0))
+    drawn = TruncatedNormal(*parameters).sample((50,))
+    assert ((drawn >= -1.0) & (drawn <= 2.0)).all()

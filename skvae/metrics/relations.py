@@ -1,0 +1,96 @@
+"""Relations: what always holds among the cells of a real row, and how often of a drawn one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+class RelationLike(Protocol):
+    """Anything that says of which rows it holds."""
+
+    def holds(self, frame: Any) -> Any:
+        """Return whether it holds, one for each row; NaN or None where it cannot be said."""
+
+
+class RelationKept(NamedTuple):
+    """How often a relation holds.
+
+    Attributes
+    ----------
+    real, synthetic : float
+        Share of the rows in which it holds, of those of which it can be said; NaN where there is
+        none.
+    """
+
+    real: float
+    synthetic: float
+
+
+def relations_kept(
+    real: Any, synthetic: Any, relations: Iterable[RelationLike]
+) -> dict[str, RelationKept]:
+    """Return the share of real and of drawn rows in which each relation holds.
+
+    Parameters
+    ----------
+    real, synthetic : DataFrame or array of shape (n_rows, n_columns)
+    relations : iterable of objects
+        Each with a method ``holds(frame)`` that returns a boolean for each row, or NaN or None
+        where a missing cell leaves it open. Its ``str`` names it.
+
+    Returns
+    -------
+    kept : dict
+        A :class:`RelationKept` by name, in the order given.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If a relation has no such method, or answers for another number of rows.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from skvae.metrics import relations_kept
+    >>> class Sum:
+    ...     def __str__(self):
+    ...         return "total = net + tax"
+    ...     def holds(self, frame):
+    ...         return frame["total"] == frame["net"] + frame["tax"]
+    >>> real = pd.DataFrame({"net": [1, 2], "tax": [1, 1], "total": [2, 3]})
+    >>> relations_kept(real, real.assign(total=3), [Sum()])
+    {'total = net + tax': RelationKept(real=1.0, synthetic=0.5)}
+    """
+    return {
+        str(relation): RelationKept(*(_share(relation, frame) for frame in (real, synthetic)))
+        for relation in relations
+    }
+
+
+def _share(relation: RelationLike, frame: Any) -> float:
+    """Return the share of rows in which a relation holds."""
+    if not callable(getattr(relation, "holds", None)):
+        raise TypeError(
+            f"relations has {relation!r}, which has no method holds(frame) that says of each row "
+            "whether it holds."
+        )
+    found = _answers(relation.holds(frame))
+    if len(found) != len(frame):
+        raise ValueError(f"{relation} answers for {len(found)} rows of {len(frame)}.")
+    told = found[~np.isnan(found)]
+    return float(told.mean()) if len(told) else float("nan")
+
+
+def _answers(given: Any) -> NDArray[np.float64]:
+    """Return answers as 1, 0, and NaN where there is none."""
+    answers = given.to_list() if hasattr(given, "to_list") else list(given)
+    return np.array([float(a) if a in (True, False) else np.nan for a in map(_plain, answers)])
+
+
+def _plain(answer: Any) -> Any:
+    """Return an answer that can be compared: pandas' NA cannot."""
+    return None if type(answer).__name__ == "NAType" else answer
