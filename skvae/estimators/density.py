@@ -425,13 +425,13 @@ class VAEDensity(Scores, Latents, DensityMixin, BaseVAE):
             )
 
     def _settle(self, X: Any, fit: Fit) -> None:
+        self._holes: Holes | None = None
         if self.model_missing:
-            values = self._values(X)
-            self._holes = self.model_.learn_holes(values, fit.seeds.sampling)
+            self._holes = self.model_.learn_holes(self._values(X), fit.seeds.sampling)
 
     @property
     def _learned_holes(self) -> Holes:
-        return self._holes if self.model_missing else super()._learned_holes
+        return self._holes or super()._learned_holes
 
     def _related(self, values: Float, known: Bool, seed: int, holes: Bool | None = None) -> Float:
         random = np.random.RandomState([seed, 1])

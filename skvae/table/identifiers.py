@@ -23,6 +23,8 @@ MIN_ROWS = 50
 MAX_SHAPES, MIN_STRINGS = 1_000, 20
 #: Tries for a new string, before its places hold more.
 TRIES = 20
+#: Bytes of what is kept of a real string, by which it is known.
+DIGEST_SIZE = 8
 
 
 @dataclasses.dataclass(frozen=True)
@@ -107,7 +109,7 @@ def _string(places: tuple[str, ...], random: np.random.RandomState) -> str:
 
 
 def _digest(text: str) -> bytes:
-    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest()
+    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=DIGEST_SIZE).digest()
 
 
 def find_identifiers(

@@ -16,6 +16,8 @@ from ..container import Container, Field
 from ..native import as_array, as_frame
 
 R = TypeVar("R", bound="Relation")
+#: What a relation learned of its cells: arrays by name, from which all else follows.
+Facts = dict[str, Float]
 
 
 @dataclasses.dataclass
@@ -24,8 +26,8 @@ class Relation(ABC):
 
     One that was learned has ``n_rows_``, the training rows in which its cells are known, and
     ``n_exceptions_``, those of them in which it does not hold; ``is_always`` says that new rows
-    have no exceptions. To add a kind: what it learns of its cells (n, k), in which rows they break
-    it, and how they are mended.
+    have no exceptions. To add a kind: what it learns of its cells (n, k), of which rows it can be
+    said that they break it, in which they do, and how they are mended.
     """
 
     n_rows_: int = dataclasses.field(default=0, init=False, repr=False, compare=False)
@@ -34,6 +36,7 @@ class Relation(ABC):
     _container: Container | None = dataclasses.field(
         default=None, init=False, repr=False, compare=False
     )
+    _facts: Facts = dataclasses.field(default_factory=dict, init=False, repr=False, compare=False)
 
     @property
     @abstractmethod
@@ -59,11 +62,20 @@ class Relation(ABC):
             Also True where a cell is missing, or new, so that nothing can be said. A function that
             was not learned by a fit is taken from X itself, as its most common values.
         """
-        if self._container is None:
-            container = Container.of(_with(X, self.columns))
-            of_x = _values(container, X, self.columns)
-            return ~_learned(self, container, of_x).broken(of_x)
-        return ~self.broken(_values(self._container, X, self.columns))
+        relation = self.learned_from(X)
+        return ~relation.broken(relation.cells(X))
+
+    def learned_from(self, X: Any) -> Self:
+        """Return the relation as a table has it, or as it is if it was learned before."""
+        if self._container is not None:
+            return self
+        container = Container.of(_with(X, self.columns))
+        return _learned(self, container, _values(container, X, self.columns))
+
+    def cells(self, X: Any) -> Float:
+        """Return the cells (n, k) of a table that a relation which was learned is about."""
+        assert self._container is not None
+        return _values(self._container, X, self.columns)
 
     def learned(self, container: Container, values: Float) -> Self:
         """Return the relation as rows of values (n, columns of the container) have it.
@@ -88,13 +100,27 @@ class Relation(ABC):
             raise ValueError(f"relations has {self!r}, which names a column twice.")
         return [container.names.index(name) for name in self.columns]
 
-    @abstractmethod
-    def learn(self, cells: Float, fields: Sequence[Field]) -> None:
-        """Learn from cells (n, k), NaN where missing."""
+    def remember(self, container: Container, facts: Facts) -> None:
+        """Take what was learned of the columns of a container, which are its own."""
+        self._container, self._facts = container, facts
+        self.know(facts, container.fields)
+
+    @property
+    def facts(self) -> Facts:
+        """What it learned of its cells."""
+        return self._facts
 
     @abstractmethod
-    def judged(self, cells: Float) -> int:
-        """Return in how many rows of cells (n, k) it can be told whether it holds."""
+    def learn(self, cells: Float, fields: Sequence[Field]) -> Facts:
+        """Return what there is to know of cells (n, k), NaN where missing."""
+
+    @abstractmethod
+    def know(self, facts: Facts, fields: Sequence[Field]) -> None:
+        """Take what was learned of columns."""
+
+    @abstractmethod
+    def judged(self, cells: Float) -> Bool:
+        """Return of which rows of cells (n, k) it can be told whether it holds."""
 
     @abstractmethod
     def broken(self, cells: Float) -> Bool:
@@ -130,9 +156,8 @@ class Refused:
 
 def _learned(relation: R, container: Container, cells: Float) -> R:
     new = copy.copy(relation)
-    new._container = container
-    new.learn(cells, container.fields)
-    new.n_rows_ = new.judged(cells)
+    new.remember(container, new.learn(cells, container.fields))
+    new.n_rows_ = int(new.judged(cells).sum())
     new.n_exceptions_ = int(new.broken(cells).sum())
     return new
 

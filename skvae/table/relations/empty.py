@@ -10,7 +10,7 @@ import numpy as np
 
 from ..codecs import Bool, Float
 from ..container import Field, is_missing
-from .base import Relation
+from .base import Facts, Relation
 
 
 @dataclasses.dataclass
@@ -39,19 +39,28 @@ class EmptyWhen(Relation):
     def columns(self) -> tuple[Hashable, ...]:
         return self.column, self.by
 
-    def learn(self, cells: Float, fields: Sequence[Field]) -> None:
-        given = [value for value in self.values if not is_missing(value)]
-        self._values = np.array([fields[1].number(value) for value in given])
+    def learn(self, cells: Float, fields: Sequence[Field]) -> Facts:
+        self._to_numbers(fields)
         missing = np.isnan(cells[:, 1])
-        # Of a cell that is never missing nothing is said where it is.
-        self._of_missing = len(given) < len(self.values)
-        self._judges_missing = self._of_missing or bool(missing.any())
         others = cells[~missing & ~np.isin(cells[:, 1], self._values), 1]
-        self._others, counts = np.unique(others, return_counts=True)
+        others, counts = np.unique(others, return_counts=True)
+        has_missing = np.array([float(missing.any())])
+        return {"others": others, "counts": counts.astype(float), "has_missing": has_missing}
+
+    def know(self, facts: Facts, fields: Sequence[Field]) -> None:
+        self._to_numbers(fields)
+        # Of a cell that is never missing nothing is said where it is.
+        self._judges_missing = self._of_missing or bool(facts["has_missing"][0])
+        self._others, counts = facts["others"], facts["counts"]
         self._weights = counts / max(counts.sum(), 1)
 
-    def judged(self, cells: Float) -> int:
-        return int((~np.isnan(cells[:, 1]) | self._judges_missing).sum())
+    def _to_numbers(self, fields: Sequence[Field]) -> None:
+        given = [value for value in self.values if not is_missing(value)]
+        self._values = np.array([fields[1].number(value) for value in given])
+        self._of_missing = len(given) < len(self.values)
+
+    def judged(self, cells: Float) -> Bool:
+        return ~np.isnan(cells[:, 1]) | self._judges_missing
 
     def says(self, by: Float) -> Bool:
         """Return where a cell is to be missing."""
@@ -59,8 +68,7 @@ class EmptyWhen(Relation):
         return missing | np.isin(by, self._values)
 
     def broken(self, cells: Float) -> Bool:
-        judged = ~np.isnan(cells[:, 1]) | self._judges_missing
-        return judged & (self.says(cells[:, 1]) != np.isnan(cells[:, 0]))
+        return self.judged(cells) & (self.says(cells[:, 1]) != np.isnan(cells[:, 0]))
 
     def mend(self, cells: Float, held: Bool, random: np.random.RandomState) -> Float:
         mended, says = cells.copy(), self.says(cells[:, 1])

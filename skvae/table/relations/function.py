@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ..codecs import Bool, Float
 from ..container import Field
-from .base import Relation
+from .base import Facts, Relation
 
 
 @dataclasses.dataclass
@@ -43,11 +43,14 @@ class Function(Relation):
         here, there = self._container.fields
         return dict(zip(there.values(self._keys), here.values(self._images), strict=True))
 
-    def learn(self, cells: Float, fields: Sequence[Field]) -> None:
+    def learn(self, cells: Float, fields: Sequence[Field]) -> Facts:
         keys, images, counts = pairs(cells[:, 1], cells[:, 0])
         if not len(keys):
             self.refuse("no row has both cells.")
-        self._pairs = keys, images, counts
+        return {"keys": keys, "images": images, "counts": counts}
+
+    def know(self, facts: Facts, fields: Sequence[Field]) -> None:
+        keys, images, counts = self._pairs = facts["keys"], facts["images"], facts["counts"]
         self._keys, first = np.unique(keys, return_index=True)
         total, self._images = np.add.reduceat(counts, first), images[first]
         self._rates = 1.0 - counts[first] / total
@@ -57,8 +60,8 @@ class Function(Relation):
             self._keys, self._images = self._keys[some], self._images[some]
             self._rates = self._rates[some]
 
-    def judged(self, cells: Float) -> int:
-        return int((self._at(cells[:, 1])[1] & ~np.isnan(cells[:, 0])).sum())
+    def judged(self, cells: Float) -> Bool:
+        return self._at(cells[:, 1])[1] & ~np.isnan(cells[:, 0])
 
     def _at(self, of: Float) -> tuple[NDArray[np.intp], Bool]:
         """Return which of the keys cells are, and whether they are one.

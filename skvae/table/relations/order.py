@@ -10,7 +10,7 @@ import numpy as np
 from ..codecs import Bool, Float
 from ..container import Field
 from ..times import ratio
-from .base import Relation
+from .base import Facts, Relation
 
 #: Pairs of training cells whose distance a mended cell may take, and of how many near its own.
 MAX_PAIRS, N_NEAR = 1_000, 25
@@ -33,20 +33,25 @@ class Order(Relation):
     def columns(self) -> tuple[Hashable, ...]:
         return self.high, self.low
 
-    def learn(self, cells: Float, fields: Sequence[Field]) -> None:
+    def learn(self, cells: Float, fields: Sequence[Field]) -> Facts:
         self._to_common(fields)
         high, low = self._common(cells)
         kept = low <= high
         high, low = high[kept], low[kept]
         if not len(low):
             self.refuse("it holds in no row.")
-        self._ends = np.nanmin(self._common(cells), 1), np.nanmax(self._common(cells), 1)
+        both = self._common(cells)
         order = np.argsort(low, kind="stable")
         some = order[np.linspace(0, len(low) - 1, min(len(low), MAX_PAIRS)).astype(int)]
-        gaps = (high - low)[some]
-        self._near = {"low": (low[some], gaps)}
-        again = np.argsort(high[some], kind="stable")
-        self._near["high"] = high[some][again], gaps[again]
+        ends = np.array([np.nanmin(both, 1), np.nanmax(both, 1)])
+        return {"low": low[some], "high": high[some], "ends": ends}
+
+    def know(self, facts: Facts, fields: Sequence[Field]) -> None:
+        self._to_common(fields)
+        self._ends = facts["ends"]
+        low, high = facts["low"], facts["high"]
+        again = np.argsort(high, kind="stable")
+        self._near = {"low": (low, high - low), "high": (high[again], (high - low)[again])}
 
     def _to_common(self, fields: Sequence[Field]) -> None:
         """Learn how cells of both columns become numbers that compare."""
@@ -69,8 +74,8 @@ class Order(Relation):
         """Return high and low (2, n) as numbers that compare."""
         return (cells * self._scale + self._shift).T
 
-    def judged(self, cells: Float) -> int:
-        return int((~np.isnan(cells)).all(1).sum())
+    def judged(self, cells: Float) -> Bool:
+        return ~np.isnan(cells).any(1)
 
     def broken(self, cells: Float) -> Bool:
         high, low = self._common(cells)

@@ -10,7 +10,7 @@ import numpy as np
 from ..codecs import SINGLE, Bool, Float, step_of
 from ..container import Field
 from ..ends import ends_of
-from .base import Relation
+from .base import Facts, Relation
 
 #: Relative rounding of a sum of floats, and of those that came in single precision.
 ROUNDING = 1e-9
@@ -46,19 +46,30 @@ class Sum(Relation):
         """The sign of every column, of numbers that add up to 0."""
         return np.array([1.0, *[-1.0] * len(self.parts), *[1.0] * len(self.minus)])
 
-    def learn(self, cells: Float, fields: Sequence[Field]) -> None:
+    def learn(self, cells: Float, fields: Sequence[Field]) -> Facts:
+        self._check(fields)
+        known = cells[~np.isnan(cells).any(1)]
+        if not len(known):
+            self.refuse("no row has all of its cells.")
+        supports = [_support(c, w) for c, w in zip(known.T, self._whole, strict=True)]
+        order = np.argsort(-known.std(0)[1:], kind="stable") + 1
+        return {
+            "ends": np.array(supports).T,
+            "tolerance": np.array([self._rounding(known)]),
+            "order": np.array([0, *order], dtype=float),
+        }
+
+    def know(self, facts: Facts, fields: Sequence[Field]) -> None:
+        self._check(fields)
+        self._ends, self._tolerance = facts["ends"], float(facts["tolerance"][0])
+        self._order = [int(k) for k in facts["order"]]
+
+    def _check(self, fields: Sequence[Field]) -> None:
         if not 1 <= len(self.parts) + len(self.minus) <= 3:
             self.refuse("a sum is one of one to three columns.")
         if any(field.role not in ("number", "integer") for field in fields):
             self.refuse("all of its columns must hold numbers.")
         self._whole = np.array([field.role == "integer" for field in fields])
-        known = cells[~np.isnan(cells).any(1)]
-        if not len(known):
-            self.refuse("no row has all of its cells.")
-        self._ends = np.array([_support(c, w) for c, w in zip(known.T, self._whole, strict=True)]).T
-        self._tolerance = self._rounding(known)
-        order = np.argsort(-known.std(0)[1:], kind="stable") + 1
-        self._order = [0, *order.tolist()]
 
     def _rounding(self, known: Float) -> float:
         """Return by how much a sum may be off: what floats are rounded by, or else a half step."""
@@ -74,8 +85,8 @@ class Sum(Relation):
         rounded = all(is_step for _, is_step in steps)
         return max(s for s, _ in steps) * len(steps) / 2 * (1 + 1e-6) if rounded else tight
 
-    def judged(self, cells: Float) -> int:
-        return int((~np.isnan(cells)).all(1).sum())
+    def judged(self, cells: Float) -> Bool:
+        return ~np.isnan(cells).any(1)
 
     def broken(self, cells: Float) -> Bool:
         return np.abs(cells @ self.signs) > self._tolerance
