@@ -14,6 +14,7 @@ from collections.abc import Collection, Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import ndtr, ndtri
 
 from ..codecs import Bool, Float, step_of
 from ..container import Container, Field
@@ -33,9 +34,8 @@ CHANCE = 0.01
 FIRST = 2_000
 #: Numbers determine another column if they have at most so many values, each in so many rows.
 MAX_VALUES, ROWS_A_VALUE = 1_000, 5
-#: Rows near the edge of an order, as a share and at least, within this share of the spread of
-#: distances: fewer are a tail that ends there by chance.
-AT_EDGE, MIN_AT_EDGE, EDGE = 0.01, 10, 0.1
+#: Rows whose distances are compared with normal ones.
+NEAR_ROWS = 50
 #: Columns that are looked at together for sums, and those for sums of three.
 MAX_TOGETHER, MAX_FOR_THREE = 40, 16
 #: Values that say that a cell is missing.
@@ -201,8 +201,10 @@ class Search:
         if not self.is_beyond_chance(len(low), exceptions, by_chance):
             return None
         # The least number there is cannot be above another.
-        may_break = (low > low.min()) & (low <= high)
-        if may_break.sum() < MIN_ROWS or not _has_an_edge((high - low)[may_break]):
+        low, high = (column[low > low.min()] for column in (low, high))
+        if len(low) < MIN_ROWS:
+            return None
+        if not self.is_beyond_chance(len(low), exceptions, _broken_if_normal(low, high)):
             return None
         return order.learned(self.container, self.values)
 
@@ -421,15 +423,42 @@ def _reduced(
     return [*kept, *alike], {j for _, j in alike}
 
 
-def _has_an_edge(gaps: Float) -> bool:
-    """Whether distances end at an edge, and not in a tail: rows are as many near their least.
+def _broken_if_normal(low: Float, high: Float) -> float:
+    """Return in which share of rows the first would be above the second were distances normal.
 
-    The least is small beside what distances are.
+    Two columns that go up together on different levels are in an order by that alone. Distances
+    are compared with those of rows near them, in the units of the columns and as normal scores,
+    which are as good for columns whose distances grow with them.
     """
-    least, low, middle, high = np.quantile(gaps, (0.0, 0.25, 0.5, 0.75))
-    spread = (high - low) or float(gaps.std())
-    near = int((gaps <= least + EDGE * spread).sum())
-    return bool(near >= max(AT_EDGE * len(gaps), MIN_AT_EDGE) and least <= max(middle / 2, spread))
+    near = np.argsort(_scores(low, low) + _scores(high, high), kind="stable")
+    parts = np.array_split(near, max(len(near) // NEAR_ROWS, 1))
+    step, is_step = step_of(high - low)
+    if is_step:  # the first is above where it is by a whole step, and rounding adds to distances
+        high = high + step / 2
+    rounding = step**2 / 6 if is_step else 0.0
+    both = np.concatenate([low, high])
+    as_scores = _scores(high, both) - _scores(low, both)
+    return min(_broken(high - low, parts, rounding), _broken(as_scores, parts, 0.0))
+
+
+def _broken(gaps: Float, parts: Sequence[NDArray[np.intp]], rounding: float) -> float:
+    """Return which share of normal distances is below 0, by parts of rows.
+
+    ``rounding`` is what it adds to their variance.
+    """
+    n_broken = 0.0
+    for rows in parts:
+        reach, spread = gaps[rows].mean(), max(gaps[rows].var() - rounding, 0.0) ** 0.5
+        share = ndtr(-reach / spread) if spread > 0.0 else reach < 0.0
+        n_broken += float(share) * len(rows)
+    return n_broken / len(gaps)
+
+
+def _scores(values: Float, of: Float) -> Float:
+    """Return the normal scores of values among those of a column, of equal ones the same."""
+    ordered = np.sort(of)
+    ranks = np.searchsorted(ordered, values) + np.searchsorted(ordered, values, side="right")
+    return np.asarray(ndtri(ranks / 2 / len(of)))
 
 
 def _together(numbers: Float, noise: float) -> Iterator[list[int]]:

@@ -75,7 +75,7 @@ class Order(Relation):
         return (cells * self._scale + self._shift).T
 
     def judged(self, cells: Float) -> Bool:
-        return ~np.isnan(cells).any(1)
+        return np.asarray(~np.isnan(cells).any(1))
 
     def broken(self, cells: Float) -> Bool:
         high, low = self._common(cells)

@@ -86,7 +86,7 @@ class Sum(Relation):
         return max(s for s, _ in steps) * len(steps) / 2 * (1 + 1e-6) if rounded else tight
 
     def judged(self, cells: Float) -> Bool:
-        return ~np.isnan(cells).any(1)
+        return np.asarray(~np.isnan(cells).any(1))
 
     def broken(self, cells: Float) -> Bool:
         return np.abs(cells @ self.signs) > self._tolerance

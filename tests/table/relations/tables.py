@@ -48,3 +48,31 @@ def unrelated(n=1_000, seed=0):
     return pd.DataFrame(
         {name: column.to_numpy()[random.permutation(n)] for name, column in table.items()}
     )
+
+
+def on_two_levels(n, seed):
+    """Return pairs of columns that go up together, one of them higher: in no order but by that."""
+    random = np.random.default_rng(seed)
+    pairs = {}
+    for k in range(3):
+        a, far = random.normal(size=n), random.uniform(1.5, 4.5)
+        rho = random.uniform(0.8, 0.999)
+        b = rho * a + np.sqrt(1 - rho**2) * random.normal(size=n) + far * np.sqrt(2 - 2 * rho)
+        pairs[f"a{k}"], pairs[f"b{k}"] = (
+            lambda x: x,
+            np.exp,
+            lambda x: np.round(20 * x + 100),
+            lambda x: np.exp(x / 3).round(1),
+        )[seed % 4](np.array([a, b]))
+    return pd.DataFrame(pairs)
+
+
+def in_order(n=1_000, seed=0):
+    """Return the least, the mean and the largest of some numbers, a price with and without tax."""
+    random = np.random.default_rng(seed)
+    spread = np.exp(random.normal(0, 0.5, n))
+    x = random.normal(15, 8, n)[:, None] + spread[:, None] * random.normal(size=(n, 4))
+    net = np.exp(random.normal(3, 1, n)).round(2)
+    gross = (net * (1 + random.choice([0.0, 0.07, 0.19], n))).round(2)
+    of_x = {"least": x.min(1), "mean": x.mean(1), "largest": x.max(1)}
+    return pd.DataFrame({**of_x, "net": net, "gross": gross})

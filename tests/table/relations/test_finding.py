@@ -8,7 +8,7 @@ from skvae.relations import EmptyWhen, Function, Order, Sum
 from skvae.table.container import Container
 from skvae.table.relations.finding import find_relations
 
-from .tables import related, unrelated
+from .tables import in_order, on_two_levels, related, unrelated
 
 PLANTED = [
     Function("city", "country"),
@@ -42,6 +42,21 @@ def test_shuffled_columns_have_none():
 def test_invented_ones_are_as_rare_as_said(n):
     invented = sum(bool(found(unrelated(n, seed))) for seed in range(300))
     assert invented <= 9  # of 3 expected at 1 % a table, with odds of 1 in 1,000
+
+
+def test_columns_that_go_up_together_on_two_levels_are_in_no_order():
+    assert [list(found(on_two_levels(1_000, seed))) for seed in range(20)] == [[]] * 20
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("n", [250, 1_000, 4_000])
+def test_orders_by_correlation_alone_are_as_rare_as_said(n):
+    assert sum(bool(found(on_two_levels(n, seed))) for seed in range(300)) <= 9
+
+
+def test_least_mean_and_largest_and_prices_are_in_order():
+    orders = [Order("least", "mean"), Order("mean", "largest"), Order("net", "gross")]
+    assert list(found(in_order())) == orders
 
 
 def test_few_rows_tell_nothing():
