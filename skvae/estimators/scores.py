@@ -232,7 +232,7 @@ class Scores(Base):
 
     @available_if(draws)
     def report(self, X: Any, holdout: Any = None, random_state: Any = None) -> SyntheticReport:
-        """Draw as many rows as X has, and judge them.
+        """Draw as many rows as X has, with missing cells if these were learned, and judge them.
 
         Parameters
         ----------
@@ -267,12 +267,19 @@ class Scores(Base):
         from ..metrics.report import synthetic_report  # whose classifiers take time to import
 
         n, context = len(self._values(X)), self.table_.context
+        learned = getattr(self, "_holes", None) is not None
         if context is None:
-            drawn = self.sample(n, random_state)
+            drawn = self.sample(n, random_state, missing=learned)
         else:
             given = X if as_frame(X) is not None else as_array(X)[:, context.positions]
-            drawn = self.sample(1, random_state, context=given)
-        return synthetic_report(X, drawn, holdout, categorical_features=self.categorical_features)
+            drawn = self.sample(1, random_state, context=given, missing=learned)
+        return synthetic_report(
+            X,
+            drawn,
+            holdout,
+            relations=getattr(self, "relations_", None) or "auto",
+            categorical_features=self.categorical_features,
+        )
 
     @available_if(scores)
     def sample_conditional(

@@ -62,8 +62,15 @@ class Relation(ABC):
             Also True where a cell is missing, or new, so that nothing can be said. A function that
             was not learned by a fit is taken from X itself, as its most common values.
         """
-        relation = self.learned_from(X)
-        return ~relation.broken(relation.cells(X))
+        return self.learned_from(X).answers(X) != 0.0
+
+    def answers(self, X: Any) -> Float:
+        """Return for the rows of a table 1 where it holds, as it was learned, 0 where it does not.
+
+        NaN where a cell is missing, or new, so that nothing can be said.
+        """
+        cells = self.cells(X)
+        return np.where(self.judged(cells), 1.0 - self.broken(cells), np.nan)
 
     def learned_from(self, X: Any) -> Self:
         """Return the relation as a table has it, or as it is if it was learned before."""
@@ -179,3 +186,8 @@ def _values(container: Container, X: Any, names: Sequence[Hashable]) -> Float:
     if as_frame(X) is None:
         return container.values(some, every)
     return container.partial_values(some, every)
+
+
+def listed_values(values: Sequence[Any]) -> str:
+    """Return values in words."""
+    return " or ".join("empty" if value is None else repr(value) for value in values)

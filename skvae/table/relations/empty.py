@@ -10,7 +10,7 @@ import numpy as np
 
 from ..codecs import Bool, Float
 from ..container import Field, is_missing
-from .base import Facts, Relation
+from .base import Facts, Relation, listed_values
 
 
 @dataclasses.dataclass
@@ -34,6 +34,9 @@ class EmptyWhen(Relation):
     def __post_init__(self) -> None:
         if not isinstance(self.values, tuple):
             self.values = tuple(self.values) if isinstance(self.values, list) else (self.values,)
+
+    def __str__(self) -> str:
+        return f"{self.column} is empty where {self.by} is {listed_values(self.values)}"
 
     @property
     def columns(self) -> tuple[Hashable, ...]:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ..codecs import Bool, Float
 from ..container import Field
-from .base import Facts, Relation
+from .base import Facts, Relation, listed_values
 
 
 @dataclasses.dataclass
@@ -31,6 +31,10 @@ class Function(Relation):
     of: Hashable
     column: Hashable
     when: tuple[Any, ...] | None = None
+
+    def __str__(self) -> str:
+        where = "" if self.when is None else f" where it is {listed_values(self.when)}"
+        return f"{self.column} follows from {self.of}{where}"
 
     @property
     def columns(self) -> tuple[Hashable, ...]:

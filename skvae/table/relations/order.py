@@ -29,6 +29,9 @@ class Order(Relation):
     low: Hashable
     high: Hashable
 
+    def __str__(self) -> str:
+        return f"{self.low} <= {self.high}"
+
     @property
     def columns(self) -> tuple[Hashable, ...]:
         return self.high, self.low

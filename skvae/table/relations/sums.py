@@ -37,6 +37,10 @@ class Sum(Relation):
     def __post_init__(self) -> None:
         self.parts, self.minus = _names(self.parts), _names(self.minus)
 
+    def __str__(self) -> str:
+        minus = "".join(f" - {name}" for name in self.minus)
+        return f"{self.total} = {' + '.join(map(str, self.parts))}{minus}"
+
     @property
     def columns(self) -> tuple[Hashable, ...]:
         return self.total, *self.parts, *self.minus
