@@ -109,6 +109,16 @@ def test_missing_cells_that_were_not_learned_are_refused(density):
         quick(model_missing=True, objective="monte_carlo").fit(X[["built", "first"]])
 
 
+def test_reports_have_the_relations_and_holes_of_the_model():
+    table = with_holes(600).assign(sum=lambda t: t["c"] + t["d"])
+    density = quick(max_epochs=2, model_missing=True).fit(table)
+    report = density.report(table, random_state=0)
+    assert report.relations["sum = c + d"] == (1.0, 1.0)
+    assert [*report.relations] == [str(relation) for relation in density.relations_]
+    real, drawn = (part for part in report.compared[0].parts)
+    assert np.isnan(drawn).mean() == pytest.approx(np.isnan(real).mean(), abs=0.1)
+
+
 # -------------------------------------------------------------------- identifiers
 
 
