@@ -250,7 +250,8 @@ class Calls:
     def whole(self, name: str, *args: Any, **kwargs: Any) -> Any:
         """Return what a method returns, in which no cell may be missing or infinite."""
         found = self.ask(name, *args, **kwargs)
-        check_whole(name, found, self.may_be_empty)
+        drawn = name in ("sample", "sample_conditional")
+        check_whole(name, found, self.may_be_empty | (frozenset() if drawn else self.identifiers))
         return found
 
     @property
@@ -266,6 +267,12 @@ class Calls:
         of_table = {name for j, name in names if self.empty[j] or (conditioned and j == 0)}
         relations = getattr(self.estimator, "relations_", ())
         return frozenset(of_table | {r.column for r in relations if isinstance(r, EmptyWhen)})
+
+    @property
+    def identifiers(self) -> frozenset[Any]:
+        """Columns that are drawn anew, of which latents say nothing."""
+        fields = self.estimator.table_.container.fields
+        return frozenset(field.name for field in fields if field.role == "identifier")
 
     @property
     def n_latent(self) -> int:

@@ -414,7 +414,7 @@ def _read(field: Field, column: Any, is_open: bool) -> Any:
     if field.is_category or field.role == "identifier":
         values = column.to_list() if isinstance(column, nw.Series) else column.tolist()
         if field.role == "identifier":
-            return np.array([np.nan if is_missing(value) else 0.0 for value in values])
+            return _read_identifiers(field, values)
         return _codes(field, values, is_open)
     numbers = _numbers(field, column)
     if field.role == "boolean":
@@ -533,6 +533,17 @@ def _write(field: Field, values: Float) -> NDArray[Any]:
     if field.role == "integer" and whole.all():
         return values.clip(-EXACT, EXACT).astype(np.int64)
     return values
+
+
+def _read_identifiers(field: Field, values: list[Any]) -> Float:
+    """Return 0 for every identifier, of which there is nothing to know but that it is one."""
+    for row, value in enumerate(values):
+        if not (isinstance(value, str) or is_missing(value)):
+            raise ValueError(
+                f"Column {field.name!r} cannot have the value {value!r} of row {row}: it held "
+                "strings in fit, each of a row of its own. Convert it."
+            )
+    return np.array([np.nan if is_missing(value) else 0.0 for value in values])
 
 
 def _drawn_identifiers(field: Field, values: Float) -> NDArray[Any]:

@@ -155,6 +155,15 @@ def test_identifiers_are_left_out_and_drawn_anew():
     )
 
 
+def test_what_is_no_string_is_no_identifier():
+    with pytest.warns(UserWarning, match="hold a string"):
+        density = quick(max_epochs=0).fit(people())
+    with pytest.raises(
+        ValueError, match="'id' cannot have the value 7.5 of row 0: it held strings"
+    ):
+        density.score_samples(people(60).assign(id=7.5))
+
+
 def test_identifiers_can_be_kept_as_categories():
     density = quick(max_epochs=0, likelihood={"id": "categorical"}).fit(people())
     assert "id" in density.likelihoods_
