@@ -159,7 +159,7 @@ def test_what_is_no_string_is_no_identifier():
     with pytest.warns(UserWarning, match="hold a string"):
         density = quick(max_epochs=0).fit(people())
     with pytest.raises(
-        ValueError, match="'id' cannot have the value 7.5 of row 0: it held strings"
+        ValueError, match=r"'id' cannot have the value 7\.5 of row 0: it held strings"
     ):
         density.score_samples(people(60).assign(id=7.5))
 
