@@ -44,7 +44,7 @@ CASES = {
     "density": (VAEDensity(**QUICK, dropout=0.2, prior="mixture"), HOLES),
     "no held-out rows": (VAEDensity(**QUICK, early_stopping=False), X),
     "relations and holes": (
-        VAEDensity(**QUICK, relations=[Order(0, 1)], model_missing=True),
+        VAEDensity(**QUICK, relations=[Order(1, 0)], model_missing=True),
         HOLES,
     ),
     "refitted": (VAEDensity(**QUICK, refit_prior="mixture"), X),
