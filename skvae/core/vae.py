@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
@@ -91,6 +92,11 @@ class VAE(nn.Module):
         return self.decoder.cells
 
     @property
+    def members(self) -> tuple[VAE, ...]:
+        """The models whose mixture it is: itself, see :class:`skvae.core.ensemble.Ensemble`."""
+        return (self,)
+
+    @property
     def dtype(self) -> torch.dtype:
         """The dtype of the networks."""
         return next(self.parameters()).dtype
@@ -147,6 +153,21 @@ class VAE(nn.Module):
         """Return log p(x_observed, z) for z (K, n, d). -> (K, n)."""
         return self.log_px(batch, z) + self.prior_of(batch).log_prob(z)
 
+    def pooled(self, draws: Sequence[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor]:
+        """Return the draws and log-weights of the only member."""
+        (of_self,) = draws
+        return of_self
+
+    def average(self, z: Tensor, weight: Tensor, context: Tensor | None) -> list[Tensor]:
+        """Return sum_k weight_k E[x | z_k] of each column for z (K, n, d), weight (K, n)."""
+        return self.cells.average(self.decode(z, context), weight)
+
+    def sample_given(
+        self, z: Tensor, context: Tensor | None, generator: torch.Generator | None
+    ) -> Tensor:
+        """Draw cells x (..., c) given z (..., d)."""
+        return self.cells.sample(self.decode(z, context), generator)
+
     def sample(
         self, n: int, generator: torch.Generator | None, context: Tensor | None = None
     ) -> tuple[Tensor, Tensor]:
@@ -156,7 +177,7 @@ class VAE(nn.Module):
         shape = (n, prior.n_noise)
         noise = torch.randn(shape, generator=generator, dtype=self.dtype, device=device)
         z = prior.rsample(noise=noise)
-        return z, self.cells.sample(self.decode(z, context), generator)
+        return z, self.sample_given(z, context, generator)
 
     def _given(self, context: Tensor | None) -> Tensor | None:
         return None if context is None else context.to(self.dtype)

@@ -78,10 +78,10 @@ class VAEDensity(Scores, Latents, DensityMixin, BaseVAE):
         modes or heavy tails.
         ``"auto"``, which never takes a grid, goes by dtype and values:
 
-        - booleans and columns of 0 and 1 alone are Bernoulli, categories categorical, ordered
-          ones ordinal;
-        - integers are binned, or negative binomial where that is ahead on held-out rows by one
-          standard error (and below 50 rows, if none is negative);
+        - booleans are Bernoulli, as are numbers that are 0 or 1, both in a twentieth of the rows
+          or more; categories are categorical, ordered ones ordinal;
+        - other integers are binned, or negative binomial where that is ahead on held-out rows by
+          one standard error (and below 50 rows, if none is negative);
         - floats are binned where one value makes up more than a fifth, where there
           are 20 rows or more for each distinct value, or where bins say more of the column than a
           mixture of normals does, given the other columns of numbers: on held-out rows, by one
@@ -110,8 +110,9 @@ class VAEDensity(Scores, Latents, DensityMixin, BaseVAE):
         The family of q(z | x); ``FlowPosterior()``, a Gaussian bent by couplings, needs
         ``pip install skvae[flows]``.
     objective : {"iwae", "elbo", "dreg", "monte_carlo", "beta", "beta_tc", "denoising", "mmd", \
-            "adversarial", "autoencoder", "trimmed"} or Objective, default="iwae"
-        What training maximises. The first four are bounds of log p(x): ``IWAE(n_draws=10)``,
+            "adversarial", "autoencoder", "trimmed", "auto"} or Objective, default="iwae"
+        What training maximises. ``"auto"`` is ``"iwae"``, and of :class:`VAETransformer`
+        ``Beta(beta=0.1)``. The first four are bounds of log p(x): ``IWAE(n_draws=10)``,
         ``ELBO(n_draws=2)`` set the draws of z a row, ``"dreg"`` is the bound of ``"iwae"`` by a
         gradient that is less noisy with many draws, ``"monte_carlo"`` draws from the prior and has
         no encoder. The others shape the latents: ``Beta(beta=4.0, warm_up=0.2)`` weighs
@@ -188,6 +189,13 @@ class VAEDensity(Scores, Latents, DensityMixin, BaseVAE):
         because much is gained while the learning rate goes down.
     tol : float, default=0.001
         The gain in held-out nats per row that counts.
+    ensemble : int or "auto", default=1
+        How many models are fitted, p(x) being the mean of theirs. They begin at the start that is
+        best for the first, with random numbers and held-out rows of their own, and are not fitted
+        again to all rows. Scores, completions and drawn rows are of all; latents, ``vae_``, curves
+        and ``n_iter_`` of the first. ``"auto"``: 4 from 50 rows up to 2,000, else 1. Four models of
+        some hundred rows gained from 0 to 0.7 nat a row, were 1.6 times as long to fit and four
+        times to score.
     n_draws : int, default=64
         Draws of z a row when scoring.
     proposal : {"defensive", "laplace", "encoder", "prior", "ais"} or Proposal, \
@@ -250,6 +258,8 @@ class VAEDensity(Scores, Latents, DensityMixin, BaseVAE):
     encoder_, decoder_ : torch Modules
         q(z | x): standardised rows to a distribution of z, None with ``objective="monte_carlo"``;
         p(x | z): z to the parameters of the cells.
+    vaes_ : tuple of torch Modules
+        All models of an ensemble, else the only one, ``vae_``.
     n_iter_ : int
         Epochs behind the weights that are kept: 0 where no epoch improved on the start.
     loss_curve_, reconstruction_curve_, kl_curve_ : list of float
@@ -265,7 +275,8 @@ class VAEDensity(Scores, Latents, DensityMixin, BaseVAE):
         held-out rows.
     best_validation_score_ : float or None
         That of the weights that are kept, or of those whose training was repeated on all rows: the
-        largest since noise floors came to rest, or the start's.
+        largest since noise floors came to rest, or the start's. Of an ensemble the mean of its
+        members', each by rows of its own.
     active_units_ : ndarray of bool, shape (n_latent,)
         Latents that the encoder uses: those whose posterior mean varies over training rows with a
         variance above 0.01. The others have collapsed to the prior.
@@ -361,6 +372,7 @@ class VAEDensity(Scores, Latents, DensityMixin, BaseVAE):
         validation_fraction: float | Literal["auto"] = "auto",
         n_iter_no_change: int | None = None,
         tol: float = 1e-3,
+        ensemble: int | Literal["auto"] = 1,
         n_draws: int = 64,
         proposal: ProposalLike = "defensive",
         device: DeviceLike = "auto",
@@ -399,6 +411,7 @@ class VAEDensity(Scores, Latents, DensityMixin, BaseVAE):
             validation_fraction=validation_fraction,
             n_iter_no_change=n_iter_no_change,
             tol=tol,
+            ensemble=ensemble,
             n_draws=n_draws,
             proposal=proposal,
             device=device,
@@ -425,12 +438,12 @@ class VAEDensity(Scores, Latents, DensityMixin, BaseVAE):
             )
 
     def _settle(self, X: Any, fit: Fit) -> None:
-        self._holes: Holes | None = None
+        self._holes: tuple[Holes, ...] | None = None
         if self.model_missing:
             self._holes = self.model_.learn_holes(self._values(X), fit.seeds.sampling)
 
     @property
-    def _learned_holes(self) -> Holes:
+    def _learned_holes(self) -> tuple[Holes, ...]:
         return self._holes or super()._learned_holes
 
     def _related(self, values: Float, known: Bool, seed: int, holes: Bool | None = None) -> Float:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, ClassVar, Literal
 
 import narwhals as nw
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from sklearn.utils._param_validation import StrOptions
 from sklearn.utils._set_output import _get_output_config
 from sklearn.utils.validation import _check_feature_names_in, check_is_fitted
 
@@ -37,11 +38,38 @@ from .parameters import (
 from .scores import Scores
 
 
+def median(draws: Float) -> Float:
+    """Return the median of draws (K, c) of each column, (c,)."""
+    found: Float = np.median(draws, axis=0)
+    return found
+
+
+def mode(draws: Float) -> Float:
+    """Return the mode of draws (K, c) of each column, (c,): the densest half of the densest half.
+
+    References
+    ----------
+    "On a fast, robust estimator of the mode" (Bickel and Fruehwirth, 2006), the half-sample mode.
+    """
+    x = np.sort(draws, axis=0)
+    while len(x) > 2:
+        n = -(-len(x) // 2)
+        first = (x[n - 1 :] - x[: len(x) - n + 1]).argmin(axis=0)
+        x = np.take_along_axis(x, first + np.arange(n)[:, None], axis=0)
+    found: Float = x.mean(axis=0)
+    return found
+
+
+#: What takes the place of a missing number, but for the mean, by the name of ``statistic``.
+STATISTICS: dict[str, Callable[[Float], Float]] = {"median": median, "mode": mode}
+
+
 class VAEImputer(TransformerMixin, Scores, BaseVAE):
     """A variational autoencoder that fills the holes of a table.
 
-    ``transform`` puts the posterior mean in the place of a missing number and the likeliest level
-    in that of a missing category, by self-normalised importance sampling:
+    ``transform`` puts the posterior mean (or what ``statistic`` says) in the place of a missing
+    number and the likeliest level in that of a missing category, by self-normalised importance
+    sampling:
 
         E[x_missing | x_observed] = sum_k w_k E[x_missing | z_k],
         w_k in proportion to p(x_observed | z_k) p(z_k) / q(z_k),
@@ -77,10 +105,10 @@ class VAEImputer(TransformerMixin, Scores, BaseVAE):
         modes or heavy tails.
         ``"auto"``, which never takes a grid, goes by dtype and values:
 
-        - booleans and columns of 0 and 1 alone are Bernoulli, categories categorical, ordered
-          ones ordinal;
-        - integers are binned, or negative binomial where that is ahead on held-out rows by one
-          standard error (and below 50 rows, if none is negative);
+        - booleans are Bernoulli, as are numbers that are 0 or 1, both in a twentieth of the rows
+          or more; categories are categorical, ordered ones ordinal;
+        - other integers are binned, or negative binomial where that is ahead on held-out rows by
+          one standard error (and below 50 rows, if none is negative);
         - floats are binned where one value makes up more than a fifth, where there
           are 20 rows or more for each distinct value, or where bins say more of the column than a
           mixture of normals does, given the other columns of numbers: on held-out rows, by one
@@ -109,8 +137,9 @@ class VAEImputer(TransformerMixin, Scores, BaseVAE):
         The family of q(z | x); ``FlowPosterior()``, a Gaussian bent by couplings, needs
         ``pip install skvae[flows]``.
     objective : {"iwae", "elbo", "dreg", "monte_carlo", "beta", "beta_tc", "denoising", "mmd", \
-            "adversarial", "autoencoder", "trimmed"} or Objective, default="iwae"
-        What training maximises. The first four are bounds of log p(x): ``IWAE(n_draws=10)``,
+            "adversarial", "autoencoder", "trimmed", "auto"} or Objective, default="iwae"
+        What training maximises. ``"auto"`` is ``"iwae"``, and of :class:`VAETransformer`
+        ``Beta(beta=0.1)``. The first four are bounds of log p(x): ``IWAE(n_draws=10)``,
         ``ELBO(n_draws=2)`` set the draws of z a row, ``"dreg"`` is the bound of ``"iwae"`` by a
         gradient that is less noisy with many draws, ``"monte_carlo"`` draws from the prior and has
         no encoder. The others shape the latents: ``Beta(beta=4.0, warm_up=0.2)`` weighs
@@ -187,6 +216,13 @@ class VAEImputer(TransformerMixin, Scores, BaseVAE):
         because much is gained while the learning rate goes down.
     tol : float, default=0.001
         The gain in held-out nats per row that counts.
+    ensemble : int or "auto", default=1
+        How many models are fitted, p(x) being the mean of theirs. They begin at the start that is
+        best for the first, with random numbers and held-out rows of their own, and are not fitted
+        again to all rows. Scores, completions and drawn rows are of all; latents, ``vae_``, curves
+        and ``n_iter_`` of the first. ``"auto"``: 4 from 50 rows up to 2,000, else 1. Four models of
+        some hundred rows gained from 0 to 0.7 nat a row, were 1.6 times as long to fit and four
+        times to score.
     n_draws : int, default=64
         Draws of z a row when scoring.
     proposal : {"defensive", "laplace", "encoder", "prior", "ais"} or Proposal, \
@@ -224,9 +260,14 @@ class VAEImputer(TransformerMixin, Scores, BaseVAE):
     verbose : int, default=0
         1 shows a progress bar for the fit, stage by stage, with the held-out log-likelihood in nats
         per row, and one for 5,000 rows or more that are scored; 2 writes a line for each stage.
+    statistic : {"mean", "median", "mode"}, default="mean"
+        What of p(missing | observed) takes the place of a missing number: its mean has the least
+        squared error, its median the least absolute one. The mode, the densest of 255 draws,
+        is a value that the column has where it repeats some; it errs most where draws spread.
+        For a category it is always the likeliest level.
     sample_posterior : bool, default=False
-        Whether ``transform`` draws missing cells from p(missing | observed) in place of the mean
-        or mode. It then differs from call to call, as ``sample`` does.
+        Whether ``transform`` draws missing cells from p(missing | observed) in place of that. It
+        then differs from call to call, as ``sample`` does.
     add_indicator : bool, default=False
         Whether ``transform`` adds a column ``missingindicator_<name>`` for each that had a missing
         cell in ``fit``.
@@ -244,6 +285,8 @@ class VAEImputer(TransformerMixin, Scores, BaseVAE):
     encoder_, decoder_ : torch Modules
         q(z | x): standardised rows to a distribution of z, None with ``objective="monte_carlo"``;
         p(x | z): z to the parameters of the cells.
+    vaes_ : tuple of torch Modules
+        All models of an ensemble, else the only one, ``vae_``.
     n_iter_ : int
         Epochs behind the weights that are kept: 0 where no epoch improved on the start.
     loss_curve_, reconstruction_curve_, kl_curve_ : list of float
@@ -259,7 +302,8 @@ class VAEImputer(TransformerMixin, Scores, BaseVAE):
         held-out rows.
     best_validation_score_ : float or None
         That of the weights that are kept, or of those whose training was repeated on all rows: the
-        largest since noise floors came to rest, or the start's.
+        largest since noise floors came to rest, or the start's. Of an ensemble the mean of its
+        members', each by rows of its own.
     active_units_ : ndarray of bool, shape (n_latent,)
         Latents that the encoder uses: those whose posterior mean varies over training rows with a
         variance above 0.01. The others have collapsed to the prior.
@@ -317,6 +361,7 @@ class VAEImputer(TransformerMixin, Scores, BaseVAE):
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **BaseVAE._parameter_constraints,
+        "statistic": [StrOptions({"mean", *STATISTICS})],
         "sample_posterior": ["boolean"],
         "add_indicator": ["boolean"],
         "keep_empty_features": ["boolean"],
@@ -351,6 +396,7 @@ class VAEImputer(TransformerMixin, Scores, BaseVAE):
         validation_fraction: float | Literal["auto"] = "auto",
         n_iter_no_change: int | None = None,
         tol: float = 1e-3,
+        ensemble: int | Literal["auto"] = 1,
         n_draws: int = 64,
         proposal: ProposalLike = "defensive",
         device: DeviceLike = "auto",
@@ -361,6 +407,7 @@ class VAEImputer(TransformerMixin, Scores, BaseVAE):
         warm_start: bool = False,
         random_state: RandomState = None,
         verbose: int = 0,
+        statistic: Literal["mean", "median", "mode"] = "mean",
         sample_posterior: bool = False,
         add_indicator: bool = False,
         keep_empty_features: bool = False,
@@ -390,6 +437,7 @@ class VAEImputer(TransformerMixin, Scores, BaseVAE):
             validation_fraction=validation_fraction,
             n_iter_no_change=n_iter_no_change,
             tol=tol,
+            ensemble=ensemble,
             n_draws=n_draws,
             proposal=proposal,
             device=device,
@@ -401,6 +449,7 @@ class VAEImputer(TransformerMixin, Scores, BaseVAE):
             random_state=random_state,
             verbose=verbose,
         )
+        self.statistic = statistic
         self.sample_posterior = sample_posterior
         self.add_indicator = add_indicator
         self.keep_empty_features = keep_empty_features
@@ -427,7 +476,7 @@ class VAEImputer(TransformerMixin, Scores, BaseVAE):
         if self.sample_posterior:
             filled = self._draw(values, 1, None)
         else:
-            filled = self._in_range(self.model_.expect(values, self._scoring), values)
+            filled = self._in_range(self._expected(values), values)
         known = self._known(X, values)
         rows = self._with_indicator(self._kept_rows(filled, known), values)
         wanted = _get_output_config("transform", self)["dense"]
@@ -513,6 +562,13 @@ class VAEImputer(TransformerMixin, Scores, BaseVAE):
         whole = np.isin(roles, ["integer", "time"])
         filled[:, whole] = np.round(filled[:, whole])
         return self._in_range(filled, np.repeat(values, n_samples, axis=0))
+
+    def _expected(self, values: Float) -> Float:
+        """Return values (n, c) with missing ones at their statistic."""
+        if self.statistic == "mean":
+            return self.model_.expect(values, self._scoring)
+        of, seed = STATISTICS[self.statistic], self.model_.seeds.scoring
+        return self.model_.summarise(values, of, self._scoring, seed)
 
     def _in_range(self, filled: Float, values: Float) -> Float:
         """Hold filled values within the range of the training rows."""

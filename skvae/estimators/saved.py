@@ -12,7 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 from .._version import __version__
 from ..core.vae import VAE
 from ..files.archive import FilePath, read, reading, write
-from ..files.checks import check, take
+from ..files.checks import check, listed, take
 from ..files.models import read_vae, written_vae
 from ..files.relations import read_holes, read_relations, written_holes, written_relations
 from ..files.tables import read_table, written_table
@@ -73,8 +73,14 @@ OWN: dict[str, dict[str, Callable[[Any], bool]]] = {
         "offset_rows_": lambda x: isinstance(x, str),
         "validation_outlier_rate_": _or_none(_number),
     },
-    "VAEClassifier": {"classes_": _array("biufUOMm"), "class_prior_": _array("f")},
+    "VAEClassifier": {
+        "classes_": _array("biufUOMm"),
+        "class_prior_": _array("f"),
+        "temperature_": lambda x: _number(x) and x > 0,
+    },
 }
+#: What earlier files do not have, as it was then.
+SINCE: dict[str, dict[str, Any]] = {"VAEClassifier": {"temperature_": 1.0}}
 #: What an estimator may have.
 PERHAPS: dict[str, Callable[[Any], bool]] = {
     "feature_names_in_": lambda x: _array("O")(x) and all(isinstance(name, str) for name in x),
@@ -106,6 +112,7 @@ def save(estimator: Any, path: FilePath) -> None:
         "parameters": _written(writer, kept),
         "table": written_table(writer, model.table, families),
         "model": written_vae(writer, model.vae),
+        "others": [written_vae(writer, vae, i) for i, vae in enumerate(model.others, 1)],
         "seeds": vars(model.seeds),
         "fitted": _written(writer, fitted),
         "relations": written_relations(writer, getattr(estimator, "relations_", [])),
@@ -136,12 +143,13 @@ def load(path: FilePath, estimators: Mapping[str, Any], device: Any = None) -> A
                 f"it has the schema {schema}, and this version of skvae, {__version__}, reads up "
                 f"to {SCHEMA}. Install a later one"
             )
-        estimator, vae, table, families = _read(Reader(arrays), document, estimators)
+        estimator, vaes, table, families = _read(Reader(arrays), document, estimators)
         seeds = Seeds(**_read_seeds(document))
     if device is not None:
         estimator.device = device
     place = available_device(estimator.device)
-    estimator.model_ = Model(vae.to(place), table, seeds, place)
+    vae, *others = (vae.to(place) for vae in vaes)
+    estimator.model_ = Model(vae, table, seeds, place, tuple(others))
     estimator.likelihoods_ = Likelihoods.of(table, families)
     return estimator
 
@@ -157,21 +165,22 @@ def _read(reader: Reader, document: dict[str, Any], estimators: Mapping[str, Any
     estimator = estimators[name](**parameters)
     _check_parameters(estimator)
     table, families = read_table(reader, take(document, "table", dict))
-    model = take(document, "model", dict)
-    vae = read_vae(reader, model, families, table.n_levels)
-    fitted = _read_object(reader, document, "fitted")
+    models = [take(document, "model", dict), *listed(document.get("others", []), dict, "others")]
+    vaes = [read_vae(reader, m, families, table.n_levels, i) for i, m in enumerate(models)]
+    fitted = SINCE.get(name, {}) | _read_object(reader, document, "fitted")
     wanted = FITTED | OWN[name]
     if missing := set(wanted) - set(fitted):
         raise ValueError(f"{min(missing)} is missing")
     for key, value in fitted.items():
         if key not in wanted | PERHAPS or not (wanted | PERHAPS)[key](value):
             raise ValueError(f"{key} is not what it should be")
-    _check_sizes(fitted, vae, table)
+    for vae in vaes:
+        _check_sizes(fitted, vae, table)
     vars(estimator).update(fitted)
     estimator._built_by = _read_built_by(reader, document)
     if name == "VAEDensity":
-        _read_of_draws(reader, document, estimator, vae, table)
-    return estimator, vae, table, families
+        _read_of_draws(reader, document, estimator, vaes, table)
+    return estimator, vaes, table, families
 
 
 def _check_parameters(estimator: Any) -> None:
@@ -203,12 +212,14 @@ def _check_sizes(fitted: dict[str, Any], vae: VAE, table: Any) -> None:
 
 
 def _read_of_draws(
-    reader: Reader, document: dict[str, Any], density: Any, vae: VAE, table: Table
+    reader: Reader, document: dict[str, Any], density: Any, vaes: list[VAE], table: Table
 ) -> None:
     """Read what draws are held to: files of the first schema have neither."""
     density.relations_ = read_relations(reader, document.get("relations"), table.container)
-    n_columns = len(table.columns)
-    density._holes = read_holes(reader, document.get("holes"), vae.n_latent, n_columns)
+    n_latent, n_columns = vaes[0].n_latent, len(table.columns)
+    density._holes = read_holes(reader, document.get("holes"), n_latent, n_columns)
+    if density._holes is not None and len(density._holes) != len(vaes):
+        raise ValueError("there are not as many models of missing cells as of rows")
 
 
 def _read_seeds(document: dict[str, Any]) -> dict[str, int]:

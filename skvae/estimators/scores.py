@@ -384,8 +384,8 @@ class Scores(Base):
         return (rows, quality) if return_quality else rows
 
     @property
-    def _learned_holes(self) -> Holes:
-        """The model of which cells are missing."""
+    def _learned_holes(self) -> tuple[Holes, ...]:
+        """The models of which cells are missing, one a member."""
         raise ValueError(
             "missing=True draws which cells are missing, which was not learned: fit with "
             "VAEDensity(model_missing=True)."

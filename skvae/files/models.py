@@ -25,7 +25,8 @@ from ..core.vae import VAE
 from .checks import check, listed, take
 from .values import Reader, Writer
 
-#: The names of the tensors of the model begin so, and those of what is known of its blocks.
+#: The names of the tensors of a model begin so, and those of what is known of its blocks; before
+#: them stands which member of an ensemble it is, but of the first.
 MODEL, BLOCK = "vae.", "block."
 #: Of networks.
 DTYPES = {"float32": torch.float32, "float64": torch.float64}
@@ -56,8 +57,8 @@ class _Shapes(TorchFunctionMode):
 # ---------------------------------------------------------------- write
 
 
-def written_vae(writer: Writer, vae: VAE) -> Json:
-    """Return a VAE as JSON.
+def written_vae(writer: Writer, vae: VAE, member: int = 0) -> Json:
+    """Return a VAE, a member of an ensemble perhaps, as JSON.
 
     Raises
     ------
@@ -84,22 +85,30 @@ def written_vae(writer: Writer, vae: VAE) -> Json:
             "hold. Keep the estimator by pickle.dump or joblib.dump."
         )
     for name, tensor in vae.state_dict().items():
-        writer.array(_numpy(tensor), MODEL + name)
+        writer.array(_numpy(tensor), _of(member, MODEL) + name)
     return {
         "blueprint": _written_blueprint(writer, plan),
         "dtype": min(dtypes),
-        "blocks": [_written_block(writer, i, b.columns) for i, b in enumerate(vae.cells.parts)],
+        "blocks": [
+            _written_block(writer, f"{_of(member, BLOCK)}{i}.", block.columns)
+            for i, block in enumerate(vae.cells.parts)
+        ],
         "frozen": [name for name, p in vae.named_parameters() if not p.requires_grad],
     }
 
 
-def _written_block(writer: Writer, i: int, columns: Columns) -> Json:
+def _of(member: int, prefix: str) -> str:
+    """Return how names of what a member has begin."""
+    return f"member.{member}.{prefix}" if member else prefix
+
+
+def _written_block(writer: Writer, prefix: str, columns: Columns) -> Json:
     of, floor = columns.known()
     for name in STATISTICS:
-        writer.array(_numpy(getattr(of, name).double()), f"{BLOCK}{i}.{name}")
-    writer.array(_numpy(floor.double()), f"{BLOCK}{i}.floor")
+        writer.array(_numpy(getattr(of, name).double()), prefix + name)
+    writer.array(_numpy(floor.double()), prefix + "floor")
     if columns.ends is not None:
-        writer.array(_numpy(columns.ends.double()), f"{BLOCK}{i}.ends")
+        writer.array(_numpy(columns.ends.double()), prefix + "ends")
     return {"index": [int(j) for j in columns.index], "has_ends": columns.ends is not None}
 
 
@@ -124,17 +133,24 @@ def _numpy(tensor: Tensor) -> np.ndarray[Any, Any]:
 # ---------------------------------------------------------------- read
 
 
-def read_vae(reader: Reader, found: Json, families: Sequence[Family], n_levels: list[int]) -> VAE:
+def read_vae(
+    reader: Reader,
+    found: Json,
+    families: Sequence[Family],
+    n_levels: list[int],
+    member: int = 0,
+) -> VAE:
     """Return a VAE on the CPU, for columns of some families and so many levels.
 
     Its tensors are compared with what it must have before memory is taken for any.
     """
     plan = _read_blueprint(reader, check(found.get("blueprint"), dict, "a blueprint"))
-    names = {name.removeprefix(MODEL) for name in reader.arrays if name.startswith(MODEL)}
+    prefix = _of(member, MODEL)
+    names = {name.removeprefix(prefix) for name in reader.arrays if name.startswith(prefix)}
     n_numbers = sum(array.size for array in reader.arrays.values())
     _refuse_large(plan, n_numbers, len(names))
     blocks = [
-        _read_block(reader, i, block, families, n_levels)
+        _read_block(reader, f"{_of(member, BLOCK)}{i}.", block, families, n_levels)
         for i, block in enumerate(listed(found.get("blocks"), dict, "blocks"))
     ]
     if sorted(j for block in blocks for j in block.index) != list(range(len(families))):
@@ -145,7 +161,7 @@ def read_vae(reader: Reader, found: Json, families: Sequence[Family], n_levels: 
     if shape is not None and max(n_levels) * len(families) > 16 * n_numbers:
         raise ValueError("its images have more levels than the file")
     dtype = DTYPES[take(found, "dtype", str)]
-    state = _read_state(reader, _shapes(plan, blocks).state_dict(), names, dtype)
+    state = _read_state(reader, prefix, _shapes(plan, blocks).state_dict(), names, dtype)
     vae = assembled(plan, blocks).to(dtype)
     vae.load_state_dict(state)
     parameters = dict(vae.named_parameters())
@@ -161,14 +177,14 @@ def _shapes(plan: Blueprint, columns: Sequence[Columns]) -> VAE:
 
 
 def _read_state(
-    reader: Reader, wanted: dict[str, Tensor], names: set[str], dtype: torch.dtype
+    reader: Reader, prefix: str, wanted: dict[str, Tensor], names: set[str], dtype: torch.dtype
 ) -> dict[str, Tensor]:
     """Return the tensors of a model, if they are those wanted."""
     if names != set(wanted):
         raise ValueError(f"its tensors are not those of the model: {min(names ^ set(wanted))}")
     state = {}
     for name, like in wanted.items():
-        tensor = torch.from_numpy(reader.array(MODEL + name, tuple(like.shape)))
+        tensor = torch.from_numpy(reader.array(prefix + name, tuple(like.shape)))
         if tensor.dtype != (dtype if like.dtype.is_floating_point else like.dtype):
             raise ValueError(f"tensor {name} has the dtype {tensor.dtype}")
         if not like.dtype.is_floating_point and not like.is_meta and (tensor != like).any():
@@ -178,7 +194,7 @@ def _read_state(
 
 
 def _read_block(
-    reader: Reader, i: int, found: Json, families: Sequence[Family], n_levels: list[int]
+    reader: Reader, prefix: str, found: Json, families: Sequence[Family], n_levels: list[int]
 ) -> Columns:
     index = listed(found.get("index"), int, "a block")
     if not index or not all(0 <= j < len(families) for j in index):
@@ -186,15 +202,15 @@ def _read_block(
     family, levels = families[index[0]], [n_levels[j] for j in index]
     if any(families[j] != family for j in index):
         raise ValueError("a block has columns of several families")
-    names = [f"{BLOCK}{i}.{name}" for name in STATISTICS]
+    names = [prefix + name for name in STATISTICS]
     shapes = [(len(index), None)] * 2 + [(len(index),)] * 2 + [(len(index), max(levels))]
     arrays = [reader.floats(name, shape) for name, shape in zip(names, shapes, strict=True)]
     if arrays[0].shape != arrays[1].shape or arrays[0].shape[1] not in (1, max(levels)):
-        raise ValueError(f"block {i} has features of another number")
+        raise ValueError(f"{prefix}features are of another number")
     of = Statistics(*(torch.from_numpy(array) for array in arrays))
-    floor, ends = reader.floats(f"{BLOCK}{i}.floor", (len(index),)), None
+    floor, ends = reader.floats(prefix + "floor", (len(index),)), None
     if take(found, "has_ends", bool):
-        ends = torch.from_numpy(reader.floats(f"{BLOCK}{i}.ends", (2, len(index))))
+        ends = torch.from_numpy(reader.floats(prefix + "ends", (2, len(index))))
     return Columns(family, index, levels, of, torch.from_numpy(floor), ends)
 
 

@@ -103,17 +103,28 @@ def _check_facts(kind: str, facts: dict[str, Float], fields: Sequence[Field]) ->
 # ---------------------------------------------------------------- holes
 
 
-def written_holes(writer: Writer, holes: Holes | None) -> Json | None:
-    """Return a model of which cells are missing as JSON."""
+def written_holes(writer: Writer, holes: Sequence[Holes] | None) -> list[Json] | None:
+    """Return models of which cells are missing, one a member of an ensemble, as JSON."""
     if holes is None:
         return None
-    return {name: writer.array(getattr(holes, name).cpu().double().numpy()) for name in HOLES}
+    return [
+        {name: writer.array(getattr(one, name).cpu().double().numpy()) for name in HOLES}
+        for one in holes
+    ]
 
 
-def read_holes(reader: Reader, found: Any, n_latent: int, n_columns: int) -> Holes | None:
-    """Return a model of which cells of so many columns are missing, given so many latents."""
+def read_holes(
+    reader: Reader, found: Any, n_latent: int, n_columns: int
+) -> tuple[Holes, ...] | None:
+    """Return models of which cells of so many columns are missing, given so many latents."""
     if found is None:
         return None
+    return tuple(
+        _read_holes(reader, one, n_latent, n_columns) for one in listed(found, dict, "holes")
+    )
+
+
+def _read_holes(reader: Reader, found: Json, n_latent: int, n_columns: int) -> Holes:
     shapes = ((None, n_columns), (n_latent, None), (None,))
     share, weight, bias = (
         reader.floats(take(found, name, str), shape)

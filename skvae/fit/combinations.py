@@ -49,6 +49,11 @@ RULES = (
     ),
     Rule(lambda p: not p.objective.traits.has_density and p.door.needs_density, NO_DENSITY),
     Rule(
+        lambda p: not p.objective.traits.has_density and p.ensemble not in (1, None),
+        "ensemble= is the mean of several densities, but objective='autoencoder', 'adversarial' "
+        "and 'mmd' train none. Use ensemble=1.",
+    ),
+    Rule(
         lambda p: p.objective.traits.deterministic and p.n_layers > 1,
         "objective='autoencoder', 'adversarial' and 'mmd' make z a function of x, but of two "
         "layers of latents the upper one is drawn given the lower. Use one integer for "

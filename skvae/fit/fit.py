@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 
@@ -17,9 +18,11 @@ from ..core.build import with_prior
 from ..core.families.base import Family
 from ..core.networks import frozen, initialize
 from ..core.noise import KeyedNoise
+from ..core.objectives.around import Around
 from ..core.objectives.bounds import ELBO, Objective, ObjectiveModule
 from ..core.objectives.labelled import Labelled, decided, with_label
 from ..core.objectives.regularised import JointModule
+from ..core.tempering import FEWEST_JUDGES
 from ..core.vae import VAE
 from ..model.model import Model, Seeds
 from ..table.codecs import Float
@@ -44,10 +47,14 @@ from .trouble import tell
 REFIT_ROWS = 2_000
 #: Share of the rows that is held out, but of few rows so many, up to a greater share.
 HELD_OUT, FEW_HELD_OUT, MOST_HELD_OUT = 0.1, 30, 0.2
+#: Share of few rows that is held out where classes are judged by: only errors tell of them.
+JUDGED_HELD_OUT = 0.25
 #: More held-out rows than this say no more about when to stop.
 MAX_HELD_OUT = 2_000
 #: Below this many rows none can be spared.
 MIN_EARLY_STOPPING_ROWS = 10
+#: Members of an ensemble where there are rows enough to hold some out, and few enough to gain.
+MEMBERS, MIN_ENSEMBLE_ROWS = 4, 50
 #: Share of the planned steps below which it is told that time cut them.
 CUT = 0.25
 
@@ -81,9 +88,14 @@ class Fit:
         Held-out nats per row in the user's units, one an epoch; None without held-out rows.
     best_validation_score : float or None
     unseen : ndarray of int
-        Positions of the held-out rows that the model was not fitted to in the end.
+        Positions of the held-out rows that the model was not fitted to in the end; none of an
+        ensemble, whose members hold out rows of their own.
     watched : ndarray of int
         Positions of all held-out rows.
+    others : list of list of Trained
+        The stages of the other members of an ensemble.
+    by_class : bool
+        Whether held-out rows judge by log p(y | x), and not by log p(x, y).
     interrupted : bool
         Whether training was ended from the keyboard.
     rows : Batch
@@ -113,9 +125,11 @@ class Fit:
         self.validation_scores: list[float] | None = None
         self.best_validation_score: float | None = None
         self.init = ""
-        self.interrupted = False
+        self.interrupted = self.by_class = False
         self.tried: list[Trained] = []
         self.kept: list[Trained] = []
+        self.others: list[list[Trained]] = []
+        self.member = 0
         traits = self.objective.traits
         self.starts = Starts(settings, table, families, traits, seeds.init)
         self.watched = self.unseen = np.empty(0, dtype=np.intp)
@@ -126,8 +140,9 @@ class Fit:
         Returns the stages of what was kept, and tells of trouble they had.
         """
         self.kept = self._run(rows, log_det, warm)
-        tell(stage.trouble for stage in [*self.tried, *self.kept])
-        if (share := min(stage.share for stage in self.tried)) < CUT:
+        others = [stage for stages in self.others for stage in stages]
+        tell(stage.trouble for stage in [*self.tried, *self.kept, *others])
+        if (share := min(stage.share for stage in [*self.tried, *others])) < CUT:
             warn(
                 f"max_time={self.settings.max_time:g} was enough for {share:.0%} of the steps that "
                 "are planned without it: the model may be far from as good as it could be.",
@@ -137,7 +152,8 @@ class Fit:
 
     def model(self, vae: VAE) -> Model:
         """Return the model that networks and the table make."""
-        return Model(vae, self.table, self.seeds, self.settings.device)
+        others = tuple(stages[-1].net.module_.vae for stages in self.others)
+        return Model(vae, self.table, self.seeds, self.settings.device, others)
 
     def is_ahead_of(self, score: float | None) -> bool:
         """Whether what was kept improved on its start, and on a model with another best score."""
@@ -154,6 +170,10 @@ class Fit:
     def _run(self, rows: Batch, log_det: Float, warm: VAE | None) -> list[Trained]:
         is_warm = warm is not None
         inits = self.starts.kinds(rows, is_warm)
+        # Another start may know classes while its density is none yet.
+        self.by_class = inits[0] == "linear" and self._can_be_judged_by_class(len(rows))
+        if self.by_class and not self.starts.has_levels:
+            inits = inits[:1]
         if self.settings.built_in:
             self._tell_of_cost(inits, len(rows), warm)
         self.rows = rows
@@ -161,13 +181,16 @@ class Fit:
             rows = with_label(rows, self._guess(rows, self.labels, warm))
             self.rows = decided(rows, len(self.labels.classes))
         training, held_out = self._split(rows, log_det)
+        n_members = n_models(self.settings, len(rows))
         if held_out is None:
             # Without rows to decide on, the start with a closed form is the safe one.
             self.init = inits[0]
-            self._expect(len(rows), warm, 1)
-            return self._alone(rows, warm)
-        again = _is_fitted_again(len(rows), is_warm)
-        self._expect(len(training), warm, len(inits) + again)
+            self._expect(len(rows), warm, n_members)
+            stages = self._alone(rows, warm)
+            self._train_others(rows, log_det, n_members - 1)
+            return stages
+        again = n_members == 1 and _is_fitted_again(len(rows), is_warm)
+        self._expect(len(training), warm, len(inits) + again + n_members - 1)
         self.listener.begin("start")
         if self.settings.latent_dim is None and "linear" in inits:
             self.starts.latent_dim = self._latents_to_start_with(training, held_out)
@@ -175,6 +198,11 @@ class Fit:
         self.validation_scores = curve(stages, "valid_score")
         self.best_validation_score = stages[-1].best_score
         self.tried = stages
+        if n_members > 1:
+            self._train_others(rows, log_det, n_members - 1)
+            scores = [stages[-1].best_score, *(of[-1].best_score for of in self.others)]
+            self.best_validation_score = float(np.mean([s for s in scores if s is not None]))
+            return stages
         if self.interrupted or not again:
             self.unseen = self.watched
             return stages
@@ -197,7 +225,8 @@ class Fit:
     def _tell_of_cost(self, inits: list[str], n: int, warm: VAE | None) -> None:
         chooses = _holds_out(self.settings, n)
         tried = inits if chooses else inits[:1]
-        n_refits = int(chooses and _is_fitted_again(n, warm is not None))
+        again = int(chooses and _is_fitted_again(n, warm is not None))
+        n_refits = n_models(self.settings, n) - 1 or again
         Cost.of(self.settings, self.table, self.families, n, tried, n_refits).tell(self.table)
 
     def _alone(self, rows: Batch, warm: VAE | None) -> list[Trained]:
@@ -226,6 +255,27 @@ class Fit:
             self.interrupted = True
             found = found or {init: interrupt.stages}
         return found
+
+    def _train_others(self, rows: Batch, log_det: Float, n: int) -> None:
+        """Train the other members of an ensemble: from one start, each held to rows of its own."""
+        for i in range(1, n + 1) if not self.interrupted else ():
+            member = self._another(i)
+            training, held_out = member._split(rows, log_det)
+            try:
+                self.others.append(member._train(training, self.init, held_out=held_out))
+            except Interrupted:
+                self.interrupted = True
+                return
+            self.n_trained = member.n_trained
+
+    def _another(self, i: int) -> Fit:
+        """Return this fit with the seeds of another member."""
+        member, starts = copy.copy(self), copy.copy(self.starts)
+        states = (np.random.SeedSequence([s, i]) for s in (self.seeds.init, self.seeds.training))
+        init, training = (int(state.generate_state(1)[0] >> 1) for state in states)
+        member.seeds = dataclasses.replace(self.seeds, init=init, training=training)
+        starts.seed, member.starts, member.member = init, starts, i
+        return member
 
     def _fitted_again(self, rows: Batch, stages: list[Trained]) -> list[Trained]:
         """Fit to all rows for as long as was best; if that is interrupted, keep what was found."""
@@ -282,7 +332,10 @@ class Fit:
         settings, n = self.settings, len(rows)
         if not _holds_out(settings, n):
             return rows, None
-        n_held_out = _n_held_out(settings.validation_fraction, n)
+        fraction = settings.validation_fraction
+        if self.by_class and fraction is None and n < REFIT_ROWS:
+            fraction = JUDGED_HELD_OUT
+        n_held_out = _n_held_out(fraction, n)
         if n - n_held_out < 2:
             warn(
                 f"early_stopping=True, but holding out {n_held_out} of {n} rows leaves too few "
@@ -290,12 +343,29 @@ class Fit:
             )
             return rows, None
         order = np.random.RandomState(self.seeds.split).permutation(n)
+        n_free = n
         if self.labels is not None:
             last = self._wanted_to_train(self.labels, n_held_out)
             order = order[np.argsort(last[order], kind="stable")]
+            n_free = max(int((~last).sum()), n_held_out)
+        order[:n_free] = np.roll(order[:n_free], -self.member * n_held_out)
         self.watched = order[:n_held_out]
+        if self.by_class:
+            assert isinstance(self.objective, Labelled)
+            self.objective = dataclasses.replace(self.objective, by_class=True)
+            log_det = np.zeros_like(log_det)
         held_out, training = (torch.as_tensor(part) for part in np.split(order, [n_held_out]))
         return rows[training], self._held_out(rows[held_out], log_det[self.watched])
+
+    def _can_be_judged_by_class(self, n: int) -> bool:
+        """Whether all rows have a class to be told by, and enough of them are to be held out."""
+        known = self.labels is not None and not self.labels.unknown.any()
+        # Trimming by log p(y | x) would leave out the rows that are told wrongly.
+        plain = not isinstance(self.settings.objective, Around)
+        fraction = self.settings.validation_fraction
+        share = JUDGED_HELD_OUT if fraction is None else fraction
+        many = _n_held_out(share, n) >= FEWEST_JUDGES
+        return known and plain and many and _holds_out(self.settings, n)
 
     def _wanted_to_train(self, labels: Labels, n_held_out: int) -> NDArray[np.bool_]:
         """Return which rows are held out last: one of each class, or all that have a label."""
@@ -321,6 +391,7 @@ class Fit:
         stages = self._stages(warm is not None)
         todo = iter(plans or self._plans(len(rows), warm, init))
         name = "fitting again" if plans else f"training from the {init} start"
+        name += f", model {self.member + 1}" if self.member else ""
         trained: list[Trained] = []
         try:
             for stage in stages:
@@ -415,9 +486,18 @@ def most_stages(settings: Settings, n_rows: int, labels: Labels | None, is_warm:
     """Return how many stages a fit to so many rows tells of, at most: the columns may settle it."""
     a_training = _n_stages(labels, is_warm) + (settings.refit_prior is not None)
     if not _holds_out(settings, n_rows):
-        return 1 + a_training  # after the columns
+        return 1 + a_training * n_models(settings, n_rows)  # after the columns
     n_inits = len(kinds(settings, n_rows, is_warm, has_levels=False))
-    return 2 + (n_inits + _is_fitted_again(n_rows, is_warm)) * a_training  # and the start
+    n_more = n_models(settings, n_rows) - 1 or int(_is_fitted_again(n_rows, is_warm))
+    return 2 + (n_inits + n_more) * a_training  # and the start
+
+
+def n_models(settings: Settings, n_rows: int) -> int:
+    """Return how many models are fitted, whose mixture is kept."""
+    if settings.ensemble is not None:
+        return settings.ensemble
+    few = MIN_ENSEMBLE_ROWS <= n_rows < REFIT_ROWS
+    return MEMBERS if few and settings.objective.traits.has_density else 1
 
 
 def _holds_out(settings: Settings, n_rows: int) -> bool:

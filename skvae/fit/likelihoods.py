@@ -31,6 +31,8 @@ BY_VALUES = ("auto", "density")
 ATOM_SHARE = 0.2
 #: A number with so many rows a distinct value is discrete.
 ROWS_A_VALUE = 20
+#: A column of numbers that are 0 and 1 has two states where each is in so large a share of rows.
+BOTH_SHARE = 0.05
 #: Below this many rows nothing is compared: the plainest candidate is taken.
 MIN_ROWS = 50
 #: Rows by which candidates are compared, three quarters of them to fit.
@@ -110,7 +112,8 @@ def choose_families(
             families.append(None)
         elif isinstance(wanted, str) and wanted in BY_VALUES:
             continuous = density or wanted == "density"
-            family = choose(j, field, rows, smooth, density=continuous)
+            plain = smooth if wanted == "auto" else None
+            family = choose(j, field, rows, plain, density=continuous)
             families.append(family)
             smoothly += [j] * isinstance(family, Gaussian | LogNormal)
         else:
@@ -203,7 +206,7 @@ def choose(
     if field.is_category:
         return Ordinal() if field.role == "ordered" else Categorical()
     if field.role != "time" and is_binary(values) and not density:
-        return Bernoulli()
+        return Bernoulli() if _are_both_frequent(values) else smooth or Binned()
     if smooth is not None:
         return smooth
     if field.role == "time":
@@ -213,6 +216,14 @@ def choose(
     if field.role == "integer":
         return _choose_integer(field, values, *rows.of(j))
     return _choose_number(j, field, values, rows)
+
+
+def _are_both_frequent(values: Float) -> bool:
+    """Whether zeros and ones are such that a third value is not to be expected.
+
+    What is 0 but for a few ones may be 2 in a row to come, which Bernoulli refuses and bins do not.
+    """
+    return bool(BOTH_SHARE <= values.mean() <= 1.0 - BOTH_SHARE)
 
 
 def _choose_integer(field: Field, values: Float, fit: Float, held_out: Float) -> Family:

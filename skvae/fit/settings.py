@@ -17,7 +17,7 @@ from ..core.inference.proposals import Proposal
 from ..core.latents.posteriors import Posterior
 from ..core.latents.priors import Prior
 from ..core.networks import CorrelatedNoise, Perceptron
-from ..core.objectives.bounds import Objective
+from ..core.objectives.bounds import IWAE, Objective
 from ..core.recipe import Recipe, resolve
 from ..table.telling import warn
 
@@ -45,7 +45,7 @@ BUILT_BY = (
     "categorical_features",
 )
 #: Parameters that are "auto", or a number.
-NUMBERS = ("max_epochs", "batch_size", "early_stopping", "validation_fraction")
+NUMBERS = ("max_epochs", "batch_size", "early_stopping", "validation_fraction", "ensemble")
 #: Names of optimisers.
 OPTIMIZERS = ("adam", "adamw", "sgd")
 #: A network, a recipe for one, or a function that makes one.
@@ -68,6 +68,10 @@ class Door:
         Whether numbers have no mass on a value then.
     draws_identifiers : bool
         Whether columns of identifiers are left out of the model, and drawn anew.
+    starts_linear : bool
+        Whether a table of numbers has the linear start alone where ``init`` is "auto".
+    objective : Objective
+        What training maximises where the objective is "auto".
     """
 
     encodes: bool = False
@@ -75,6 +79,14 @@ class Door:
     smooth: Family | None = None
     density: bool = False
     draws_identifiers: bool = False
+    starts_linear: bool = False
+    objective: Objective = dataclasses.field(default_factory=IWAE)
+
+    def objective_of(self, given: str | Objective) -> Objective:
+        """Return the objective that is given by a name, which may be "auto", or as a recipe."""
+        if isinstance(given, str) and given == "auto":
+            return self.objective
+        return resolve(given, Objective, "objective")  # type: ignore[type-abstract]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -113,6 +125,7 @@ class Settings:
     validation_fraction: float | None = None
     n_iter_no_change: int | None = None
     tol: float = 1e-3
+    ensemble: int | None = 1
     device: torch.device = torch.device("cpu")  # noqa: RUF009
     verbose: int = 0
     door: Door = Door()
@@ -196,8 +209,9 @@ def read_settings(parameters: Mapping[str, Any], door: Door) -> Settings:
     recipes = {
         name: None if p[name] is None else resolve(p[name], base, name)
         for name, base in RECIPES.items()
-        if name != "likelihood"
+        if name not in ("likelihood", "objective")
     }
+    recipes["objective"] = door.objective_of(p["objective"])
     for part in (*recipes.values(), p["encoder"], p["decoder"]):
         if isinstance(part, Recipe):
             part.validate()

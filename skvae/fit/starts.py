@@ -211,6 +211,8 @@ def kinds(settings: Settings, n_rows: int, is_warm: bool, has_levels: bool) -> l
         return [settings.init]
     if not settings.built_in or settings.n_layers > 1:
         return ["random"]
+    if settings.door.starts_linear and not has_levels:
+        return ["linear"]
     plain = settings.latent_dim is None and not settings.correlated and not has_levels
     mixture = [MIXTURE] * (plain and settings.prior.starts_from_mixture)
     if n_rows >= MANY_ROWS and settings.prior.starts_from_mixture:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import NamedTuple
 
@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ..core.batch import Batch, in_chunks
+from ..core.ensemble import AnyVAE
 from ..core.importance import effective_sample_size, pareto_k
 from ..core.inference.resampling import complete, expectation
 from ..core.noise import FreshNoise
-from ..core.vae import VAE
 from ..table.codecs import Float
 from ..table.table import Table
 from .conditions import Condition, allowed
@@ -35,6 +35,8 @@ SUFFICIENT = 16
 #: draws for each that a score has.
 EXPECTED_DRAWS = 4
 SUFFICIENT_TO_EXPECT = 64
+#: Draws that a median or a mode is taken of.
+SUMMARISED = 255
 #: What a row gets at first and then, as long as its weights are uneven: so many times as many
 #: proposals, at least so many, and rounds that adapt to them.
 STAGES = ((1, 1, 0), (4, 256, 1), (16, 1_024, 3))
@@ -52,7 +54,7 @@ class Completing:
 
     Attributes
     ----------
-    vae : VAE
+    vae : VAE or Ensemble
         In the dtype to score with, see :func:`skvae.model.scoring.precise`.
     table : Table
     scoring : Scoring
@@ -61,7 +63,7 @@ class Completing:
         Of what is drawn.
     """
 
-    vae: VAE
+    vae: AnyVAE
     table: Table
     scoring: Scoring
     seed: int
@@ -86,14 +88,41 @@ class Completing:
         """
         completed = np.repeat(values, n_samples, axis=0)
         n_draws = max(self.scoring.n_draws, PROPOSALS_A_DRAW * n_samples)
-        for index, batch, z, log_w in self._weighed(values, n_draws, SUFFICIENT_A_DRAW * n_samples):
-            keys = batch.with_nan().cpu().numpy()
-            for i, row in enumerate(index):
-                one = slice(i, i + 1)
-                drawn = self._draw_one(keys[i], batch[one], z[:, one], log_w[:, one], n_samples)
-                where = slice(row * n_samples, (row + 1) * n_samples)
-                completed[where] = np.where(np.isnan(values[row]), drawn, values[row])
+        for row, drawn in self._keyed(values, n_samples, n_draws, SUFFICIENT_A_DRAW * n_samples):
+            where = slice(row * n_samples, (row + 1) * n_samples)
+            completed[where] = np.where(np.isnan(values[row]), drawn, values[row])
         return completed
+
+    @torch.no_grad()
+    def summarise(self, values: Float, of: Callable[[Float], Float]) -> Float:
+        """Return values (n, c) with missing numbers at a function of draws (K, c) -> (c,).
+
+        Each is of draws for its row alone, from p(missing | observed); other cells as
+        :meth:`expect` has them.
+        """
+        completed = self.expect(values)
+        numbers = [c.position for c in self.table.columns if not c.field.is_category]
+        n_draws = EXPECTED_DRAWS * self.scoring.n_draws
+        for row, drawn in self._keyed(values, SUMMARISED, n_draws, SUFFICIENT_TO_EXPECT):
+            j = [j for j in numbers if np.isnan(values[row, j])]
+            completed[row, j] = of(drawn[:, j])
+        return completed
+
+    def _keyed(
+        self, values: Float, n_samples: int, n_draws: int, sufficient: float
+    ) -> Iterator[tuple[int, Float]]:
+        """Yield the position of a row with a missing cell and draws of it (n_samples, c).
+
+        Again, by more proposals, where its effective sample size is not sufficient.
+        """
+        for index, batch, z, log_w in self._weighed(values, n_draws, sufficient):
+            keys = batch.with_nan().cpu().numpy()
+            for i, row in enumerate(index.tolist()):
+                one = slice(i, i + 1)
+                yield (
+                    row,
+                    self._draw_one(keys[i], batch[one], z[:, one], log_w[:, one], n_samples),
+                )
 
     def _draw_one(
         self, key: Float, batch: Batch, z: Tensor, log_w: Tensor, n_samples: int
@@ -239,8 +268,9 @@ class Drawing:
         tried[~np.isnan(known)] = np.nan
         rows, log_det = as_rows(table, np.where(np.isnan(tried), known, tried))
         log_r = torch.as_tensor(np.where(np.isnan(tried), 0.0, of_tried).sum(1) - log_det)
-        z = torch.empty(DRAWS_A_TRY, len(rows), vae.n_latent, dtype=torch.float64)
-        log_w = torch.empty(DRAWS_A_TRY, len(rows), dtype=torch.float64)
+        n_draws = DRAWS_A_TRY * len(vae.members)
+        z = torch.empty(n_draws, len(rows), vae.n_latent, dtype=torch.float64)
+        log_w = torch.empty(n_draws, len(rows), dtype=torch.float64)
         scoring = dataclasses.replace(self.scoring, n_draws=DRAWS_A_TRY)
         for some, of_z, of_log_w in scoring.draw(vae, rows):
             z[:, some], log_w[:, some] = of_z.double(), of_log_w - log_r[some]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -15,6 +15,7 @@ from sklearn import get_config
 from torch import Tensor
 
 from ..core.batch import Batch, in_chunks
+from ..core.ensemble import AnyVAE, Ensemble
 from ..core.holes import Holes
 from ..core.inference.proposals import EncoderProposal, Proposal
 from ..core.latents.distributions import PriorDistribution
@@ -72,27 +73,41 @@ class Model:
     seeds : Seeds
     device : torch.device
         Where the VAE is.
+    others : tuple of VAE
+        With which it makes an ensemble: scores, completions and drawn rows are of all, latents of
+        the first.
     """
 
     vae: VAE
     table: Table
     seeds: Seeds
     device: torch.device
-    _scored: _Scored = dataclasses.field(
-        default_factory=lambda: _Scored(), init=False, repr=False, compare=False
+    others: tuple[VAE, ...] = ()
+    _copies: _Copies = dataclasses.field(
+        default_factory=lambda: _Copies(), init=False, repr=False, compare=False
     )
 
     @property
-    def precise(self) -> VAE:
-        """The VAE to score with, see :func:`skvae.model.scoring.precise`."""
-        return self._scored.like(self.vae, self.device)
+    def members(self) -> tuple[VAE, ...]:
+        """All models whose mixture it is."""
+        return self.vae, *self.others
+
+    @property
+    def precise(self) -> AnyVAE:
+        """What to score with, see :func:`skvae.model.scoring.precise`."""
+        return as_one(self._copies.like(self.members, self.device))
+
+    @property
+    def _encoding(self) -> VAE:
+        """The first model, in the dtype to score with."""
+        return self.precise.members[0]
 
     def on(self, device: torch.device) -> Model:
         """Return the model on a device: itself, or a copy."""
         if self.device == device:
             return self
-        vae = copy.deepcopy(self.vae).to(device)
-        return dataclasses.replace(self, vae=vae, device=device)
+        vae, *others = (copy.deepcopy(vae).to(device) for vae in self.members)
+        return dataclasses.replace(self, vae=vae, device=device, others=tuple(others))
 
     def scoring(self, n_draws: Any, proposal: Any, verbose: int = 0) -> Scoring:
         """Return how rows are scored, with a bar where they are many and it is verbose.
@@ -152,6 +167,12 @@ class Model:
         """Return values (n, c) with missing ones at their posterior mean, or mode."""
         return self.completing(scoring, seed=0).expect(values)
 
+    def summarise(
+        self, values: Float, of: Callable[[Float], Float], scoring: Scoring, seed: int
+    ) -> Float:
+        """Return values (n, c) with missing numbers at a function of draws, (K, c) -> (c,)."""
+        return self.completing(scoring, seed).summarise(values, of)
+
     def complete(
         self,
         values: Float,
@@ -180,31 +201,43 @@ class Model:
 
     @torch.no_grad()
     def sample_with_holes(
-        self, values: Float, context: Tensor | None, seed: int, holes: Holes
+        self, values: Float, context: Tensor | None, seed: int, holes: Sequence[Holes]
     ) -> tuple[Float, NDArray[np.bool_]]:
-        """Return what :meth:`sample` does, and which cells (n, c) are to be missing."""
+        """Return what :meth:`sample` does, and which cells (n, c) are to be missing.
+
+        ``holes`` are those of every member.
+        """
         z, cells = zip(*self._drawn(len(values), context, seed), strict=True)
         generator = torch.Generator().manual_seed(seed)
         missing = np.zeros(values.shape, dtype=bool)
-        positions = [column.position for column in self.table.columns]
-        missing[:, positions] = holes.draw(torch.cat(z).cpu(), generator).numpy()
+        positions = np.array([column.position for column in self.table.columns])
+        joined = torch.cat(z).cpu()
+        of = joined[:, -1] if self.others else torch.zeros(len(joined))
+        for i, one in enumerate(holes):  # whose member is the last number of z
+            own = (of == i).numpy()
+            given = joined[own, : self.vae.n_latent]
+            missing[np.ix_(own, positions)] = one.draw(given, generator).numpy()
         return self._decoded(list(cells), values, seed), missing
 
     @torch.no_grad()
-    def learn_holes(self, values: Float, seed: int) -> Holes:
-        """Return a model of which cells of values (n, c) are missing, given latents."""
+    def learn_holes(self, values: Float, seed: int) -> tuple[Holes, ...]:
+        """Return models of which cells of values (n, c) are missing, given latents of a member."""
+        if self.others:
+            alone = [dataclasses.replace(self, vae=vae, others=()) for vae in self.members]
+            return tuple(holes for one in alone for holes in one.learn_holes(values, seed))
         rows, random = self._rows(values), np.random.RandomState(seed)
         z = self.draw_latents(values, 1, seed)[:, 0]
         some, context = random.randint(0, len(rows), NEW_ROWS), self.context(values)
         given = None if context is None else context[torch.as_tensor(some).to(context.device)]
         new = [z for z, _ in self._drawn(NEW_ROWS, given, int(random.randint(2**31 - 1)))]
-        return Holes.fit(~rows.observed, torch.as_tensor(z), torch.cat(new).cpu())
+        return (Holes.fit(~rows.observed, torch.as_tensor(z), torch.cat(new).cpu()),)
 
     def _drawn(self, n: int, context: Tensor | None, seed: int) -> Iterator[tuple[Tensor, Tensor]]:
         """Yield latents and cells of n drawn rows, chunk by chunk."""
         generator = torch.Generator(self.device).manual_seed(seed)
+        vae = as_one(self.members)
         for rows in in_chunks(torch.arange(n), CHUNK_ROWS):
-            yield self.vae.sample(len(rows), generator, None if context is None else context[rows])
+            yield vae.sample(len(rows), generator, None if context is None else context[rows])
 
     @torch.no_grad()
     def draw_latent(self, values: Float, seed: int) -> NDArray[np.float64]:
@@ -222,11 +255,11 @@ class Model:
 
     def encode(self, values: Float) -> NDArray[np.float64]:
         """Return the mean of q(z | x) for each row, (n, d)."""
-        return posterior_mean(self.precise, self._rows(values), self.device).numpy()
+        return posterior_mean(self._encoding, self._rows(values), self.device).numpy()
 
     def spread(self, values: Float) -> NDArray[np.float64]:
         """Return the standard deviation of every latent under q(z | x), (n, d)."""
-        return posterior_std(self.precise, self._rows(values), self.device).numpy()
+        return posterior_std(self._encoding, self._rows(values), self.device).numpy()
 
     def draw_latents(self, values: Float, n_samples: int, seed: int) -> NDArray[np.float64]:
         """Return draws of q(z | x) for each row, (n, n_samples, d)."""
@@ -237,7 +270,7 @@ class Model:
             noise = torch.randn(shape, generator=generator, dtype=torch.float64)
             return q.rsample(noise.to(q.mean)).movedim(0, 1)
 
-        return of_posterior(self.precise, self._rows(values), self.device, drawn).numpy()
+        return of_posterior(self._encoding, self._rows(values), self.device, drawn).numpy()
 
     @torch.no_grad()
     def draw_given(self, Z: NDArray[np.float64], values: Float, seed: int) -> Float:
@@ -283,6 +316,30 @@ class Model:
         return as_rows(self.table, values)[0]
 
 
+def as_one(members: Sequence[VAE]) -> AnyVAE:
+    """Return a model, or several as one."""
+    return members[0] if len(members) == 1 else Ensemble(members)
+
+
+class _Copies:
+    """The VAEs that rows are scored with; neither pickled nor copied."""
+
+    def __init__(self) -> None:
+        self.scored: list[_Scored] = []
+
+    def like(self, members: Sequence[VAE], device: torch.device) -> list[VAE]:
+        """Return the models to score with."""
+        self.scored = self.scored or [_Scored() for _ in members]
+        pairs = zip(self.scored, members, strict=True)
+        return [scored.like(vae, device) for scored, vae in pairs]
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"scored": []}
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> _Copies:
+        return _Copies()
+
+
 class _Scored:
     """The VAE that rows are scored with, copied again only where the fitted one was edited.
 
@@ -310,12 +367,6 @@ class _Scored:
             return True
         ours = all(type(m).__module__.partition(".")[0] in self.KNOWN for m in vae.modules())
         return ours and self.original == [*_structure(vae)] and _equal(vae, self.copy)
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {"original": [], "copy": None}
-
-    def __deepcopy__(self, memo: dict[int, Any]) -> _Scored:
-        return _Scored()
 
 
 def _structure(vae: VAE) -> Iterator[tuple[str, type, bool]]:

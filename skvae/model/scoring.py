@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.nn.functional import one_hot
 
 from ..core.batch import Batch, filled
+from ..core.ensemble import AnyVAE
 from ..core.importance import effective_sample_size, log_marginal, pareto_k, standard_error
 from ..core.inference.peaks import PEAKS
 from ..core.inference.proposals import (
@@ -24,7 +25,7 @@ from ..core.inference.proposals import (
     Source,
     adapted,
 )
-from ..core.inference.surprise import log_given_rest
+from ..core.inference.surprise import log_with_and_without
 from ..core.latents.distributions import PriorDistribution
 from ..core.latents.usage import active_units, kl_per_unit
 from ..core.noise import FreshNoise, KeyedNoise, Noise
@@ -69,7 +70,7 @@ class Tile:
     filled: bool
 
     @classmethod
-    def within(cls, vae: VAE, n_draws: int, working_memory: float) -> Tile:
+    def within(cls, vae: AnyVAE, n_draws: int, working_memory: float) -> Tile:
         """Return the largest tile that fits in so many bytes: powers of two, at least 1."""
         d, filled = vae.n_latent, vae.dtype != torch.float64
         n_bytes = 8 * (vae.cells.n_parameters + vae.decoder.body.n_live)  # of one row and draw
@@ -121,6 +122,7 @@ class Scoring:
     ----------
     proposal : Proposal
     n_draws : int
+        Of each member, where they are several.
     noise : callable
         Rows (n, c) and a number of draws -> their noise: keyed, or fresh.
     device : torch.device
@@ -145,7 +147,7 @@ class Scoring:
     shown: bool = False
 
     @torch.no_grad()
-    def draw(self, vae: VAE, rows: Batch) -> Iterator[Weighted]:
+    def draw(self, vae: AnyVAE, rows: Batch) -> Iterator[Weighted]:
         """Yield weighted draws of z for one tile of rows after the other.
 
         Rows are on the CPU, in float64: that is the dtype in which densities are summed. Those
@@ -165,22 +167,35 @@ class Scoring:
             return NoBar()
         return progress_bar(total=n_rows, unit="row", desc="rows")
 
-    def _draw(self, vae: VAE, rows: Batch, index: Tensor, proposal: Proposal) -> Iterator[Weighted]:
+    def _draw(
+        self, vae: AnyVAE, rows: Batch, index: Tensor, proposal: Proposal
+    ) -> Iterator[Weighted]:
         shape = self.tile(vae)
         if proposal.row_by_row:
             shape = dataclasses.replace(shape, rows=1, pairs=TILE_DRAWS)
         for some in index.split(shape.rows):
             tile = rows[shape.padded(some)]
             batch = place(tile, self.device)
-            noises = list(self._noises(tile, batch.x.dtype, shape.draws(len(some))))
-            z, log_w = _joined(proposal.build(vae, batch), noises)
-            for _ in range(self.rounds):
-                z, log_w = _drawn_again(vae, batch, z, log_w, noises)
+            n_draws = shape.draws(len(some))
+            parts = []
+            for member in vae.members:  # all by the same noise
+                noises = list(self._noises(tile, batch.x.dtype, n_draws))
+                parts.append(self._draw_by(member, batch, proposal, noises))
+            z, log_w = vae.pooled(parts)
             yield Weighted(some, z[:, : len(some)].cpu(), log_w[:, : len(some)].cpu().double())
 
-    def tile(self, vae: VAE) -> Tile:
+    def _draw_by(
+        self, vae: VAE, batch: Batch, proposal: Proposal, noises: list[Noise]
+    ) -> tuple[Tensor, Tensor]:
+        """Return draws of one model and their log-weights, on its device."""
+        z, log_w = _joined(proposal.build(vae, batch), noises)
+        for _ in range(self.rounds):
+            z, log_w = _drawn_again(vae, batch, z, log_w, noises)
+        return z, log_w
+
+    def tile(self, vae: AnyVAE) -> Tile:
         """Return how many rows and draws of a model are handled at a time."""
-        tile = Tile.within(vae, self.n_draws, self.working_memory)
+        tile = Tile.within(vae, len(vae.members) * self.n_draws, self.working_memory)
         return tile if self.pad else dataclasses.replace(tile, filled=False)
 
     def _noises(self, tile: Batch, dtype: torch.dtype, n_draws: int) -> Iterator[Noise]:
@@ -192,7 +207,7 @@ class Scoring:
     def _placed(self, noise: Noise, dtype: torch.dtype) -> Noise:
         return lambda n_noise: noise(n_noise).to(self.device, dtype)
 
-    def summarise(self, vae: VAE, rows: Batch, *functions: Summary) -> list[Tensor]:
+    def summarise(self, vae: AnyVAE, rows: Batch, *functions: Summary) -> list[Tensor]:
         """Return functions of the log-weights of every row, each (n,)."""
         found = [rows.x.new_empty(len(rows), dtype=torch.float64) for _ in functions]
         for index, _, log_w in self.draw(vae, rows):
@@ -200,12 +215,12 @@ class Scoring:
                 whole[index] = function(log_w)
         return found
 
-    def log_marginal(self, vae: VAE, rows: Batch) -> Tensor:
+    def log_marginal(self, vae: AnyVAE, rows: Batch) -> Tensor:
         """Return the estimate of log p(cells), (n,)."""
         return self.summarise(vae, rows, log_marginal)[0]
 
     @torch.no_grad()
-    def log_given_rest(self, vae: VAE, rows: Batch, column: Tensor) -> Tensor:
+    def log_given_rest(self, vae: AnyVAE, rows: Batch, column: Tensor) -> Tensor:
         """Return log p(x_j | other observed cells), (n,), of an observed column j of every row.
 
         A proposal whose density is not known at any z has the defensive one in its place.
@@ -220,18 +235,23 @@ class Scoring:
                 break  # every row has but one cell
             tile = rows[shape.padded(some)]
             batch = place(tile, self.device)
-            noises = self._noises(tile, batch.x.dtype, shape.draws(len(some)))
-            of_tile = cell[shape.padded(some)].to(self.device)
-            log_p = log_given_rest(vae, batch, of_tile, direct, noises)
+            of_tile, n_draws = cell[shape.padded(some)].to(self.device), shape.draws(len(some))
+            of_each = []
+            for member in vae.members:
+                noises = self._noises(tile, batch.x.dtype, n_draws)
+                of_each.append(log_with_and_without(member, batch, of_tile, direct, noises))
+            # That all members count alike cancels.
+            with_cell, without = (torch.stack(x).logsumexp(0) for x in zip(*of_each, strict=True))
+            log_p = with_cell - without
             whole[some] = log_p[: len(some)].cpu().double()
         return whole
 
-    def elbo(self, vae: VAE, rows: Batch) -> Tensor:
+    def elbo(self, vae: AnyVAE, rows: Batch) -> Tensor:
         """Return the evidence lower bound, (n,)."""
         encoder = dataclasses.replace(self, proposal=EncoderProposal(), n_draws=ELBO_DRAWS)
         return encoder.summarise(vae, rows, lambda log_w: log_w.mean(0))[0]
 
-    def estimate(self, vae: VAE, rows: Batch) -> dict[str, Tensor]:
+    def estimate(self, vae: AnyVAE, rows: Batch) -> dict[str, Tensor]:
         """Return the estimate with everything that says how good it is, each (n,)."""
         functions: dict[str, Summary] = {
             "value": log_marginal,

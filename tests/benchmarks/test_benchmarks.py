@@ -36,6 +36,8 @@ from skvae.table.table import resolution  # noqa: E402
         "likelihood_table",
         "outliers",
         "digits_pipeline",
+        "features",
+        "classifier",
         "training_speed",
         "estimates",
         "moons",

@@ -1,5 +1,6 @@
 """VAEClassifier: Bayes' rule against discriminant analysis, and what unlabelled rows are for."""
 
+import pickle
 import warnings
 
 import numpy as np
@@ -16,6 +17,7 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+import skvae
 from skvae import VAEClassifier
 from skvae.fit.spreading import spread
 from skvae.likelihoods import Gaussian
@@ -472,3 +474,50 @@ def test_weights_that_weigh_nothing_are_refused(weight):
             warnings.simplefilter("ignore", UserWarning)
             with pytest.raises(ValueError, match=r"[Ss]ample.weight"):
                 classifier.score(X, labels, np.full(60, weight))
+
+
+# ------------------------------------------------------------------ all rows labelled
+
+
+def noisy_classes(n=300, seed=0):
+    """Return rows of two classes whose columns say the same thing over and over, with errors."""
+    generator = np.random.default_rng(seed)
+    y = generator.integers(0, 2, n)
+    told = np.where(generator.random(n) < 0.1, 1 - y, y)
+    return 3.0 * told[:, None] + 0.5 * generator.normal(size=(n, 6)), y
+
+
+def test_probabilities_are_as_sure_as_held_out_rows_allow(tmp_path):
+    X, y = noisy_classes()
+    linear = {**LINEAR, "likelihood": Gaussian(0.5)}
+    ours = VAEClassifier(1, **linear).fit(X, y)
+    assert ours.temperature_ > 1.5
+    log_proba = ours.predict_log_proba(X[:20])
+    given = np.stack([ours.score_samples(X[:20], label) for label in (0, 1)], 1)
+    by_bayes = (given + np.log(ours.class_prior_)) / ours.temperature_
+    expected = by_bayes - logsumexp(by_bayes, axis=1, keepdims=True)
+    np.testing.assert_allclose(log_proba, expected, atol=1e-6)
+    ours.save(tmp_path / "kept.skvae")
+    kept = [skvae.load(tmp_path / "kept.skvae"), pickle.loads(pickle.dumps(ours))]
+    assert [one.temperature_ for one in kept] == [ours.temperature_] * 2
+
+
+@pytest.mark.parametrize("changes", [{"early_stopping": False}, {"validation_fraction": 0.05}])
+def test_without_enough_held_out_rows_nothing_is_tempered(changes):
+    X, y = noisy_classes()
+    assert VAEClassifier(1, **{**LINEAR, **changes}).fit(X, y).temperature_ == 1.0
+
+
+def test_held_out_rows_without_labels_temper_nothing():
+    X, y = noisy_classes()
+    few = np.where(np.arange(300) % 10, -1, y)
+    assert quick(max_epochs=1).fit(X, few).temperature_ == 1.0
+
+
+def test_with_all_labels_what_is_watched_is_the_class():
+    X, y = noisy_classes()
+    ours = quick(max_epochs=3).fit(X, y)
+    assert ours.init_ == "linear"
+    assert -np.log(2) < ours.best_validation_score_ < 0
+    units = quick(max_epochs=3).fit(1e3 * X, y)
+    assert units.best_validation_score_ == pytest.approx(ours.best_validation_score_, abs=1e-4)

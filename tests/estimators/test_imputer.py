@@ -14,6 +14,7 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 
 from skvae import VAEDensity, VAEImputer
+from skvae.estimators.imputer import mode
 
 from .test_holes import in_polars, lists_of, mixed, with_holes
 
@@ -168,7 +169,7 @@ def test_in_a_pipeline_and_a_grid_search():
 
 def test_the_signature_shows_every_parameter():
     common = set(VAEDensity().get_params())
-    own = {"sample_posterior", "add_indicator", "keep_empty_features"}
+    own = {"statistic", "sample_posterior", "add_indicator", "keep_empty_features"}
     assert set(VAEImputer().get_params()) == common | own
     parameters = inspect.signature(VAEImputer).parameters
     assert set(parameters) == common | own
@@ -212,3 +213,37 @@ def test_drawn_numbers_are_in_range_and_whole_where_they_were():
     for name in ("count", "age"):
         assert table[name].between(frame[name].min(), frame[name].max()).all()
         assert (table[name] == table[name].round()).all()
+
+
+def test_a_mode_is_where_draws_are_densest():
+    random = np.random.default_rng(0)
+    atoms = random.choice([0.0, 3.0, 9.0], 4001, p=[0.2, 0.5, 0.3])
+    smooth, atom = mode(np.c_[random.lognormal(0, 1, 4001), atoms])
+    assert abs(smooth - np.exp(-1)) < 0.2
+    assert atom == 3.0
+
+
+@pytest.mark.parametrize("statistic", ["median", "mode"])
+def test_a_statistic_is_that_of_the_conditional(statistic):
+    """Of a column that is exponential and knows nothing of the other."""
+    random = np.random.default_rng(0)
+    X = np.c_[random.normal(size=400), random.exponential(2.0, 400)]
+    X[:100, 1] = np.nan
+    imputer = quick(statistic=statistic, likelihood={1: "binned"}, max_epochs=20).fit(X)
+    found = imputer.transform(X)[:100, 1]
+    expected = {"median": 2.0 * np.log(2.0), "mode": 0.0}[statistic]
+    assert abs(np.median(found) - expected) < 0.6
+    assert_array_equal(imputer.transform(X[3:5])[:, 1], found[3:5])
+    mean = clone(imputer).set_params(statistic="mean").fit(X).transform(X)[:100, 1]
+    assert found.mean() < mean.mean() - 0.2
+
+
+@pytest.mark.parametrize("statistic", ["mean", "median", "mode"])
+def test_a_statistic_of_a_table_of_all_kinds(statistic):
+    frame = mixed()
+    holes = frame.mask(np.random.default_rng(0).random(frame.shape) < 0.2)
+    imputer = quick(statistic=statistic).fit(holes)
+    filled = imputer.transform(holes)
+    assert not filled.isna().any().any()
+    if statistic != "mean":
+        assert (filled["count"] == np.round(filled["count"].astype(float))).all()

@@ -102,6 +102,13 @@ def test_missing_cells_are_drawn_as_often_and_together():
     )
 
 
+def test_every_member_of_an_ensemble_has_holes_of_its_own():
+    table = with_holes(600)
+    density = quick(max_epochs=2, model_missing=True, ensemble=2).fit(table)
+    drawn = density.sample(10_000, random_state=0, missing=True)
+    np.testing.assert_allclose(together(drawn), together(table), atol=0.02)
+
+
 def test_missing_cells_that_were_not_learned_are_refused(density):
     with pytest.raises(ValueError, match=r"fit with VAEDensity\(model_missing=True\)"):
         density.sample(3, missing=True)

@@ -243,7 +243,7 @@ FRAME = FRAME.assign(large=X[:, 2] > 4, kind=np.array(list("uvw"))[Y])
 
 @pytest.fixture(scope="module")
 def model():
-    parameters = {**QUICK, **LINEAR, "lr": 1e-2}
+    parameters = {**QUICK, **LINEAR, "lr": 1e-2, "likelihood": "density"}
     return VAEDensity(2, **parameters).fit(FRAME)
 
 

@@ -184,3 +184,11 @@ def test_a_column_of_zeros_has_no_density_without_a_bound():
     X = np.column_stack([np.zeros(60), np.random.default_rng(0).normal(size=60)])
     density = VAEDensity(1, likelihood="density", max_epochs=0, init="linear").fit(X)
     assert density.score(X) < 10.0
+
+
+def test_a_third_value_of_a_column_that_was_nearly_all_zero_has_a_score():
+    X = np.c_[np.arange(200) % 50 == 0, RANDOM.normal(size=200)]
+    density = VAEDensity(1, max_epochs=2, random_state=0).fit(X)
+    found = density.score_samples([[0.0, 0.0], [1.0, 0.0], [2.0, 0.0]])
+    assert found[2] < found[1] < found[0]
+    assert np.isfinite(found).all()

@@ -13,6 +13,7 @@ from sklearn.preprocessing import StandardScaler
 
 from skvae import VAEDensity, VAETransformer
 from skvae.likelihoods import Gaussian
+from skvae.objectives import Beta
 
 X, y = load_iris(return_X_y=True)
 
@@ -75,10 +76,28 @@ def test_in_a_pipeline_and_a_grid_search():
 
 
 def test_the_same_model_as_the_density():
-    parameters = quick().get_params()
+    stated = {"likelihood": Gaussian("shared"), "objective": Beta(0.1), "init": "linear"}
+    parameters = quick(**stated).get_params(deep=False)
     assert_array_equal(
         quick().fit(X).score_samples(X), VAEDensity(**parameters).fit(X).score_samples(X)
     )
+
+
+def test_an_objective_that_is_auto_is_a_bound_of_a_density():
+    parameters = quick(objective="auto", early_stopping=False, init="linear").get_params()
+    auto, iwae = (VAEDensity(**parameters).set_params(objective=o) for o in ("auto", "iwae"))
+    assert_array_equal(auto.fit(X).score_samples(X), iwae.fit(X).score_samples(X))
+    with pytest.raises(ValueError, match="objective='auto' is a name"):
+        auto.set_params(objective__n_draws=3)
+
+
+def test_what_is_stated_is_not_auto():
+    frame = pd.DataFrame(X, columns=list("abcd")).assign(kind=["u", "v"] * 75)
+    vae = quick(max_epochs=0, likelihood={"a": "student_t"}).fit(frame)
+    assert [type(family).__name__ for family in vae.likelihoods_.values()] == [
+        *("StudentT", "Gaussian", "Gaussian", "Gaussian", "Categorical")
+    ]
+    assert quick(max_epochs=1, init="random").fit(X).init_ == "random"
 
 
 @pytest.mark.slow

@@ -47,6 +47,8 @@ COLUMNS = {
     "booleans": (RANDOM.uniform(size=N) < 0.3, Bernoulli()),
     "0/1 integers": (RANDOM.integers(0, 2, N), Bernoulli()),
     "0/1 floats": (RANDOM.integers(0, 2, N).astype(float), Bernoulli()),
+    "nearly all 0": ((RANDOM.uniform(size=N) < 0.02).astype(int), Binned()),
+    "nearly all true": (RANDOM.uniform(size=N) < 0.98, Bernoulli()),
     "strings": (RANDOM.choice(["a", "b", "c"], N), Categorical()),
     "two strings": (RANDOM.choice(["a", "b"], N), Categorical()),
     "categories": (pd.Categorical(RANDOM.choice([3, 7], N)), Categorical()),

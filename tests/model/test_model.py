@@ -142,7 +142,8 @@ def test_neither_pickles_nor_copies_carry_the_copy():
     size = len(pickle.dumps(density))
     density.score_samples(X)
     assert len(pickle.dumps(density)) <= size
-    assert copy.deepcopy(density).model_._scored.copy is None
+    assert len(density.model_._copies.scored) == 1
+    assert copy.deepcopy(density).model_._copies.scored == []
 
 
 def test_attributes_are_those_of_the_model():

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from ..batch import Batch
+from ..ensemble import AnyVAE
 from ..importance import resample
-from ..vae import VAE
 
 
 class Expected(NamedTuple):
@@ -33,7 +33,9 @@ class Expected(NamedTuple):
         return self.average.argmax(-1)
 
 
-def expectation(vae: VAE, batch: Batch, z: Tensor, log_w: Tensor, n_at_once: int) -> list[Expected]:
+def expectation(
+    vae: AnyVAE, batch: Batch, z: Tensor, log_w: Tensor, n_at_once: int
+) -> list[Expected]:
     """Return what is expected of every column given the observed cells of each row.
 
     sum_k softmax(log_w)_k E[x | z_k], by self-normalised importance sampling; so many draws are
@@ -41,7 +43,7 @@ def expectation(vae: VAE, batch: Batch, z: Tensor, log_w: Tensor, n_at_once: int
 
     Parameters
     ----------
-    vae : VAE
+    vae : VAE or Ensemble
     batch : Batch
     z : Tensor of shape (K, n, d)
     log_w : Tensor of shape (K, n)
@@ -54,14 +56,14 @@ def expectation(vae: VAE, batch: Batch, z: Tensor, log_w: Tensor, n_at_once: int
     """
     weight = torch.softmax(log_w, 0)
     parts = [
-        vae.cells.average(vae.decode(some, batch.context), of_some.to(some))
+        vae.average(some, of_some.to(some), batch.context)
         for some, of_some in zip(z.split(n_at_once), weight.split(n_at_once), strict=True)
     ]
     return [Expected(torch.stack(of_column).sum(0)) for of_column in zip(*parts, strict=True)]
 
 
 def complete(
-    vae: VAE,
+    vae: AnyVAE,
     batch: Batch,
     z: Tensor,
     log_w: Tensor,
@@ -93,7 +95,5 @@ def complete(
     """
     chosen = resample(log_w, n_samples, generator)
     z = torch.gather(z, 0, chosen.unsqueeze(-1).expand(-1, -1, z.shape[-1]))
-    parts = [
-        vae.cells.sample(vae.decode(some, batch.context), generator) for some in z.split(n_at_once)
-    ]
+    parts = [vae.sample_given(some, batch.context, generator) for some in z.split(n_at_once)]
     return torch.cat(parts), chosen

@@ -16,17 +16,17 @@ from ..vae import VAE
 from .proposals import DirectProposal
 
 
-def log_given_rest(
+def log_with_and_without(
     vae: VAE, batch: Batch, cell: Tensor, proposal: DirectProposal, noises: Iterable[Noise]
-) -> Tensor:
-    """Return log p(x_j | other observed cells) for one observed cell j of every row, (n,).
+) -> tuple[Tensor, Tensor]:
+    """Return log p(x) and log p(x without x_j) for one observed cell j of every row, each (n,).
 
-    log p(x) - log p(x without x_j), both by the same draws: half of them from the proposal for the
-    row, half from that for the row without the cell, weighed by the density of their mixture. The
-    first are far from the posterior without the cell where it is wrong, and the second from the
-    one with it. Two estimates by draws of their own may each be off by thousands of nats at rows
-    far from all others, where a climb ends at a local mode; their difference by the same draws is
-    at most the largest of log p(x_j | z).
+    Their difference is log p(x_j | other observed cells). Both are by the same draws: half of them
+    from the proposal for the row, half from that for the row without the cell, weighed by the
+    density of their mixture. The first are far from the posterior without the cell where it is
+    wrong, and the second from the one with it. Two estimates by draws of their own may each be off
+    by thousands of nats at rows far from all others, where a climb ends at a local mode; their
+    difference by the same draws is at most the largest of log p(x_j | z).
 
     Parameters
     ----------
@@ -60,7 +60,7 @@ def log_given_rest(
         log_rest = torch.where(cell, 0.0, log_p).sum(-1)
         log_w.append(log_rest + vae.prior_of(batch).log_prob(z) - log_q)
     of_rest, of_cell = torch.cat(log_w), torch.cat(log_cell)
-    return log_marginal(of_rest + of_cell) - log_marginal(of_rest)
+    return log_marginal(of_rest + of_cell), log_marginal(of_rest)
 
 
 def runs(batch: Batch) -> tuple[Tensor, Tensor]:

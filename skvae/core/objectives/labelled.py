@@ -15,6 +15,7 @@ from torch import Tensor
 from torch.nn.functional import one_hot
 
 from ..batch import Batch
+from ..tempering import likeliest_temperature, log_of_label, tempered
 from ..vae import VAE
 from .around import Around, AroundModule
 from .bounds import Bound, Objective, ObjectiveModule
@@ -58,6 +59,15 @@ def _settled(batch: Batch, label: Tensor, n_classes: int) -> Batch:
     return dataclasses.replace(batch, context=context)
 
 
+def _unlabelled(batch: Batch, n_classes: int) -> Batch:
+    """Return rows of which nothing is known of their labels."""
+    assert batch.context is not None
+    open_to_all = torch.ones_like(_labels(batch, n_classes))
+    return with_label(
+        dataclasses.replace(batch, context=batch.context[:, :-n_classes]), open_to_all
+    )
+
+
 class Pairs(NamedTuple):
     """Rows with each of the classes they may have."""
 
@@ -86,6 +96,9 @@ class Labelled(Around):
         The bound of log p(x | y).
     class_prior : sequence of float
         p(y).
+    by_class : bool, default=False
+        Whether early stopping watches log p(y | x), of rows whose labels are all known, at the
+        temperature that they have best.
 
     References
     ----------
@@ -94,6 +107,7 @@ class Labelled(Around):
 
     objective: Objective
     class_prior: Sequence[float]
+    by_class: bool = False
 
     @property
     def inner(self) -> Objective:
@@ -105,14 +119,17 @@ class Labelled(Around):
 
     def build(self, vae: VAE, n_train: int) -> ObjectiveModule:
         """Return the objective of ``vae``, which is to be trained on ``n_train`` rows."""
-        return _Labelled(self.objective.build(vae, n_train), self.class_prior)
+        return _Labelled(self.objective.build(vae, n_train), self.class_prior, self.by_class)
 
 
 class _Labelled(AroundModule):
     log_prior: Tensor
 
-    def __init__(self, given_label: ObjectiveModule, class_prior: Sequence[float]):
+    def __init__(
+        self, given_label: ObjectiveModule, class_prior: Sequence[float], by_class: bool = False
+    ):
         super().__init__(given_label)
+        self.by_class = by_class
         log_prior = torch.as_tensor(class_prior, dtype=torch.float64).log()
         self.register_buffer("log_prior", log_prior.to(torch.get_default_dtype()))
 
@@ -129,14 +146,22 @@ class _Labelled(AroundModule):
         return Bound(value, bound.penalty, mean(bound.log_px), mean(bound.kl))
 
     def monitor(self, batch: Batch, noise: Tensor) -> Tensor:
+        n_classes = len(self.log_prior)
+        label = _labels(batch, n_classes).argmax(-1)
+        watched = _unlabelled(batch, n_classes) if self.by_class else batch
         # Some rows at a time, as each comes with all of its classes.
         parts = torch.arange(len(batch), device=batch.x.device).split(MONITORED_ROWS)
-        return torch.cat([self._monitor(batch[some], noise[:, some]) for some in parts])
+        joint = torch.cat([self._monitored(watched[some], noise[:, some]) for some in parts])
+        if not self.by_class:
+            return torch.logsumexp(joint, -1)
+        sure = torch.log_softmax(joint, -1)
+        return log_of_label(tempered(sure, likeliest_temperature(sure, label)), label)
 
-    def _monitor(self, batch: Batch, noise: Tensor) -> Tensor:
+    def _monitored(self, batch: Batch, noise: Tensor) -> Tensor:
+        """Return the bound of log p(x, y) that is watched for every row and class, (n, C)."""
         found = pairs(batch, len(self.log_prior))
         value = self.inner.monitor(found.batch, noise[:, found.row])
-        return torch.logsumexp(self._joint(found, value, len(batch)), -1)
+        return self._joint(found, value, len(batch))
 
     def _joint(self, found: Pairs, bound: Tensor, n_rows: int) -> Tensor:
         """Return the bound of log p(x, y) for every row and class, (n, C)."""

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from skvae.core import Batch
-from skvae.core.inference.surprise import log_given_rest
+from skvae.core.inference.surprise import log_with_and_without
 from skvae.core.noise import KeyedNoise
 from skvae.proposals import DefensiveProposal, EncoderProposal, LaplaceProposal, PriorProposal
 
@@ -17,7 +17,8 @@ def evaluate(vae, batch, cell, proposal, n_draws, seed=0):
     with torch.no_grad():
         noise = KeyedNoise(seed, batch.x, n_draws)
         half = [noise.of(slice(0, n_draws // 2)), noise.of(slice(n_draws // 2, n_draws))]
-        return log_given_rest(vae, batch, cell, proposal, half)
+        whole, rest = log_with_and_without(vae, batch, cell, proposal, half)
+        return whole - rest
 
 
 def one_cell(rows, seed=0):
