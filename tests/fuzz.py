@@ -22,6 +22,7 @@ from hypothesis import strategies as st
 from sklearn.base import clone
 
 import skvae
+from skvae.relations import EmptyWhen
 
 from .estimators.test_global_state import public_methods
 from .odd_tables import FRAMES, Column, OddTable, draw_table
@@ -46,7 +47,7 @@ PARAMETERS: dict[str, list[Any]] = {
     "proposal": ["defensive", "defensive", "laplace", "prior"],
 }
 OWN: dict[str, dict[str, list[Any]]] = {
-    "VAEDensity": {},
+    "VAEDensity": {"model_missing": [True], "relations": [None]},
     "VAETransformer": {
         "objective": ["elbo", "beta", "autoencoder", "mmd", "denoising"],
         "refit_prior": ["mixture", "standard_normal"],
@@ -108,6 +109,8 @@ def case_of(number: int) -> Case:
         parameters["categorical_features"] = first
     n = int(random.choice([2, 3, 5, 12, 30, 60]))
     labels = str(random.choice([*LABELS]))
+    if estimator == "VAEDensity" and random.uniform() < 0.15:
+        n = 250  # of which relations are found
     return Case(table, n, number, estimator, tuple(parameters.items()), labels)
 
 
@@ -247,7 +250,8 @@ class Calls:
     def whole(self, name: str, *args: Any, **kwargs: Any) -> Any:
         """Return what a method returns, in which no cell may be missing or infinite."""
         found = self.ask(name, *args, **kwargs)
-        check_whole(name, found, self.may_be_empty)
+        drawn = name in ("sample", "sample_conditional")
+        check_whole(name, found, self.may_be_empty | (frozenset() if drawn else self.identifiers))
         return found
 
     @property
@@ -260,7 +264,15 @@ class Calls:
         """Columns of which nothing is known, or that are copied with their holes."""
         conditioned = self.estimator.context_features is not None
         names = enumerate(columns_of(self.table))
-        return frozenset(name for j, name in names if self.empty[j] or (conditioned and j == 0))
+        of_table = {name for j, name in names if self.empty[j] or (conditioned and j == 0)}
+        relations = getattr(self.estimator, "relations_", ())
+        return frozenset(of_table | {r.column for r in relations if isinstance(r, EmptyWhen)})
+
+    @property
+    def identifiers(self) -> frozenset[Any]:
+        """Columns that are drawn anew, of which latents say nothing."""
+        fields = self.estimator.table_.container.fields
+        return frozenset(field.name for field in fields if field.role == "identifier")
 
     @property
     def n_latent(self) -> int:
@@ -349,8 +361,18 @@ class Calls:
         if hasattr(self.estimator, "score_samples"):
             try:
                 check_whole("score_samples of drawn rows", self.ask("score_samples", found))
+                if getattr(self.estimator, "model_missing", False):
+                    self.with_holes(found)
             except RefusedError as error:
                 raise Broken("drawn rows are refused", str(error)) from error
+
+    def with_holes(self, whole: Any) -> None:
+        """Draw missing cells, too."""
+        found = self.ask("sample", 4, context=self.context, missing=True)
+        # An array of integers has none that are missing.
+        if is_frame(found) and dtypes_of(found) != dtypes_of(whole):
+            raise Broken("dtypes that depend on holes", "sample")
+        self.ask("score_samples", found)
 
     def sample_conditional(self) -> None:
         found = self.whole("sample_conditional", self.batch, 2)

@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 
 import skvae
-from skvae import likelihoods, objectives, posteriors, priors, proposals
+from skvae import likelihoods, objectives, posteriors, priors, proposals, relations
 from skvae.core import Family, Objective, Posterior, Prior, Proposal
 from skvae.core.recipe import descendants, is_ours, recipe_name, recipes, resolve
+from skvae.table.relations.base import Relation
 
 #: A likelihood and an objective: each is called so by its papers, and none takes the other's place.
 SHARED = {"Beta"}
@@ -38,6 +39,12 @@ def test_a_name_space_has_all_recipes_of_its_kind(space, base):
     table = space.__doc__
     assert all(f":class:`{name}`" in table for name in ours)
     assert set(recipes(base)) <= {recipe_name(getattr(space, name), base) for name in ours}
+
+
+def test_relations_are_in_their_name_space():
+    kinds = {kind.__name__ for kind in descendants(Relation)}
+    assert set(relations.__all__) == {*kinds, "Refused"}
+    assert all(f":class:`{name}`" in relations.__doc__ for name in relations.__all__)
 
 
 def test_beta_is_a_likelihood_and_an_objective():

@@ -54,7 +54,7 @@ from ..model.rows import as_rows
 from ..model.scoring import Scoring, latent_use
 from ..table.codecs import Float
 from ..table.container import OTHER, Container
-from ..table.known import Known, rows_like
+from ..table.known import Known, rows_with_holes
 from ..table.labels import Labels
 from ..table.others import open_to_others, tell_others, with_others
 from ..table.reading import known_context, read, read_context, read_partial
@@ -519,7 +519,7 @@ class BaseVAE(CallbackSupportMixin, BaseEstimator, ABC):
         rows, log_det = as_rows(table, values)
         of_sets = None if sets is None else torch.as_tensor(sets)
         rows = dataclasses.replace(rows.to("cpu", torch.float32), sets=of_sets)
-        self._note(values)
+        self._note(values, table)
         listener = Listeners(progress, tasks)
         if checkpoint is not None:
             key = self._fingerprint(values, container, labels, sets, seeds)
@@ -560,7 +560,7 @@ class BaseVAE(CallbackSupportMixin, BaseEstimator, ABC):
         seed = None if self.random_state is None else dataclasses.astuple(seeds)
         return fingerprint(type(self).__name__, parameters, rows, of_labels, goes_on, seed)
 
-    def _note(self, values: Float) -> None:
+    def _note(self, values: Float, table: Table) -> None:
         """Keep what completed rows are held to: the holes of columns (n, c), and their range."""
         self._has_holes = np.isnan(values).any(0)
         seen = np.where(values == OTHER, np.nan, values)
@@ -721,8 +721,7 @@ class BaseVAE(CallbackSupportMixin, BaseEstimator, ABC):
         made.
         """
         known = known_context(given, self.table_, len(values))
-        container = self.table_.container
-        return container.rows(values) if known is None else rows_like(container, values, known)
+        return rows_with_holes(self.table_.container, values, known)
 
     def _draw_seed(self, random_state: Any) -> int:
         """Return a seed: of the estimator's own stream, or of the one given."""

@@ -3,10 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
+import numpy as np
 from numpy.typing import ArrayLike
+from sklearn.utils._param_validation import StrOptions
 
+from ..core.holes import Holes
+from ..fit.combinations import NO_ENCODER
+from ..fit.fit import Fit
+from ..fit.settings import Door
+from ..table.codecs import Bool, Float
+from ..table.identifiers import with_new_ones
+from ..table.relations.keeping import Relations
+from ..table.relations.reading import read_relations
+from ..table.table import Table
+from .available import encodes
 from .base import BaseVAE
 from .bases import DensityMixin
 from .latents import Latents
@@ -221,9 +233,24 @@ class VAEDensity(Scores, Latents, DensityMixin, BaseVAE):
     verbose : int, default=0
         1 shows a progress bar for the fit, stage by stage, with the held-out log-likelihood in nats
         per row, and one for 5,000 rows or more that are scored; 2 writes a line for each stage.
+    relations : "auto", None or list, default="auto"
+        Relations between columns that drawn and completed rows keep; scores do not depend on them.
+        ``"auto"`` finds, in a DataFrame of 200 rows or more: a column that is a function of
+        another, or is for some of its values; a number that is a sum or a difference of up to three
+        others; a number or a time that is never above another; a cell that is missing exactly where
+        another says so. What holds in all training rows holds in all that are drawn; where up to
+        1 % of the rows are exceptions, as many are drawn. A list names relations of
+        :mod:`skvae.relations`, which are kept in every row; with ``"auto"`` in it those that are
+        found as well, but for the ones that are ``Refused``. Known cells are never changed.
+    model_missing : bool, default=False
+        Whether to learn which cells are missing, given z, for ``sample(missing=True)``. Scores
+        leave it out.
 
     Attributes
     ----------
+    relations_ : list
+        The relations that are kept, of :mod:`skvae.relations`. Printed, it says in how many
+        training rows each was seen, and how many of these are exceptions.
     likelihoods_ : dict
         The family of every column, by name (by position, for an array). Printed, it also says what
         a score of each column is: a density, a probability, or for repeated values of a column
@@ -308,6 +335,16 @@ class VAEDensity(Scores, Latents, DensityMixin, BaseVAE):
     ['Oslo', 'Rome']
     """
 
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        **BaseVAE._parameter_constraints,
+        "relations": [StrOptions({"auto"}), "array-like", None],
+        "model_missing": ["boolean"],
+    }
+
+    _door: ClassVar[Door] = Door(draws_identifiers=True)
+
+    relations_: Relations
+
     def __init__(
         self,
         latent_dim: int | tuple[int, int] | Literal["auto"] = "auto",  # own default
@@ -346,6 +383,8 @@ class VAEDensity(Scores, Latents, DensityMixin, BaseVAE):
         warm_start: bool = False,
         random_state: RandomState = None,
         verbose: int = 0,
+        relations: Literal["auto"] | Sequence[Any] | None = "auto",
+        model_missing: bool = False,
     ):
         super().__init__(
             latent_dim,
@@ -384,3 +423,38 @@ class VAEDensity(Scores, Latents, DensityMixin, BaseVAE):
             random_state=random_state,
             verbose=verbose,
         )
+        self.relations = relations
+        self.model_missing = model_missing
+
+    def _note(self, values: Float, table: Table) -> None:
+        super()._note(values, table)
+        of_images = self.image_shape is not None and self.relations == "auto"
+        given = None if of_images else self.relations
+        self.relations_ = read_relations(given, table.container, values, {*table.known})
+        if self.model_missing and not _has_latents(self):
+            raise ValueError(
+                "model_missing=True learns which cells are missing from latents of rows. "
+                f"{NO_ENCODER}"
+            )
+
+    def _settle(self, X: Any, fit: Fit) -> None:
+        self._holes: tuple[Holes, ...] | None = None
+        if self.model_missing:
+            self._holes = self.model_.learn_holes(self._values(X), fit.seeds.sampling)
+
+    @property
+    def _learned_holes(self) -> tuple[Holes, ...]:
+        return self._holes or super()._learned_holes
+
+    def _related(self, values: Float, known: Bool, seed: int, holes: Bool | None = None) -> Float:
+        random = np.random.RandomState([seed, 1])
+        values = with_new_ones(self.table_.container, values, random)
+        return self.relations_.keep(values, known, random, holes)
+
+
+def _has_latents(estimator: VAEDensity) -> bool:
+    """Whether rows of an estimator have latents."""
+    try:
+        return encodes(estimator)
+    except AttributeError:
+        return False

@@ -14,15 +14,17 @@ from ..core.vae import VAE
 from ..files.archive import FilePath, read, reading, write
 from ..files.checks import check, listed, take
 from ..files.models import read_vae, written_vae
+from ..files.relations import read_holes, read_relations, written_holes, written_relations
 from ..files.tables import read_table, written_table
 from ..files.values import Reader, Writer
 from ..fit.combinations import refuse
 from ..fit.settings import BUILT_BY, Setting, available_device, read_settings
 from ..model.measures import Likelihoods
 from ..model.model import Model, Seeds
+from ..table.table import Table
 
 #: What files are written as. One of a larger number has what this version knows nothing of.
-SCHEMA = 1
+SCHEMA = 2
 #: What a file says that it holds.
 KIND = "estimator"
 #: Parameters that are not kept: a path of one machine is none of another.
@@ -85,7 +87,7 @@ PERHAPS: dict[str, Callable[[Any], bool]] = {
     "_sklearn_output_config": lambda x: isinstance(x, dict),
 }
 #: What is made of the rest.
-MADE = ("net_", "model_", "likelihoods_", "_built_by")
+MADE = ("net_", "model_", "likelihoods_", "_built_by", "relations_", "_holes")
 
 
 def save(estimator: Any, path: FilePath) -> None:
@@ -113,6 +115,8 @@ def save(estimator: Any, path: FilePath) -> None:
         "others": [written_vae(writer, vae, i) for i, vae in enumerate(model.others, 1)],
         "seeds": vars(model.seeds),
         "fitted": _written(writer, fitted),
+        "relations": written_relations(writer, getattr(estimator, "relations_", [])),
+        "holes": written_holes(writer, getattr(estimator, "_holes", None)),
         "built_by": {
             key: [writer.value(setting.value, key), setting.text]
             for key, setting in estimator._built_by.items()
@@ -174,6 +178,8 @@ def _read(reader: Reader, document: dict[str, Any], estimators: Mapping[str, Any
         _check_sizes(fitted, vae, table)
     vars(estimator).update(fitted)
     estimator._built_by = _read_built_by(reader, document)
+    if name == "VAEDensity":
+        _read_of_draws(reader, document, estimator, vaes, table)
     return estimator, vaes, table, families
 
 
@@ -203,6 +209,17 @@ def _check_sizes(fitted: dict[str, Any], vae: VAE, table: Any) -> None:
     for what, (size, wanted) in sizes.items():
         if size != wanted:
             raise ValueError(f"{what} has the size {size}, not {wanted}")
+
+
+def _read_of_draws(
+    reader: Reader, document: dict[str, Any], density: Any, vaes: list[VAE], table: Table
+) -> None:
+    """Read what draws are held to: files of the first schema have neither."""
+    density.relations_ = read_relations(reader, document.get("relations"), table.container)
+    n_latent, n_columns = vaes[0].n_latent, len(table.columns)
+    density._holes = read_holes(reader, document.get("holes"), n_latent, n_columns)
+    if density._holes is not None and len(density._holes) != len(vaes):
+        raise ValueError("there are not as many models of missing cells as of rows")
 
 
 def _read_seeds(document: dict[str, Any]) -> dict[str, int]:

@@ -9,10 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils.validation import check_is_fitted
 
+from ..core.holes import Holes
 from ..core.inference.proposals import Proposal
 from ..model.result import LogLikelihood
+from ..table.codecs import Bool, Float
 from ..table.container import with_index_of
-from ..table.known import rows_like
+from ..table.known import rows_like, rows_with_holes
 from ..table.native import as_array, as_frame
 from ..table.reading import positive_integer
 from .available import available_if, draws, scores
@@ -174,7 +176,14 @@ class Scores(Base):
         return float(self.score_samples(X).mean())
 
     @available_if(draws)
-    def sample(self, n_samples: int = 1, random_state: Any = None, *, context: Any = None) -> Any:
+    def sample(
+        self,
+        n_samples: int = 1,
+        random_state: Any = None,
+        *,
+        context: Any = None,
+        missing: bool = False,
+    ) -> Any:
         """Draw rows from the model: z from the prior, then x from p(x | z).
 
         Parameters
@@ -189,18 +198,23 @@ class Scores(Base):
             What the rows are given: values of the ``context_features``, needed where there are
             some. A dict has a value, or one for each row, by column; an array has these columns
             alone, in their order in X; a DataFrame may have others.
+        missing : bool, default=False
+            Whether cells are missing as they were in ``fit``: which ones is drawn given z, too. For
+            ``VAEDensity(model_missing=True)``, which learns it.
 
         Returns
         -------
         X : ndarray or DataFrame of shape (n_samples, n_features)
             In the container, columns, units and dtypes of the rows seen in ``fit``, without holes
-            (but for a column of which ``fit`` saw no value). With a context ``n_samples``
+            (but for a column of which ``fit`` saw no value, cells that a relation says are empty,
+            and ``missing=True``). With a context ``n_samples``
             consecutive rows for each of its rows, in its order, with its values in their columns.
 
         Raises
         ------
         ValueError, TypeError
-            If the context lacks a column, or has a value that its column cannot have.
+            If the context lacks a column, or has a value that its column cannot have; or cells are
+            to be missing, and how was not learned.
         """
         check_is_fitted(self)
         n_samples = positive_integer(n_samples, "n_samples")
@@ -208,12 +222,17 @@ class Scores(Base):
         self.model_.tell_of_draws(n_samples * len(given))
         given = np.repeat(given, n_samples, axis=0)
         numbers = self.model_.context(given)
-        drawn = self.model_.sample(given, numbers, self._draw_seed(random_state))
-        return self._rows_of(self.table_.container.drawn(drawn), context)
+        seed = self._draw_seed(random_state)
+        if missing:
+            drawn, holes = self.model_.sample_with_holes(given, numbers, seed, self._learned_holes)
+        else:
+            drawn, holes = self.model_.sample(given, numbers, seed), None
+        drawn = self.table_.container.drawn(drawn)
+        return self._rows_of(self._related(drawn, ~np.isnan(given), seed, holes), context)
 
     @available_if(draws)
     def report(self, X: Any, holdout: Any = None, random_state: Any = None) -> SyntheticReport:
-        """Draw as many rows as X has, and judge them.
+        """Draw as many rows as X has, with missing cells if these were learned, and judge them.
 
         Parameters
         ----------
@@ -248,12 +267,19 @@ class Scores(Base):
         from ..metrics.report import synthetic_report  # whose classifiers take time to import
 
         n, context = len(self._values(X)), self.table_.context
+        learned = getattr(self, "_holes", None) is not None
         if context is None:
-            drawn = self.sample(n, random_state)
+            drawn = self.sample(n, random_state, missing=learned)
         else:
             given = X if as_frame(X) is not None else as_array(X)[:, context.positions]
-            drawn = self.sample(1, random_state, context=given)
-        return synthetic_report(X, drawn, holdout, categorical_features=self.categorical_features)
+            drawn = self.sample(1, random_state, context=given, missing=learned)
+        return synthetic_report(
+            X,
+            drawn,
+            holdout,
+            relations=getattr(self, "relations_", None) or "auto",
+            categorical_features=self.categorical_features,
+        )
 
     @available_if(scores)
     def sample_conditional(
@@ -346,10 +372,28 @@ class Scores(Base):
         seed = self._draw_seed(random_state)
         completed, quality = self.model_.complete(values, n_samples, self._scoring, seed, where)
         quality.warn()
+        known = ~np.isnan(np.repeat(values, n_samples, axis=0))
+        known[:, [container.names.index(name) for name in where or {}]] = True
+        completed = self._related(completed, known, seed)
         if X is None:
-            rows = container.rows(completed)
+            rows = rows_with_holes(container, completed)
         else:
             rows = rows_like(container, completed, self._known(X, values, n_samples))
         if n_samples == 1:
             rows = with_index_of(X, rows)
         return (rows, quality) if return_quality else rows
+
+    @property
+    def _learned_holes(self) -> tuple[Holes, ...]:
+        """The models of which cells are missing, one a member."""
+        raise ValueError(
+            "missing=True draws which cells are missing, which was not learned: fit with "
+            "VAEDensity(model_missing=True)."
+        )
+
+    def _related(self, values: Float, known: Bool, seed: int, holes: Bool | None = None) -> Float:
+        """Return drawn values (n, c) as relations between columns have them, where some are kept.
+
+        Cells that are ``known`` (n, c) stay; ``holes`` (n, c) are to be missing.
+        """
+        return values if holes is None else np.where(holes & ~known, np.nan, values)

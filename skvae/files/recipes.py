@@ -1,4 +1,4 @@
-"""Recipes: the closed table of those that a file may name."""
+"""Recipes: the closed table of those that a file may name, and of relations."""
 
 from __future__ import annotations
 
@@ -12,6 +12,11 @@ from ..core.latents import posteriors, priors
 from ..core.networks import CorrelatedNoise
 from ..core.objectives import bounds, clamped, matching, regularised, trimmed
 from ..core.recipe import Recipe
+from ..table.relations.base import Refused, Relation
+from ..table.relations.empty import EmptyWhen
+from ..table.relations.function import Function
+from ..table.relations.order import Order
+from ..table.relations.sums import Sum
 from .checks import check, shown
 
 #: The kinds of recipes, and those of each by the names of their classes.
@@ -43,12 +48,20 @@ RECIPES: dict[str, type[Recipe]] = {
     for recipe in of_kind
 }
 NAMES = {recipe: name for name, recipe in RECIPES.items()}
+#: The kinds of relations.
+RELATIONS: dict[str, type[Relation] | type[Refused]] = {
+    kind.__name__: kind for kind in (EmptyWhen, Function, Order, Refused, Sum)
+}
 
 
 def recipe_tag(value: Any, writer: Any, what: str) -> tuple[str, Any] | None:
-    """Return the tag of a recipe, or of the class of one, and what is written of it."""
+    """Return the tag of a recipe, the class of one or a relation, and what is written of it."""
     if isinstance(value, type):
         return ("class", NAMES[value]) if value in NAMES else None
+    if type(value) in RELATIONS.values():
+        given = [field.name for field in dataclasses.fields(value) if field.init]
+        written = {name: writer.value(getattr(value, name), f"{what}: {name}") for name in given}
+        return "relation", [type(value).__name__, written]
     if type(value) not in NAMES:
         return None
     fields = value.get_params(deep=False)
@@ -73,3 +86,15 @@ def read_recipe_class(reader: Any, name: Any) -> type[Recipe]:
     if check(name, str, "a recipe") not in RECIPES:
         raise ValueError(f"there is no recipe {shown(name)}")
     return RECIPES[name]
+
+
+def read_relation(reader: Any, found: Any) -> Relation | Refused:
+    """Return a relation, without what it learned."""
+    name, written = check(found, list, "a relation")
+    if check(name, str, "a relation") not in RELATIONS:
+        raise ValueError(f"there is no relation {shown(name)}")
+    kind = RELATIONS[name]
+    given = {field.name for field in dataclasses.fields(kind) if field.init}
+    if unknown := set(check(written, dict, "a relation")) - given:
+        raise ValueError(f"{name} has no field {shown(min(unknown))}")
+    return kind(**{field: reader.value(item) for field, item in written.items()})

@@ -17,6 +17,7 @@ from ..table.table import CODECS, Column, ColumnModel, Table
 from ..table.times import PER_DAY, Clock, has_rules
 from .checks import check, listed, take
 from .frames import is_index, read_dtype, written_dtype
+from .relations import read_identity, written_identity
 from .values import Reader, Writer
 
 #: The codecs of each kind of column.
@@ -98,7 +99,7 @@ def _check_column(field: Field, model: ColumnModel, family: Family, codec: Codec
 
 
 def _written_container(writer: Writer, container: Container) -> Json:
-    fields, field = _distinct(container.fields, lambda f: repr((f.role, f.levels, f.clock)))
+    fields, field = _distinct(container.fields, _of_field)
     dtypes, dtype = _distinct(container.dtypes, repr)
     if container.backend not in (None, *BACKENDS):
         raise TypeError(
@@ -153,7 +154,13 @@ def _is_hashable(name: Any) -> bool:
 def _written_field(writer: Writer, field: Field) -> Json:
     clock = None if field.clock is None else dataclasses.asdict(field.clock)
     levels = [writer.value(level, f"a category of column {field.name!r}") for level in field.levels]
-    return {"role": field.role, "levels": levels, "clock": clock}
+    identity = written_identity(writer, field.identity)
+    return {"role": field.role, "levels": levels, "clock": clock, "identity": identity}
+
+
+def _of_field(field: Field) -> str:
+    """Return what fields have in common that are written once."""
+    return repr((field.role, field.levels, field.clock, field.identity and id(field.identity)))
 
 
 def _read_field(reader: Reader, found: Json) -> Field:
@@ -163,7 +170,10 @@ def _read_field(reader: Reader, found: Json) -> Field:
     role, clock = take(found, "role", str), take(found, "clock", (dict, type(None)))
     if role not in ROLES or (role == "time") != (clock is not None):
         raise ValueError(f"a column has the role {role!r}")
-    return Field(None, role, levels, None if clock is None else _read_clock(clock))
+    identity = read_identity(reader, found.get("identity"))
+    if (role == "identifier") != (identity is not None):
+        raise ValueError("a column of identifiers does not say how they are drawn")
+    return Field(None, role, levels, None if clock is None else _read_clock(clock), identity)
 
 
 def _read_clock(found: Json) -> Clock:

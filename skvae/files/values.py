@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from . import frames
 from .archive import DTYPES
 from .checks import check, listed, matching, shown
-from .recipes import read_recipe, read_recipe_class, recipe_tag
+from .recipes import read_recipe, read_recipe_class, read_relation, recipe_tag
 
 #: Dtypes of numbers and times, as NumPy writes them.
 NUMBERS = re.compile(r"[<>|=]?(b1|[iu][1248]|f[248])")
@@ -286,4 +286,5 @@ READERS: dict[str, Callable[[Reader, Any], Any]] = {
     "path": lambda _, found: check(found, str, "a path"),
     "recipe": read_recipe,
     "class": read_recipe_class,
+    "relation": read_relation,
 }

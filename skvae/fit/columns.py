@@ -13,6 +13,7 @@ from ..core.images import ImageShape
 from ..table.codecs import Float
 from ..table.container import Container, column_mask
 from ..table.hints import hints
+from ..table.identifiers import find_identifiers, with_identifiers
 from ..table.table import Table, is_binary, observed
 from ..table.telling import warn
 from .likelihoods import choose_families, models
@@ -41,6 +42,16 @@ def learn_columns(
         raise ValueError("context_features names every column of X: none is left to model.")
     if image_shape is not None:
         check_image(image_shape, values[:, ~mask])
+    identifiers: list[int] = []
+    if settings.door.draws_identifiers and image_shape is None:
+        identifiers = find_identifiers(
+            values, container, settings.categorical_features, _stated(settings, names), given
+        )
+    if len(identifiers) + len(given) == len(names):
+        identifiers = []
+    if identifiers:
+        values, container = values.copy(), with_identifiers(container, identifiers)
+        values[:, identifiers] = np.nan
     plain = _plain(settings, values[:, ~mask])
     of_image = image_shape is not None and settings.likelihood == "auto"
     likelihood = plain if of_image else settings.likelihood
@@ -51,7 +62,9 @@ def learn_columns(
         _tell_of_odd(values, container, settings)
     if not known:
         raise ValueError("X has no observed value to model: every cell is missing.")
-    _tell_of_empty([names[j] for j in np.flatnonzero(~mask) if families[j] is None])
+    left_out = [j for j in np.flatnonzero(~mask) if families[j] is None]
+    _tell_of_empty([names[j] for j in left_out if j not in identifiers])
+    _tell_of_identifiers([names[j] for j in identifiers])
     alike = image_shape is not None
     return Table.learn(values, container, models(families), given, alike), known
 
@@ -61,14 +74,25 @@ def _tell_of_empty(names: list[Hashable]) -> None:
         warn(f"Columns {names} have no observed value and are left out of the model.")
 
 
+def _tell_of_identifiers(names: list[Hashable]) -> None:
+    if names:
+        warn(
+            f"Columns {names} hold a string of its own in every row, as of identifiers or texts: "
+            "they are left out of the model, and drawn anew in their own shape. Drop them, or keep "
+            "one as it is by likelihood={column: 'categorical'}."
+        )
+
+
+def _stated(settings: Settings, names: list[Hashable]) -> list[Hashable]:
+    """Return the columns whose likelihood is given."""
+    if isinstance(settings.likelihood, dict):
+        return [name for name, given in settings.likelihood.items() if str(given) != "auto"]
+    return [] if settings.likelihood == "auto" else names
+
+
 def _tell_of_odd(values: Float, container: Container, settings: Settings) -> None:
     """Warn, once, of columns that may be something else than their dtype says."""
-    if isinstance(settings.likelihood, dict):
-        stated = [name for name, given in settings.likelihood.items() if str(given) != "auto"]
-    elif settings.likelihood != "auto":
-        return
-    else:
-        stated = []
+    stated = _stated(settings, container.names)
     found = hints(values, container, settings.categorical_features, stated)
     if found:
         more = f"; and {len(found) - MAX_TOLD} more" if len(found) > MAX_TOLD else ""

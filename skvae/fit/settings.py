@@ -66,6 +66,8 @@ class Door:
         Of numbers of all kinds where the likelihood is "auto"; None where it goes by their values.
     density : bool
         Whether numbers have no mass on a value then.
+    draws_identifiers : bool
+        Whether columns of identifiers are left out of the model, and drawn anew.
     starts_linear : bool
         Whether a table of numbers has the linear start alone where ``init`` is "auto".
     objective : Objective
@@ -76,6 +78,7 @@ class Door:
     needs_density: bool = True
     smooth: Family | None = None
     density: bool = False
+    draws_identifiers: bool = False
     starts_linear: bool = False
     objective: Objective = dataclasses.field(default_factory=IWAE)
 

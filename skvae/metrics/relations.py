@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ..table.container import Container
+from ..table.native import as_frame
+from ..table.relations.base import Relation
+from ..table.relations.finding import find_relations
+
 
 class RelationLike(Protocol):
-    """Anything that says of which rows it holds."""
+    """Anything that says of which rows it holds: a rule of a user's own, or a relation of ours."""
 
     def holds(self, frame: Any) -> Any:
         """Return whether it holds, one for each row; NaN or None where it cannot be said."""
@@ -31,16 +36,19 @@ class RelationKept(NamedTuple):
 
 
 def relations_kept(
-    real: Any, synthetic: Any, relations: Iterable[RelationLike]
+    real: Any, synthetic: Any, relations: Literal["auto"] | Iterable[RelationLike] = "auto"
 ) -> dict[str, RelationKept]:
     """Return the share of real and of drawn rows in which each relation holds.
 
     Parameters
     ----------
     real, synthetic : DataFrame or array of shape (n_rows, n_columns)
-    relations : iterable of objects
-        Each with a method ``holds(frame)`` that returns a boolean for each row, or NaN or None
-        where a missing cell leaves it open. Its ``str`` names it.
+    relations : "auto" or iterable, default="auto"
+        Those that are found in the real table, a DataFrame of 200 rows or more, as
+        :class:`skvae.VAEDensity` finds them; or some of :mod:`skvae.relations`, learned from the
+        real table unless they were (``relations_`` of a density). Or objects with a method
+        ``holds(frame)`` that returns a boolean for each row, or NaN or None where a missing cell
+        leaves it open. Its ``str`` names it.
 
     Returns
     -------
@@ -50,25 +58,32 @@ def relations_kept(
     Raises
     ------
     TypeError, ValueError
-        If a relation has no such method, or answers for another number of rows.
+        If a relation has no such method, names a column that there is not, or answers for another
+        number of rows.
 
     Examples
     --------
     >>> import pandas as pd
     >>> from skvae.metrics import relations_kept
-    >>> class Sum:
-    ...     def __str__(self):
-    ...         return "total = net + tax"
-    ...     def holds(self, frame):
-    ...         return frame["total"] == frame["net"] + frame["tax"]
+    >>> from skvae.relations import Sum
     >>> real = pd.DataFrame({"net": [1, 2], "tax": [1, 1], "total": [2, 3]})
-    >>> relations_kept(real, real.assign(total=3), [Sum()])
+    >>> relations_kept(real, real.assign(total=3), [Sum("total", ["net", "tax"])])
     {'total = net + tax': RelationKept(real=1.0, synthetic=0.5)}
     """
+    asked = _found(real) if isinstance(relations, str) else relations
+    learned = [r.learned_from(real) if isinstance(r, Relation) else r for r in asked]
     return {
         str(relation): RelationKept(*(_share(relation, frame) for frame in (real, synthetic)))
-        for relation in relations
+        for relation in learned
     }
+
+
+def _found(real: Any) -> list[Relation]:
+    """Return the relations of a DataFrame."""
+    if as_frame(real) is None:
+        return []
+    container = Container.of(real)
+    return find_relations(container, container.values(real))
 
 
 def _share(relation: RelationLike, frame: Any) -> float:
@@ -78,7 +93,10 @@ def _share(relation: RelationLike, frame: Any) -> float:
             f"relations has {relation!r}, which has no method holds(frame) that says of each row "
             "whether it holds."
         )
-    found = _answers(relation.holds(frame))
+    if isinstance(relation, Relation):
+        found = relation.answers(frame)
+    else:
+        found = _answers(relation.holds(frame))
     if len(found) != len(frame):
         raise ValueError(f"{relation} answers for {len(found)} rows of {len(frame)}.")
     told = found[~np.isnan(found)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Literal
 
 from .classifiers import FEWEST_ROWS, two_sample_auc
 from .distances import column_distances, pair_distances
@@ -30,7 +30,7 @@ class SyntheticReport(Findings):
         The same of the held-out rows in the place of the drawn ones: how far real rows are from
         real rows.
     relations : dict
-        :func:`relations_kept`; empty where none were given.
+        :func:`relations_kept`; empty where there are none.
     closest : ClosestRecords or None
         :func:`closest_records`; None without held-out rows, or with too few.
     advantage : float or None
@@ -57,7 +57,7 @@ def synthetic_report(
     synthetic: Any,
     holdout: Any = None,
     *,
-    relations: Iterable[RelationLike] = (),
+    relations: Literal["auto"] | Iterable[RelationLike] = "auto",
     categorical_features: Any = "from_dtype",
 ) -> SyntheticReport:
     """Return what there is to say of a drawn table: how like it is, and what it gives away.
@@ -71,8 +71,9 @@ def synthetic_report(
     holdout : DataFrame or array, default=None
         Real rows of the same origin that the model has not seen: needed for all that is said of
         privacy, and a yardstick for the rest.
-    relations : iterable of objects, default=()
-        What :func:`relations_kept` is to look at.
+    relations : "auto" or iterable, default="auto"
+        What :func:`relations_kept` is to look at: by default the relations that are found in the
+        real table.
     categorical_features : "from_dtype", None or array-like, default="from_dtype"
         Columns that hold categories although they are numbers: names, positions or a mask.
 

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from ..core.batch import Batch, in_chunks
 from ..core.ensemble import AnyVAE, Ensemble
+from ..core.holes import Holes
 from ..core.inference.proposals import EncoderProposal, Proposal
 from ..core.latents.distributions import PriorDistribution
 from ..core.noise import KeyedNoise
@@ -32,6 +33,8 @@ from .scoring import Scoring, of_posterior, posterior_mean, posterior_std, preci
 
 #: Rows drawn or decoded at a time.
 CHUNK_ROWS = 10_000
+#: Rows drawn to learn how common patterns of missing cells are among new ones.
+NEW_ROWS = 4_096
 
 #: Also of an estimator that is to be fitted.
 NOTHING_TO_DRAW_FROM = (
@@ -194,13 +197,47 @@ class Model:
 
         ``context`` is that as the networks have it, see :meth:`context`.
         """
+        return self._decoded([x for _, x in self._drawn(len(values), context, seed)], values, seed)
+
+    @torch.no_grad()
+    def sample_with_holes(
+        self, values: Float, context: Tensor | None, seed: int, holes: Sequence[Holes]
+    ) -> tuple[Float, NDArray[np.bool_]]:
+        """Return what :meth:`sample` does, and which cells (n, c) are to be missing.
+
+        ``holes`` are those of every member.
+        """
+        z, cells = zip(*self._drawn(len(values), context, seed), strict=True)
+        generator = torch.Generator().manual_seed(seed)
+        missing = np.zeros(values.shape, dtype=bool)
+        positions = np.array([column.position for column in self.table.columns])
+        joined = torch.cat(z).cpu()
+        of = joined[:, -1] if self.others else torch.zeros(len(joined))
+        for i, one in enumerate(holes):  # whose member is the last number of z
+            own = (of == i).numpy()
+            given = joined[own, : self.vae.n_latent]
+            missing[np.ix_(own, positions)] = one.draw(given, generator).numpy()
+        return self._decoded(list(cells), values, seed), missing
+
+    @torch.no_grad()
+    def learn_holes(self, values: Float, seed: int) -> tuple[Holes, ...]:
+        """Return models of which cells of values (n, c) are missing, given latents of a member."""
+        if self.others:
+            alone = [dataclasses.replace(self, vae=vae, others=()) for vae in self.members]
+            return tuple(holes for one in alone for holes in one.learn_holes(values, seed))
+        rows, random = self._rows(values), np.random.RandomState(seed)
+        z = self.draw_latents(values, 1, seed)[:, 0]
+        some, context = random.randint(0, len(rows), NEW_ROWS), self.context(values)
+        given = None if context is None else context[torch.as_tensor(some).to(context.device)]
+        new = [z for z, _ in self._drawn(NEW_ROWS, given, int(random.randint(2**31 - 1)))]
+        return (Holes.fit(~rows.observed, torch.as_tensor(z), torch.cat(new).cpu()),)
+
+    def _drawn(self, n: int, context: Tensor | None, seed: int) -> Iterator[tuple[Tensor, Tensor]]:
+        """Yield latents and cells of n drawn rows, chunk by chunk."""
         generator = torch.Generator(self.device).manual_seed(seed)
         vae = as_one(self.members)
-        cells = [
-            vae.sample(len(rows), generator, None if context is None else context[rows])[1]
-            for rows in in_chunks(torch.arange(len(values)), CHUNK_ROWS)
-        ]
-        return self._decoded(cells, values, seed)
+        for rows in in_chunks(torch.arange(n), CHUNK_ROWS):
+            yield vae.sample(len(rows), generator, None if context is None else context[rows])
 
     @torch.no_grad()
     def draw_latent(self, values: Float, seed: int) -> NDArray[np.float64]:

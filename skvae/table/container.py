@@ -32,8 +32,8 @@ from .native import (
 from .times import Clock, Float
 
 #: What a column can hold. Categories are read as their numbers, times as the units passed since
-#: the first of them.
-ROLES = ("number", "integer", "boolean", "category", "ordered", "time")
+#: the first of them, identifiers as 0.
+ROLES = ("number", "integer", "boolean", "category", "ordered", "time", "identifier")
 #: The number of every category that was not there in ``fit``, where such are let in.
 OTHER = -np.inf
 
@@ -52,12 +52,15 @@ class Field:
         The categories of a column that has them, in their order.
     clock : Clock or None
         How times are read.
+    identity : object or None
+        Which draws identifiers, see :class:`skvae.table.identifiers.Identity`.
     """
 
     name: Hashable
     role: str = "number"
     levels: tuple[Any, ...] = ()
     clock: Clock | None = None
+    identity: Any = None
 
     @property
     def is_category(self) -> bool:
@@ -256,7 +259,7 @@ def written(field: Field, values: Float, dtype: Any, backend: str) -> Series:
     kind = kind_of(empty(dtype, backend))
     if isinstance(kind, nw.Unknown):  # polars has a dtype without values
         return new_column(values, backend)
-    if field.is_category and (field.levels or not is_number(kind)):
+    if field.role == "identifier" or (field.is_category and (field.levels or not is_number(kind))):
         return cast(new_column(_write(field, values), backend), dtype)
     if field.clock is not None:
         times = field.clock.times(values, getattr(kind, "time_unit", field.clock.unit))
@@ -408,8 +411,10 @@ def _read(field: Field, column: Any, is_open: bool) -> Any:
         return np.empty(0)  # its dtype may be anybody's guess
     if isinstance(column, nw.Series) and column.null_count() == len(column):
         return np.full(len(column), np.nan)  # so may that of a column without a value
-    if field.is_category:
+    if field.is_category or field.role == "identifier":
         values = column.to_list() if isinstance(column, nw.Series) else column.tolist()
+        if field.role == "identifier":
+            return _read_identifiers(field, values)
         return _codes(field, values, is_open)
     numbers = _numbers(field, column)
     if field.role == "boolean":
@@ -514,6 +519,8 @@ def _write(field: Field, values: Float) -> NDArray[Any]:
     """Return a column of the user's kind; one that is NaN throughout has no values."""
     if len(values) and np.isnan(values).all():
         return np.full(len(values), None, dtype=object)
+    if field.role == "identifier":
+        return _drawn_identifiers(field, values)
     if field.is_category:
         levels = np.full(max(len(field.levels), 1) + 1, None, dtype=object)
         levels[:-1] = field.levels or ("",)
@@ -526,6 +533,26 @@ def _write(field: Field, values: Float) -> NDArray[Any]:
     if field.role == "integer" and whole.all():
         return values.clip(-EXACT, EXACT).astype(np.int64)
     return values
+
+
+def _read_identifiers(field: Field, values: list[Any]) -> Float:
+    """Return 0 for every identifier, of which there is nothing to know but that it is one."""
+    for row, value in enumerate(values):
+        if not (isinstance(value, str) or is_missing(value)):
+            raise ValueError(
+                f"Column {field.name!r} cannot have the value {value!r} of row {row}: it held "
+                "strings in fit, each of a row of its own. Convert it."
+            )
+    return np.array([np.nan if is_missing(value) else 0.0 for value in values])
+
+
+def _drawn_identifiers(field: Field, values: Float) -> NDArray[Any]:
+    """Return new identifiers by numbers, from all of which they follow."""
+    seen = ~np.isnan(values)
+    strings = np.full(len(values), None, dtype=object)
+    random = np.random.RandomState(int(values[seen].sum()) % 2**32)
+    strings[seen] = field.identity.draw(int(seen.sum()), random)
+    return strings
 
 
 def _array(columns: list[NDArray[Any]], dtype: np.dtype[Any]) -> NDArray[Any]:

@@ -58,14 +58,14 @@ def hints(
     marked = column_mask(named, container.names, "categorical_features")
     found = []
     for j, field in enumerate(container.fields):
-        is_declared = marked[j] or _is_declared(container, j)
-        hint = None if field.name in stated else _hint(field, values[:, j], is_declared)
+        declared = marked[j] or is_declared(container, j)
+        hint = None if field.name in stated else _hint(field, values[:, j], declared)
         if hint is not None:
             found.append(f"{field.name!r}: {hint}")
     return found
 
 
-def _is_declared(container: Container, j: int) -> bool:
+def is_declared(container: Container, j: int) -> bool:
     """Whether the dtype of a column is for categories alone."""
     if container.backend is None or is_object(container.dtypes[j]):
         return False
@@ -73,20 +73,21 @@ def _is_declared(container: Container, j: int) -> bool:
     return isinstance(kind, nw.Categorical | nw.Enum)
 
 
-def _hint(field: Field, values: Float, is_declared: bool) -> str | None:
+def _hint(field: Field, values: Float, declared: bool) -> str | None:
     """Return what is odd about a column."""
     seen = values[~np.isnan(values)]
     if len(seen) < MIN_ROWS:
         return None
     if field.role == "integer":
         return _of_integers(seen[:: -(-len(seen) // MAX_ROWS)])
-    return _of_categories(field, seen, is_declared) if field.role == "category" else None
+    return of_categories(field, seen, declared) if field.role == "category" else None
 
 
-def _of_categories(field: Field, seen: Float, is_declared: bool) -> str | None:
+def of_categories(field: Field, seen: Float, declared: bool) -> str | None:
+    """Return what is odd about a column of categories, of which some are seen."""
     distinct = np.unique(seen)
     levels = [field.levels[int(code)] for code in distinct]
-    if not is_declared and all(isinstance(level, str) for level in levels):
+    if not declared and all(isinstance(level, str) for level in levels):
         if _share(DATE, levels) >= NEARLY_ALL or _are_dates_in_digits(levels):
             return STRING_DATES
         if _are_numbers(levels):

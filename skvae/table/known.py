@@ -99,6 +99,19 @@ def rows_like(container: Container, values: Float, known: Known) -> Any:
     return join(container, columns)
 
 
+def rows_with_holes(container: Container, values: Float, known: Known | None = None) -> Any:
+    """Put values (m, c) into the container, with missing cells where they are NaN."""
+    if known is None and (container.backend is None or not np.isnan(values).any()):
+        return container.rows(values)
+    nothing = Known({}, np.zeros(values.shape, dtype=bool), np.arange(len(values)))
+    known = known or nothing
+    if container.backend is None:
+        return rows_like(container, values, known)
+    some = np.flatnonzero(np.isnan(values).any(0) & ~np.isnan(values).all(0))
+    columns = dict.fromkeys(some.tolist()) | dict(known.columns)
+    return rows_like(container, values, dataclasses.replace(known, columns=columns))
+
+
 def _column(container: Container, j: int, values: Float, known: Known) -> Series:
     """Return a column of which cells are known."""
     field, fitted, backend = container.fields[j], container.dtypes[j], container.backend

@@ -44,6 +44,7 @@ from skvae.table.table import resolution  # noqa: E402
         "scoring_speed",
         "time_to_quality",
         "synthetic",
+        "published_tables",
         "privacy",
         "imputation",
         "completion",

@@ -13,6 +13,9 @@ from skvae import VAEClassifier, VAEDensity, VAEImputer, VAEOutlierDetector, VAE
 from skvae.likelihoods import Gaussian
 from skvae.networks import Convolutional, CorrelatedNoise
 from skvae.objectives import Clamped, Trimmed
+from skvae.relations import Order, Refused, Sum
+
+from ..table.relations.tables import related
 
 N = 40
 RANDOM = np.random.default_rng(0)
@@ -54,6 +57,14 @@ def pandas_frame():
         }
     )
     frame.loc[3, "nullable"], frame.loc[4, "time"], frame.loc[5, "text"] = pd.NA, pd.NaT, None
+    return frame
+
+
+def related_frame():
+    """Return a DataFrame with a relation of every kind, holes, and identifiers."""
+    frame = related(300)
+    frame.loc[::7, ["income", "cost", "profit"]] = np.nan
+    frame["id"] = [f"C-{i:05d}" for i in range(300, 600)]
     return frame
 
 
@@ -132,6 +143,9 @@ def _cases():
     yield "dates", *density(labelled(pd.date_range("2020", periods=4)))
     yield "objects", *density(NUMBERS.astype(object))
     yield "marked", *density(COUNTS, categorical_features=np.array([True, False, False, True]))
+    named = ["auto", Refused(Order("built", "remodelled")), Sum("area", ["first", "second", "low"])]
+    yield "related", *density(related_frame(), relations=named, model_missing=True)
+    yield "related array", *density(np.abs(NUMBERS).cumsum(1), relations=[Order(0, 2)])
     yield "transformer", VAETransformer(**QUICK), HOLES
     for objective in ("mmd", "adversarial", "autoencoder"):
         yield objective, VAETransformer(**QUICK, objective=objective), NUMBERS
@@ -155,5 +169,5 @@ def fitted(name):
     """Return a fitted estimator, for all that only ask it, and its rows."""
     estimator, *data = CASES[name]
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Columns .* have no observed value")
+        warnings.filterwarnings("ignore", "Columns .* (have no observed value|hold a string)")
         return estimator.fit(*data), data[0]

@@ -124,8 +124,8 @@ def test_a_bit_that_flipped_is_seen(saved):
 
 def test_a_file_of_a_later_schema_says_so(saved):
     path = saved("auto")
-    rewrite(path, lambda d, a: d.update(schema=2))
-    refused(path, "has the schema 2, and this version of skvae.*reads up to 1. Install a later one")
+    rewrite(path, lambda d, a: d.update(schema=3))
+    refused(path, "has the schema 3, and this version of skvae.*reads up to 2. Install a later one")
 
 
 def test_text_has_an_end(saved, monkeypatch):
@@ -283,6 +283,49 @@ def test_a_hostile_file_of_a_frame_is_refused(change, saved):
     refused(path)
 
 
+def fact(name, make):
+    """Return a change to what the relation learned that has a fact."""
+
+    def change(document, arrays):
+        at = next(r["facts"] for r in document["relations"] if name in r["facts"])[name]
+        arrays[at] = make(arrays[at])
+
+    return change
+
+
+def identity(change):
+    return lambda d, a: change(next(f["identity"] for f in d["table"]["fields"] if f["identity"]))
+
+
+RELATED = {
+    "keys": fact("keys", lambda x: x[::-1]),
+    "levels": fact("images", lambda x: x + 99),
+    "order": fact("order", lambda x: x + 1),
+    "ends": fact("ends", lambda x: x[::-1]),
+    "counts": fact("counts", lambda x: -x),
+    "pairs": fact("low", lambda x: x[:-1]),
+    "relation": put({"relation": ["system", {}]}, "relations", 0, "relation"),
+    "relation that is none": put(1, "relations", 0, "relation"),
+    "refused": put({"relation": ["Refused", {"relation": 1}]}, "relations", 0, "relation"),
+    "column": put({"relation": ["Order", {"low": "x", "high": "y"}]}, "relations", 0, "relation"),
+    "field": put({"relation": ["Order", {"lower": "x"}]}, "parameters", "relations"),
+    "exceptions": put(10**9, "relations", 0, "exceptions"),
+    "holes": lambda d, a: a.update({d["holes"][0]["share"]: a[d["holes"][0]["share"]] + 2.0}),
+    "latents of holes": lambda d, a: a.update({d["holes"][0]["weight"]: np.zeros((3, 3))}),
+    "members of holes": put([], "holes"),
+    "no places": identity(lambda i: i["shapes"][0][0].__setitem__(0, "")),
+    "no shapes": identity(lambda i: i.update(shapes=[])),
+    "identifiers without a shape": identity(lambda i: i.clear()),
+}
+
+
+@pytest.mark.parametrize("change", RELATED.values(), ids=RELATED)
+def test_a_hostile_file_of_relations_is_refused(change, saved):
+    path = saved("related")
+    rewrite(path, change)
+    refused(path)
+
+
 def test_constants_that_json_does_not_have_are_refused(saved):
     path = saved("auto")
     document, arrays = archive.read(path)
@@ -297,7 +340,16 @@ def test_constants_that_json_does_not_have_are_refused(saved):
 
 # ---------------------------------------------------------------- mutations
 
-KINDS = ("auto", "pandas in context", "few labels", "flow", "images", "two layers", "detector")
+KINDS = (
+    "auto",
+    "pandas in context",
+    "related",
+    "few labels",
+    "flow",
+    "images",
+    "two layers",
+    "detector",
+)
 VALUES = (None, True, -1, 0, 1, 7, 10**9, 10**30, 0.5, "x", "0", [], {}, [[]], {"tuple": []})
 VALUES += ({"float": "nan"}, {"dict": []}, {"number": ["<f4", 1.0]}, {"array": "array.0"}, RECIPE)
 

@@ -22,12 +22,14 @@ from skvae.likelihoods import Gaussian
 
 from .kept import CASES, FEW, NUMBERS, QUICK, fitted
 
+#: The kinds of relations.
+RELATIONS = ("EmptyWhen", "Function", "Order", "Sum")
 #: Asked without a seed, these are equal at every call.
 ASKED = ("score_samples", "encode", "transform", "decision_function", "predict_proba")
 #: One of each part; the others are slow by their number.
 MANY = ("auto", "binned", "mixture in context", "vamp", "flow", "flow refitted", "two layers")
 MANY += ("images", "pandas", "pandas in context", "polars", "levels", "mmd refitted", "imputer")
-MANY += ("detector", "classifier", "few labels", "correlated")
+MANY += ("detector", "classifier", "few labels", "correlated", "related", "related array")
 FIRST = Path(__file__).parent / "files"
 
 
@@ -150,6 +152,25 @@ def test_a_recipe_that_is_changed_after_fit_is_that_of_the_next_one(kept):
     loaded = kept(density)
     assert loaded.prior.n_components == 5
     assert loaded.vae_.prior.n_components == 3
+
+
+def test_relations_holes_and_identifiers_are_kept(kept):
+    density, X = fitted("related")
+    loaded = kept(density)
+    assert loaded.relations == density.relations
+    assert list(loaded.relations_) == list(density.relations_)
+    assert {type(relation).__name__ for relation in loaded.relations_} == set(RELATIONS)
+    assert repr(loaded.relations_) == repr(density.relations_)
+    drawn = loaded.sample(500, random_state=0, missing=True)
+    assert_same(drawn, density.sample(500, random_state=0, missing=True))
+    assert drawn["income"].isna().mean() > 0.05
+    assert not {*drawn["id"]} & {*X["id"]}
+    assert all(relation.holds(drawn).all() for relation in loaded.relations_)
+    given = X[["area", "country", "remodelled", "status"]][:50]
+    completed = loaded.sample_conditional(given, random_state=0)
+    assert_same(completed, density.sample_conditional(given, random_state=0))
+    with pytest.warns(UserWarning, match="hold a string of its own"):
+        assert_same(kept(loaded.fit(X)).sample(9), density.sample(9))
 
 
 def test_the_path_of_a_checkpoint_is_not_kept(kept, tmp_path):

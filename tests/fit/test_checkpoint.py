@@ -22,6 +22,7 @@ from skvae.files import archive
 from skvae.fit import checkpoint
 from skvae.fit.checkpoint import Checkpoint, fingerprint
 from skvae.objectives import ELBO
+from skvae.relations import Order
 
 X, Y = load_iris(return_X_y=True)
 X, Y = X[::2], Y[::2]
@@ -42,6 +43,10 @@ def network():
 CASES = {
     "density": (VAEDensity(**QUICK, dropout=0.2, prior="mixture"), HOLES),
     "no held-out rows": (VAEDensity(**QUICK, early_stopping=False), X),
+    "relations and holes": (
+        VAEDensity(**QUICK, relations=[Order(1, 0)], model_missing=True),
+        HOLES,
+    ),
     "refitted": (VAEDensity(**QUICK, refit_prior="mixture"), X),
     "few labels": (VAEClassifier(**QUICK), X, np.where(np.arange(75) % 3, -1, Y)),
     "adversarial": (VAETransformer(**QUICK, objective="adversarial"), X),
@@ -84,6 +89,9 @@ def assert_same_fit(one, two):
     state, other = one.vae_.state_dict(), two.vae_.state_dict()
     assert all(torch.equal(state[name], other[name]) for name in state)
     assert outcome(one) == outcome(two)
+    if getattr(one, "model_missing", False):
+        drawn = [e.sample(9, random_state=0, missing=True) for e in (one, two)]
+        np.testing.assert_array_equal(*drawn)
 
 
 @pytest.mark.filterwarnings("ignore:Training (was not stable|made the model worse)")

@@ -5,7 +5,10 @@ import pandas as pd
 import polars
 import pytest
 
-from skvae.metrics import relations_kept
+from skvae.metrics import relations_kept, synthetic_report
+from skvae.relations import Function, Order
+
+from ..table.relations.tables import related
 
 
 class Holds:
@@ -51,3 +54,24 @@ def test_what_is_no_relation_is_refused():
         relations_kept(REAL, REAL, ["a = b"])
     with pytest.raises(ValueError, match="short answers for 1 rows of 4"):
         relations_kept(REAL, REAL, [Holds("short", lambda f: [True])])
+
+
+def test_relations_are_found_in_the_real_table_and_learned_from_it():
+    real, drawn = related(400), related(300, seed=1)
+    drawn.loc[:29, "code"] = 1
+    drawn.loc[:59, "remodelled"] = drawn.loc[:59, "built"] - 1
+    kept = relations_kept(real, drawn)
+    assert len(kept) == 7
+    assert kept["code follows from city"] == (1.0, 0.9)
+    assert kept["built <= remodelled"] == (1.0, 0.8)
+    assert kept["area = first + second + low"] == (1.0, 1.0)
+    # By the drawn rows alone another code would be that of a city.
+    other = relations_kept(real, drawn.assign(code=1), [Function("city", "code")])
+    assert other["code follows from city"] == (1.0, 0.0)
+    assert relations_kept(real.to_numpy(), real.to_numpy()) == {}
+    assert synthetic_report(real, drawn).relations == kept
+
+
+def test_rows_with_a_missing_cell_are_not_counted():
+    drawn = REAL.assign(b=[0.0, np.nan, 9.0, np.nan])
+    assert relations_kept(REAL, drawn, [Order("a", "b")])["a <= b"] == (1.0, 0.5)
