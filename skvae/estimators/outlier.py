@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from numbers import Real
 from operator import itemgetter
@@ -13,9 +14,11 @@ from sklearn.utils._param_validation import Interval, StrOptions
 
 from ..core.batch import in_chunks
 from ..fit.fit import Fit
-from ..model.model import CHUNK_ROWS
+from ..fit.settings import Door, Settings
+from ..model.model import CHUNK_ROWS, Model
 from ..table.codecs import Float
 from ..table.container import column_mask
+from ..table.telling import warn
 from .base import BaseVAE
 from .bases import OutlierMixin
 from .parameters import (
@@ -38,6 +41,8 @@ from .scores import Scores
 #: the model was not fitted to say where it begins.
 AUTO_SHARE = 0.01
 MIN_UNSEEN_ROWS = 500
+#: Below so many no rank promises that share.
+MIN_RANKED = 99
 #: Rows drawn to say it without them.
 DRAWN_ROWS = 2_000
 #: Training rows whose scores place a threshold at most: more do not move it.
@@ -242,24 +247,25 @@ class VAEOutlierDetector(Scores, OutlierMixin, BaseVAE):
         per row, and one for 5,000 rows or more that are scored; 2 writes a line for each stage.
     contamination : "auto" or float in (0, 0.5], default="auto"
         A float: ``offset_`` is that quantile of the scores of training rows (at most 10,000 of
-        them), so that this share of them are outliers. ``"auto"``: ``offset_`` is the 1 %
-        quantile of the scores of at least 500 held-out rows that the model was not fitted to.
-        Where there are not as many it is the higher one of two, of 2,000 rows drawn from the model
-        (which are too low if the model draws rows between clusters) and of training rows (which
-        are too high if the model has learned them by heart): on tables of a few hundred rows both
-        may be, and one clean new row in ten below ``offset_``. A threshold by clean rows that were
-        kept apart can be set, ``offset_``.
+        them), so that this share of them are outliers. ``"auto"``: about one new row in a hundred
+        is below ``offset_``, if it is like those of the fit. From 2,000 rows on it is the
+        1 % quantile of the scores of rows held out, at least 500 of them. With fewer it is that of
+        out-of-fold scores: of every row by a model that was fitted, for as many steps as the final
+        one, to the rows of the other four of five folds, which takes at most twice as long again.
+        Below 99 rows the lowest of these is taken, which more than 1 % are below, and a warning
+        says so. Where neither is to be had (``warm_start``; fewer than ten rows; from 2,000 rows on
+        ``early_stopping=False``, or a ``validation_fraction`` of fewer than 500), it is the higher
+        one of two guesses, by 2,000 rows drawn from the model and by training rows.
 
     Attributes
     ----------
     offset_ : float
         The score below which a row is an outlier, nats.
-    offset_rows_ : {"training", "held_out", "drawn"}
+    offset_rows_ : {"training", "held_out", "out_of_fold", "drawn"}
         Which rows' scores ``offset_`` is a quantile of.
     validation_outlier_rate_ : float or None
         The share of rows held out for early stopping that are outliers; None without such rows.
-        Far above 0.01 with ``contamination="auto"``, the table has outliers, or the model does
-        not fit it. (Below 2,000 rows the final model was fitted to these rows as well.)
+        (Below 2,000 rows the final model was fitted to these rows as well.)
     likelihoods_ : dict
         The family of every column, by name (by position, for an array). Printed, it also says what
         a score of each column is: a density, a probability, or for repeated values of a column
@@ -558,46 +564,85 @@ class VAEOutlierDetector(Scores, OutlierMixin, BaseVAE):
     def _log_p(self, values: Float) -> NDArray[np.float64]:
         return self.model_.log_p(values, self._scoring)
 
-    def _comparable(self, values: Float) -> NDArray[np.float64]:
-        """Return scores (n,) of values (n, c) that compare whatever is missing of a row."""
-        completing = self.model_.completing(self._scoring, self._seed)
+    def _comparable(self, values: Float, model: Model | None = None) -> NDArray[np.float64]:
+        """Return scores (n,) of values (n, c) that compare whatever is missing of a row.
+
+        By the model that was fitted, or another one of its kind.
+        """
+        model, scoring = model or self.model_, self._scoring
+        completing = model.completing(scoring, self._seed)
         holes = completing.incomplete(values)
         scores = np.empty(len(values))
         for some in in_chunks(np.setdiff1d(np.arange(len(values)), holes), CHUNK_ROWS):
-            scores[some] = self._log_p(values[some])
+            scores[some] = model.log_p(values[some], scoring)
         for some in in_chunks(holes, CHUNK_ROWS // COMPLETIONS):
             completed = completing.complete_keyed(values[some], COMPLETIONS)
-            scores[some] = self._log_p(completed).reshape(-1, COMPLETIONS).mean(1)
+            of_completed = model.log_p(completed, scoring).reshape(-1, COMPLETIONS)
+            scores[some] = of_completed.mean(1)
         return scores
+
+    def _settings(self) -> Settings:
+        settings = super()._settings()
+        if self.contamination != "auto":
+            return settings
+        return dataclasses.replace(settings, door=Door(unseen=MIN_UNSEEN_ROWS))
 
     def _place_offset(self, values: Float, fit: Fit) -> None:
         """Set the threshold between outliers and other rows, by training rows (n, c)."""
         watched = self._comparable(values[fit.watched])
-        thresholds = self._thresholds(values, watched[: len(fit.unseen)])
-        self.offset_rows_, self.offset_ = max(thresholds.items(), key=itemgetter(1))
+        if self.contamination == "auto":
+            self.offset_rows_, self.offset_ = self._promised(values, watched, fit)
+        else:
+            self.offset_rows_ = "training"
+            self.offset_ = self._quantile(values, float(self.contamination))
         self.validation_outlier_rate_ = (
             float((watched < self.offset_).mean()) if len(watched) else None
         )
 
-    def _thresholds(self, values: Float, unseen: Float) -> dict[str, float]:
-        """Return the thresholds to choose from, by the rows whose scores they are quantiles of.
+    def _promised(self, values: Float, watched: Float, fit: Fit) -> tuple[str, float]:
+        """Return the threshold below which one new row in a hundred is, and by which rows.
 
-        Of training rows (n, c), and the scores of some that the model was not fitted to.
+        By scores of rows that the model, or one of its kind, was not fitted to, wherever it can.
         """
-        auto = self.contamination == "auto"
-        share = AUTO_SHARE if auto else float(self.contamination)
-        if auto and len(unseen) >= MIN_UNSEEN_ROWS:
-            return {"held_out": float(np.quantile(unseen, share))}
-        scores = {"training": self._comparable(some_of(values, MAX_TRAINING_ROWS, self._seed))}
-        if auto:
-            scores["drawn"] = self._log_p(self._like(values, DRAWN_ROWS))
-        return {rows: float(np.quantile(of_rows, share)) for rows, of_rows in scores.items()}
+        if len(fit.unseen) >= MIN_UNSEEN_ROWS:
+            return "held_out", ranked(watched)
+        if fit.folds:
+            models = [fit.model(fold.vae) for fold in fit.folds]
+            pairs = zip(models, fit.folds, strict=True)
+            scores = [self._comparable(values[fold.rows], model) for model, fold in pairs]
+            return "out_of_fold", ranked(np.concatenate(scores))
+        drawn = self._log_p(self._like(values, DRAWN_ROWS))
+        guesses = {
+            "training": self._quantile(values, AUTO_SHARE),
+            "drawn": float(np.quantile(drawn, AUTO_SHARE)),
+        }
+        return max(guesses.items(), key=itemgetter(1))
+
+    def _quantile(self, values: Float, share: float) -> float:
+        """Return a quantile of the scores of training rows (n, c)."""
+        some = some_of(values, MAX_TRAINING_ROWS, self._seed)
+        return float(np.quantile(self._comparable(some), share))
 
     def _like(self, values: Float, n: int) -> Float:
         """Draw n rows from the model, given the contexts of some of values (n, c)."""
         seed = self._seed
         given = values[np.random.RandomState(seed).randint(len(values), size=n)]
         return self.model_.sample(given, self.model_.context(given), seed)
+
+
+def ranked(scores: Float) -> float:
+    """Return the score below which a new one is with a probability of 1 % at most.
+
+    If it is exchangeable with those (n,): it has each of n + 1 ranks among them alike.
+    """
+    if len(scores) < MIN_RANKED:
+        warn(
+            f"contamination='auto' means that 1 % of new rows are called outliers, which no rank "
+            f"among {len(scores)} rows can promise: it is one in {len(scores) + 1}, and takes "
+            f"{MIN_RANKED} rows or more. Fit more rows, or give contamination a number."
+        )
+    k = max(int(AUTO_SHARE * (len(scores) + 1) + 1e-9), 1)
+    return float(np.partition(scores, k - 1)[k - 1])
 
 
 def some_of(values: Float, n: int, seed: int) -> Float:

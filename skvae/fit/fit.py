@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -50,6 +51,22 @@ MAX_HELD_OUT = 2_000
 MIN_EARLY_STOPPING_ROWS = 10
 #: Share of the planned steps below which it is told that time cut them.
 CUT = 0.25
+#: Folds of few rows, each of which is scored by a model that was fitted to the others.
+N_FOLDS = 5
+
+
+class Fold(NamedTuple):
+    """Some rows, and a model that was fitted to the others.
+
+    Attributes
+    ----------
+    rows : ndarray of int
+        Positions.
+    vae : VAE
+    """
+
+    rows: NDArray[np.intp]
+    vae: VAE
 
 
 class Fit:
@@ -84,6 +101,9 @@ class Fit:
         Positions of the held-out rows that the model was not fitted to in the end.
     watched : ndarray of int
         Positions of all held-out rows.
+    folds : list of Fold
+        Of all rows, where so many were asked for and no rows were spared; their models were fitted
+        as that to all rows was, for as many steps.
     interrupted : bool
         Whether training was ended from the keyboard.
     rows : Batch
@@ -119,6 +139,7 @@ class Fit:
         traits = self.objective.traits
         self.starts = Starts(settings, table, families, traits, seeds.init)
         self.watched = self.unseen = np.empty(0, dtype=np.intp)
+        self.folds: list[Fold] = []
 
     def run(self, rows: Batch, log_det: Float, warm: VAE | None = None) -> list[Trained]:
         """Train on rows with log-Jacobians (n,), from a model of before or anew.
@@ -126,6 +147,8 @@ class Fit:
         Returns the stages of what was kept, and tells of trouble they had.
         """
         self.kept = self._run(rows, log_det, warm)
+        if not self.interrupted and _n_folds(self.settings, len(rows), warm is not None):
+            self.folds = self._out_of_fold()
         tell(stage.trouble for stage in [*self.tried, *self.kept])
         if (share := min(stage.share for stage in self.tried)) < CUT:
             warn(
@@ -164,9 +187,9 @@ class Fit:
         if held_out is None:
             # Without rows to decide on, the start with a closed form is the safe one.
             self.init = inits[0]
-            self._expect(len(rows), warm, 1)
+            self._expect(len(rows), warm, 1 + _n_folds(self.settings, len(rows), is_warm))
             return self._alone(rows, warm)
-        again = _is_fitted_again(len(rows), is_warm)
+        again = _n_again(self.settings, len(rows), is_warm)
         self._expect(len(training), warm, len(inits) + again)
         self.listener.begin("start")
         if self.settings.latent_dim is None and "linear" in inits:
@@ -175,7 +198,7 @@ class Fit:
         self.validation_scores = curve(stages, "valid_score")
         self.best_validation_score = stages[-1].best_score
         self.tried = stages
-        if self.interrupted or not again:
+        if self.interrupted or not _is_fitted_again(len(rows), is_warm):
             self.unseen = self.watched
             return stages
         return self._fitted_again(rows, stages)
@@ -197,7 +220,7 @@ class Fit:
     def _tell_of_cost(self, inits: list[str], n: int, warm: VAE | None) -> None:
         chooses = _holds_out(self.settings, n)
         tried = inits if chooses else inits[:1]
-        n_refits = int(chooses and _is_fitted_again(n, warm is not None))
+        n_refits = _n_again(self.settings, n, warm is not None) if chooses else 0
         Cost.of(self.settings, self.table, self.families, n, tried, n_refits).tell(self.table)
 
     def _alone(self, rows: Batch, warm: VAE | None) -> list[Trained]:
@@ -219,7 +242,8 @@ class Fit:
                 if init == MIXTURE:
                     start = self._mixture_to_train(rows, held_out, found.values())
                     if start is None:
-                        self._expect(len(rows), warm, 1)  # the fit to all rows, if there is one
+                        n = len(self.rows)
+                        self._expect(len(rows), warm, max(_n_again(self.settings, n, False), 1))
                         continue
                 found[init] = self._train(rows, init, start, held_out)
         except Interrupted as interrupt:
@@ -235,6 +259,20 @@ class Fit:
             self.interrupted = True
             self.unseen = self.watched
             return stages
+
+    def _out_of_fold(self) -> list[Fold]:
+        """Fit to all rows but those of a fold, fold by fold; none if that is interrupted."""
+        order = np.random.RandomState(self.seeds.split).permutation(len(self.rows))
+        plans, folds = [stage.replay for stage in self.kept], []
+        try:
+            for fold in np.array_split(order, N_FOLDS):
+                rest = torch.as_tensor(np.setdiff1d(order, fold))
+                stages = self._train(self.rows[rest], self.init, plans=plans)
+                folds.append(Fold(fold, stages[-1].net.module_.vae))
+        except Interrupted:
+            self.interrupted = True
+            return []
+        return folds
 
     def _latents_to_start_with(self, rows: Batch, held_out: HeldOut) -> int | tuple[int, int]:
         """Return the usual number of latents, or as many as columns if these start better."""
@@ -283,6 +321,8 @@ class Fit:
         if not _holds_out(settings, n):
             return rows, None
         n_held_out = _n_held_out(settings.validation_fraction, n)
+        if n >= REFIT_ROWS and settings.validation_fraction is None:
+            n_held_out = max(n_held_out, settings.door.unseen)
         if n - n_held_out < 2:
             warn(
                 f"early_stopping=True, but holding out {n_held_out} of {n} rows leaves too few "
@@ -415,9 +455,9 @@ def most_stages(settings: Settings, n_rows: int, labels: Labels | None, is_warm:
     """Return how many stages a fit to so many rows tells of, at most: the columns may settle it."""
     a_training = _n_stages(labels, is_warm) + (settings.refit_prior is not None)
     if not _holds_out(settings, n_rows):
-        return 1 + a_training  # after the columns
+        return 1 + (1 + _n_folds(settings, n_rows, is_warm)) * a_training  # after the columns
     n_inits = len(kinds(settings, n_rows, is_warm, has_levels=False))
-    return 2 + (n_inits + _is_fitted_again(n_rows, is_warm)) * a_training  # and the start
+    return 2 + (n_inits + _n_again(settings, n_rows, is_warm)) * a_training  # and the start
 
 
 def _holds_out(settings: Settings, n_rows: int) -> bool:
@@ -434,6 +474,17 @@ def _n_stages(labels: Labels | None, is_warm: bool) -> int:
 def _is_fitted_again(n_rows: int, is_warm: bool) -> bool:
     """Whether a model is fitted once more to all rows, held-out ones included."""
     return not is_warm and n_rows < REFIT_ROWS
+
+
+def _n_again(settings: Settings, n_rows: int, is_warm: bool) -> int:
+    """Return how often a model is fitted once more, where rows were held out."""
+    return _is_fitted_again(n_rows, is_warm) + _n_folds(settings, n_rows, is_warm)
+
+
+def _n_folds(settings: Settings, n_rows: int, is_warm: bool) -> int:
+    """Return out of how many folds rows are scored: a model that goes on has seen them all."""
+    wanted = settings.door.unseen and MIN_EARLY_STOPPING_ROWS <= n_rows < REFIT_ROWS
+    return N_FOLDS if wanted and not is_warm else 0
 
 
 def _is_ahead(module: ObjectiveModule, one: Float, two: Float) -> bool:

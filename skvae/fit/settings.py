@@ -66,12 +66,16 @@ class Door:
         Of numbers of all kinds where the likelihood is "auto"; None where it goes by their values.
     density : bool
         Whether numbers have no mass on a value then.
+    unseen : int
+        Of how many rows it asks for scores by a model that was not fitted to them, at least: they
+        are held out, or where rows are few, out of fold.
     """
 
     encodes: bool = False
     needs_density: bool = True
     smooth: Family | None = None
     density: bool = False
+    unseen: int = 0
 
 
 @dataclasses.dataclass(frozen=True)

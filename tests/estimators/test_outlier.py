@@ -1,6 +1,7 @@
 """VAEOutlierDetector: its threshold, its scores of rows with holes, and what it explains."""
 
 import inspect
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -14,6 +15,7 @@ from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import GridSearchCV
 
 from skvae import VAEDensity, VAEOutlierDetector
+from skvae.fit.fit import Fit
 from skvae.likelihoods import Gaussian
 from skvae.objectives import IWAE, DReG, Trimmed
 from skvae.proposals import LaplaceProposal
@@ -126,42 +128,72 @@ def test_a_share_of_the_training_rows_are_outliers(X):
     assert detector.offset_rows_ == "training"
 
 
-@pytest.mark.slow
-def test_a_threshold_without_held_out_rows_holds_for_new_ones():
+def test_a_threshold_without_rows_to_spare_holds_for_new_ones():
     detector = VAEOutlierDetector(1, **LINEAR).fit(correlated(1_500))
-    assert detector.offset_rows_ in ("drawn", "training")
+    assert detector.offset_rows_ == "out_of_fold"
     rate = (detector.predict(correlated(10_000, seed=1)) == -1).mean()
-    # The higher of two 1 % quantiles, whose standard errors are 0.22 and 0.26 %.
-    assert 0.005 < rate < 0.022
-    assert 0 <= detector.validation_outlier_rate_ < 0.05
+    # The 15th of 1,500 ranks, whose standard error is 0.26 %.
+    assert 0.003 < rate < 0.018
 
 
 def test_a_threshold_by_rows_that_were_held_out():
-    X = correlated(5_000)
-    detector = VAEOutlierDetector(1, **LINEAR).fit(X)
+    detector = VAEOutlierDetector(1, **LINEAR).fit(correlated(2_000))
     assert detector.offset_rows_ == "held_out"
-    assert detector.validation_outlier_rate_ == 0.01
-    # Rows that the model was fitted to again in the end are not held out.
-    few = VAEOutlierDetector(1, **LINEAR, validation_fraction=0.4).fit(X[:1_500])
-    assert few.offset_rows_ in ("drawn", "training")
+    # Five of 501 ranks are below the fifth score of 500, four of which are.
+    assert detector.validation_outlier_rate_ == 0.008
+
+
+@pytest.mark.parametrize(
+    ("parameters", "n"),
+    [
+        ({"early_stopping": False}, 2_000),
+        ({"validation_fraction": 0.1}, 2_000),
+        ({}, 9),
+    ],
+)
+def test_a_threshold_is_guessed_where_no_rows_can_tell(parameters, n):
+    detector = VAEOutlierDetector(1, **LINEAR, **parameters).fit(correlated(n))
+    assert detector.offset_rows_ in ("drawn", "training")
+
+
+def test_no_rank_among_few_rows_promises_one_in_a_hundred():
+    with pytest.warns(UserWarning, match="no rank among 98 rows can promise"):
+        few = VAEOutlierDetector(1, **LINEAR).fit(correlated(98))
+    enough = VAEOutlierDetector(1, **LINEAR).fit(correlated(99))
+    assert few.offset_rows_ == enough.offset_rows_ == "out_of_fold"
+
+
+def test_each_fold_is_scored_by_a_model_of_the_others(monkeypatch):
+    folds = []
+    of_fit = Fit._out_of_fold
+    monkeypatch.setattr(Fit, "_out_of_fold", lambda fit: folds.extend(of_fit(fit)) or folds)
+    X = correlated(100)
+    detector = VAEOutlierDetector(3, **{**LINEAR, "n_draws": 500}).fit(X)
+    assert_array_equal(np.sort(np.concatenate([fold.rows for fold in folds])), np.arange(100))
+    lowest = []
+    for fold in folds:
+        of_fold = SimpleNamespace(vae_=fold.vae, table_=detector.table_)
+        model = multivariate_normal(*moments(of_fold))
+        # Three factors and noises fit four columns exactly, about the mean of the table.
+        others = np.delete(X, fold.rows, axis=0) - X.mean(0)
+        assert_allclose(model.cov, others.T @ others / len(others), atol=1e-5)
+        lowest.append(model.logpdf(X[fold.rows]).min())
+    # A mean of draws from a t with many degrees of freedom.
+    assert_allclose(detector.offset_, min(lowest), atol=0.03)
 
 
 @pytest.mark.slow
 def test_clusters_have_outliers_although_the_model_draws_rows_between_them():
     X = make_blobs(300, random_state=0)[0]
-    detector = quick(max_epochs=60, init="random", n_draws=16).fit(X)
+    detector = quick(max_epochs=60, init="random", n_draws=16, contamination=0.01).fit(X)
+    detector.set_params(warm_start=True, max_epochs=1, contamination="auto").fit(X)
     drawn = detector.score_samples(detector.sample(2_000, random_state=0))
     assert (detector.score_samples(X) < np.quantile(drawn, 0.01)).sum() < 3
     assert (detector.predict(X) == -1).sum() == 3
     assert detector.offset_rows_ == "training"
 
 
-@pytest.mark.slow
-def test_the_rate_on_held_out_rows_tells_of_contamination():
-    X = correlated(400)
-    X[::20] += 30 * np.random.default_rng(1).normal(size=(20, 4))
-    detector = VAEOutlierDetector(1, **LINEAR).fit(X)
-    assert detector.validation_outlier_rate_ > 0.01
+def test_without_held_out_rows_there_is_no_rate_of_theirs():
     assert quick(early_stopping=False).fit(IRIS).validation_outlier_rate_ is None
 
 
@@ -337,7 +369,7 @@ def test_a_threshold_that_fails_loses_nothing(monkeypatch):
     detector = quick(n_draws=8).fit(HOLES)
     vae, offset = detector.vae_, detector.offset_
     with monkeypatch.context() as patch:
-        patch.setattr(detector.vae_.__class__, "sample", lambda *args: 1 / 0)
+        patch.setattr("skvae.estimators.outlier.ranked", lambda scores: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             detector.fit(IRIS + 100)
     assert detector.vae_ is vae
