@@ -17,7 +17,8 @@ from ..fit.fit import Fit
 from ..fit.settings import Door, Settings
 from ..model.model import CHUNK_ROWS, Model
 from ..table.codecs import Float
-from ..table.container import column_mask
+from ..table.container import column_mask, with_index_of
+from ..table.native import as_frame
 from ..table.telling import warn
 from .base import BaseVAE
 from .bases import OutlierMixin
@@ -489,7 +490,7 @@ class VAEOutlierDetector(Scores, OutlierMixin, BaseVAE):
         """
         return np.where(self.decision_function(X) < 0, -1, 1)
 
-    def explain(self, X: Any, *, columns: Any = None) -> NDArray[np.float64]:
+    def explain(self, X: Any, *, relative: bool = False, columns: Any = None) -> Any:
         """Return how surprising every cell is, given the other cells of its row.
 
         ``-log p(x_j | other observed cells) = log p(row without x_j) - log p(row)``, both by draws
@@ -500,27 +501,32 @@ class VAEOutlierDetector(Scores, OutlierMixin, BaseVAE):
         Parameters
         ----------
         X : array-like or DataFrame of shape (n_samples, n_features)
+        relative : bool, default=False
+            Whether what is usual of its column is taken off every surprise, so that columns
+            compare whatever their units: the mean over 100 rows drawn from the model, the same
+            ones at every call. The first call takes as long as explaining so many rows.
         columns : None or array-like, default=None
             The columns whose cells are explained: names, positions or a mask, at most 200. None:
             all.
 
         Returns
         -------
-        surprise : ndarray of shape (n_samples, n_features)
-            Nats, in the units of X and the order of its columns; the higher, the less expected. An
-            array also where X is a DataFrame. NaN for a cell that is missing, conditioned on
-            (``context_features``) or not asked for.
+        surprise : ndarray or DataFrame of shape (n_samples, n_features)
+            Nats, in the units of X and the order of the columns of ``fit``; the higher, the less
+            expected. A DataFrame like that of ``fit``, with the index of X, where X is one. NaN for
+            a cell that is missing, conditioned on (``context_features``) or not asked for.
 
         Raises
         ------
         ValueError, TypeError
-            If there are more than 200 columns, or a value is one that its column cannot have.
+            If there are more than 200 columns, a value is one that its column cannot have, or
+            ``relative`` is wanted where columns are conditioned on.
 
         Notes
         -----
-        Densities have units: where columns have different families or units, what a cell's
-        surprise is compared with is that of other rows in its column, as by
-        ``explain(X) - np.nanmedian(explain(X_train), axis=0)``.
+        Densities have units. Of cells of one column the larger surprise is the greater one, with or
+        without ``relative``; cells of different columns are compared with it, as to say which of a
+        row is most likely wrong.
 
         Examples
         --------
@@ -530,16 +536,28 @@ class VAEOutlierDetector(Scores, OutlierMixin, BaseVAE):
         >>> X = load_wine(as_frame=True).data
         >>> detector = VAEOutlierDetector(4, max_epochs=30, random_state=0).fit(X)
         >>> wrong = X.head(1).assign(flavanoids=0.4)
-        >>> X.columns[np.argmax(detector.explain(wrong))]
-        'flavanoids'
+        >>> detector.explain(wrong, relative=True).idxmax(axis=1)
+        0    flavanoids
+        dtype: str
         """
         values = self._values(X)
         row, column = self._cells_of(values, columns)
+        if relative and self.table_.context is not None:
+            raise ValueError(
+                "explain(relative=True) has no usual surprise of a column that depends on what it "
+                "is given (context_features). Use relative=False, and compare with like rows."
+            )
         surprise = np.full(values.shape, np.nan)
         for some in in_chunks(np.arange(len(row)), CHUNK_ROWS):
             i, j = row[some], column[some]
             surprise[i, j] = -self.model_.log_given_rest(values[i], j, self._scoring)
-        return surprise
+        if relative:
+            wanted = np.unique(column)
+            surprise[:, wanted] -= self.model_.usual_surprise(wanted.tolist(), self._scoring)
+        container = self.table_.container
+        return (
+            with_index_of(X, container.numbers(surprise)) if as_frame(X) is not None else surprise
+        )
 
     def _cells_of(self, values: Float, columns: Any) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
         """Return the rows and the columns of the cells that are to be explained."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -31,6 +31,10 @@ from .scoring import Scoring, of_posterior, posterior_mean, posterior_std, preci
 
 #: Rows drawn or decoded at a time.
 CHUNK_ROWS = 10_000
+
+#: Rows drawn from a model for what is usual of its columns: more move it by less than a tenth of
+#: what it varies by from row to row.
+USUAL_ROWS = 100
 
 #: Also of an estimator that is to be fitted.
 NOTHING_TO_DRAW_FROM = (
@@ -138,6 +142,21 @@ class Model:
         cell = torch.as_tensor(np.searchsorted(positions, column))
         log_p: NDArray[np.float64] = scoring.log_given_rest(self.precise, rows, cell).numpy()
         return log_p + log_det - self.table.encode(rest)[1]
+
+    def usual_surprise(self, columns: Sequence[int], scoring: Scoring) -> Float:
+        """Return the mean of -log p(x_j | rest) of each column over rows drawn from the model.
+
+        ``columns`` are positions of the user's; nothing may be conditioned on.
+        """
+        kept = self._scored.usual_of(self.precise)
+        key = repr(scoring.proposal), scoring.n_draws
+        new = [j for j in columns if (j, *key) not in kept]
+        nothing = np.full((USUAL_ROWS, len(self.table.container.fields)), np.nan)
+        drawn = self.sample(nothing, None, self.seeds.scoring) if new else nothing
+        for j in new:
+            of_column = np.full(USUAL_ROWS, j)
+            kept[j, *key] = -float(self.log_given_rest(drawn, of_column, scoring).mean())
+        return np.array([kept[j, *key] for j in columns])
 
     # ------------------------------------------------------------------ completions
 
@@ -270,6 +289,7 @@ class _Scored:
     def __init__(self) -> None:
         self.original: list[Any] = []
         self.copy: VAE | None = None
+        self.usual: tuple[VAE | None, dict[Any, float]] = (None, {})
 
     def like(self, vae: VAE, device: torch.device) -> VAE:
         """Return the model to score with."""
@@ -277,6 +297,12 @@ class _Scored:
             self.copy = precise(vae, device)
             self.original = [*_structure(vae)]
         return self.copy
+
+    def usual_of(self, copy: VAE) -> dict[Any, float]:
+        """Return what is known of usual surprises by a model to score with, for more."""
+        if self.usual[0] is not copy:
+            self.usual = copy, {}
+        return self.usual[1]
 
     def _is_copied(self, vae: VAE) -> bool:
         assert self.copy is not None
@@ -286,7 +312,7 @@ class _Scored:
         return ours and self.original == [*_structure(vae)] and _equal(vae, self.copy)
 
     def __getstate__(self) -> dict[str, Any]:
-        return {"original": [], "copy": None}
+        return vars(_Scored())
 
     def __deepcopy__(self, memo: dict[int, Any]) -> _Scored:
         return _Scored()

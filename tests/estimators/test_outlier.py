@@ -1,6 +1,8 @@
 """VAEOutlierDetector: its threshold, its scores of rows with holes, and what it explains."""
 
+import copy
 import inspect
+import pickle
 from types import SimpleNamespace
 
 import numpy as np
@@ -236,9 +238,12 @@ def test_mixed_frames_with_holes(library):
     frame = mixed() if library == "pandas" else in_polars(mixed())
     detector = quick(n_draws=8, max_epochs=2).fit(frame)
     assert set(detector.predict(frame)) <= {-1, 1}
-    found = detector.explain(frame)
-    assert isinstance(found, np.ndarray)
-    assert_array_equal(np.isnan(found), mixed().isna())
+    found = detector.explain(frame[3:9])
+    assert type(found) is type(frame)
+    assert list(found.columns) == list(frame.columns)
+    assert_array_equal(np.isnan(found.to_numpy()), mixed()[3:9].isna())
+    assert library == "polars" or found.index.equals(frame.index[3:9])
+    assert_allclose(detector.explain(frame[8:9]), found[5:], atol=1e-7)
     assert_allclose(detector.decision_function(frame[:7]), detector.decision_function(frame)[:7])
 
 
@@ -249,7 +254,7 @@ def test_columns_without_a_value_and_columns_that_are_given():
     with pytest.warns(UserWarning, match="'empty'"):
         detector.fit(frame)
     assert np.isfinite(detector.decision_function(frame)).all()
-    assert np.isnan(detector.explain(frame)[:, -2:]).all()
+    assert np.isnan(detector.explain(frame).iloc[:, -2:]).all(axis=None)
 
 
 @pytest.mark.slow
@@ -280,6 +285,41 @@ def test_some_columns_are_explained(iris):
     whole, some = iris.explain(HOLES[:20]), iris.explain(HOLES[:20], columns=[1, 3])
     assert_allclose(some[:, [1, 3]], whole[:, [1, 3]], atol=1e-9)
     assert np.isnan(some[:, [0, 2]]).all()
+
+
+def test_a_relative_surprise_is_less_the_entropy_of_its_column():
+    X = correlated(300)
+    whole = VAEOutlierDetector(3, contamination=0.1, **LINEAR).fit(X)
+    rows = X[:6] + np.array([0.0, 0.0, 0.0, 4.0])
+    relative, inverse = whole.explain(rows, relative=True), np.linalg.inv(moments(whole)[1])
+    entropy = 0.5 * np.log(2 * np.pi * np.e / inverse.diagonal())
+    usual = whole.explain(rows) - relative
+    assert_allclose(usual, np.broadcast_to(usual[0], rows.shape), atol=1e-9)
+    # Half of a squared normal number has a deviation of 0.71; 100 are averaged.
+    assert_allclose(usual[0], entropy, atol=0.25)
+    alone = clone(whole).fit(X).explain(rows[:1], relative=True, columns=[3])
+    assert_allclose(alone[0, 3], relative[0, 3], atol=1e-7)
+    other_units = clone(whole).fit(1e3 * X).explain(1e3 * rows, relative=True)
+    assert_allclose(other_units, relative, atol=0.01)
+
+
+def test_what_is_usual_follows_the_weights(linear):
+    detector, X, _, _ = linear
+    edited = copy.deepcopy(detector)
+    before = edited.explain(X[:2], relative=True)
+    with torch.no_grad():
+        next(iter(edited.decoder_.parameters())).mul_(0.5)
+    after, absolute = edited.explain(X[:2], relative=True), edited.explain(X[:2])
+    fresh = pickle.loads(pickle.dumps(edited))
+    assert not np.allclose(after, before, equal_nan=True)
+    assert_allclose(fresh.explain(X[:2], relative=True), after, atol=1e-7)
+    assert_allclose(fresh.explain(X[:2]), absolute, atol=1e-7)
+
+
+def test_what_is_usual_given_other_columns_is_refused():
+    detector = quick(context_features=[3], n_draws=4, contamination=0.1).fit(IRIS)
+    with pytest.raises(ValueError, match=r"context_features\). Use relative=False"):
+        detector.explain(IRIS[:2], relative=True)
 
 
 # -------------------------------------------------------- trimmed bounds
