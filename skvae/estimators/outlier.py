@@ -554,10 +554,9 @@ class VAEOutlierDetector(Scores, OutlierMixin, BaseVAE):
         if relative:
             wanted = np.unique(column)
             surprise[:, wanted] -= self.model_.usual_surprise(wanted.tolist(), self._scoring)
-        container = self.table_.container
-        return (
-            with_index_of(X, container.numbers(surprise)) if as_frame(X) is not None else surprise
-        )
+        if as_frame(X) is None:
+            return surprise
+        return with_index_of(X, self.table_.container.numbers(surprise))
 
     def _cells_of(self, values: Float, columns: Any) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
         """Return the rows and the columns of the cells that are to be explained."""
