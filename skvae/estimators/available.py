@@ -6,8 +6,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..core.objectives.bounds import Objective
-from ..core.recipe import resolve
 from ..fit.combinations import NO_DENSITY, NO_ENCODER, NO_PRIOR
+from ..fit.settings import Door
 
 Method = TypeVar("Method", bound=Callable[..., Any])
 
@@ -42,4 +42,5 @@ def encodes(estimator: Any) -> bool:
 
 
 def _objective(estimator: Any) -> Objective:
-    return resolve(estimator.objective, Objective, "objective")
+    door: Door = estimator._door
+    return door.objective_of(estimator.objective)

@@ -13,6 +13,8 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from ..core.batch import in_chunks
+from ..core.families.real import Gaussian
+from ..core.objectives.trimmed import Trimmed
 from ..fit.fit import Fit
 from ..fit.settings import Door, Settings
 from ..model.model import CHUNK_ROWS, Model
@@ -67,14 +69,13 @@ class VAEOutlierDetector(Scores, OutlierMixin, BaseVAE):
     Tables of mixed columns with missing cells are scored as they are.
 
     **Outlier detection** is to fit and predict the same rows, some of which are outliers:
-    ``fit_predict(X)``. Set ``contamination`` to their share if it is known. A flexible model also
-    learns outliers, if there are many or they are alike: ``objective="trimmed"`` leaves the least
-    likely rows out of every step. **Novelty detection** is to fit clean rows and to predict new
-    ones: ``fit(X_clean).predict(X_new)``, where ``contamination="auto"`` is made for.
+    ``fit_predict(X)``. Set ``contamination`` to their share if it is known. **Novelty detection**
+    is to fit clean rows and to predict new ones: ``fit(X_clean).predict(X_new)``, which
+    ``contamination="auto"`` is made for.
 
     Parameters
     ----------
-    latent_dim : "auto", int or two ints, default=16
+    latent_dim : "auto", int or two ints, default=4
         Dimension of the latent vector z. ``"auto"``: 16, or as many as a row has numbers if these
         are fewer (a category counts as one less than its levels); of more columns, all of real
         numbers, as many, up to 64, where the model then starts ahead on held-out rows by one
@@ -131,8 +132,9 @@ class VAEOutlierDetector(Scores, OutlierMixin, BaseVAE):
         The family of q(z | x); ``FlowPosterior()``, a Gaussian bent by couplings, needs
         ``pip install skvae[flows]``.
     objective : {"iwae", "elbo", "dreg", "monte_carlo", "beta", "beta_tc", "denoising", "mmd", \
-            "adversarial", "autoencoder", "trimmed"} or Objective, default="iwae"
-        What training maximises. The first four are bounds of log p(x): ``IWAE(n_draws=10)``,
+            "adversarial", "autoencoder", "trimmed", "auto"} or Objective, default="auto"
+        What training maximises. ``"auto"`` is ``"iwae"``, and of :class:`VAEOutlierDetector`
+        ``Trimmed(0.3)``. The first four are bounds of log p(x): ``IWAE(n_draws=10)``,
         ``ELBO(n_draws=2)`` set the draws of z a row, ``"dreg"`` is the bound of ``"iwae"`` by a
         gradient that is less noisy with many draws, ``"monte_carlo"`` draws from the prior and has
         no encoder. The others shape the latents: ``Beta(beta=4.0, warm_up=0.2)`` weighs
@@ -175,8 +177,8 @@ class VAEOutlierDetector(Scores, OutlierMixin, BaseVAE):
         by one standard error, training goes on from it, and it is kept as they are.
     max_epochs : int or "auto", default="auto"
         Passes over the rows for which the learning rate is planned, and at most made. ``"auto"``
-        plans eight steps a row, from 400 to 4,000, within 5 to 500 epochs. 0 is
-        allowed: the start is the model.
+        plans eight steps a row, from 400 to 4,000, within 5 to 500 epochs (30 of
+        :class:`VAEOutlierDetector`). 0 is allowed: the start is the model.
     max_time : float or None, default=None
         Seconds that ``fit`` may take, within a tenth: steps are timed, and the plan made for as
         many as there is time for, up to that of ``max_epochs``. Fits with it are not repeated bit
@@ -197,7 +199,7 @@ class VAEOutlierDetector(Scores, OutlierMixin, BaseVAE):
         Decay of weight matrices (not of biases), decoupled from the gradient.
     optimizer : {"adamw", "adam", "sgd"} or torch optimizer class, default="adamw"
         Called with parameter groups and ``lr``.
-    early_stopping : bool or "auto", default="auto"
+    early_stopping : bool or "auto", default=False
         Whether to hold out rows, keep the weights that are best on them and stop when they stop
         improving. ``"auto"``: from 10 rows. With fewer than 2,000 rows the model is then fitted
         again, to all rows, for the number of epochs that was best.
@@ -252,11 +254,11 @@ class VAEOutlierDetector(Scores, OutlierMixin, BaseVAE):
         is below ``offset_``, if it is like those of the fit. From 2,000 rows on it is the
         1 % quantile of the scores of rows held out, at least 500 of them. With fewer it is that of
         out-of-fold scores: of every row by a model that was fitted, for as many steps as the final
-        one, to the rows of the other four of five folds, which takes at most twice as long again.
+        one, to the rows of the other four of five folds. ``fit`` takes six times as long with it.
         Below 99 rows the lowest of these is taken, which more than 1 % are below, and a warning
-        says so. Where neither is to be had (``warm_start``; fewer than ten rows; from 2,000 rows on
-        ``early_stopping=False``, or a ``validation_fraction`` of fewer than 500), it is the higher
-        one of two guesses, by 2,000 rows drawn from the model and by training rows.
+        says so. Where neither is to be had (``warm_start``; fewer than ten rows; early stopping by
+        fewer than 500 of 2,000 rows or more), it is the higher one of two guesses, by 2,000 rows
+        drawn from the model and by training rows.
 
     Attributes
     ----------
@@ -265,8 +267,8 @@ class VAEOutlierDetector(Scores, OutlierMixin, BaseVAE):
     offset_rows_ : {"training", "held_out", "out_of_fold", "drawn"}
         Which rows' scores ``offset_`` is a quantile of.
     validation_outlier_rate_ : float or None
-        The share of rows held out for early stopping that are outliers; None without such rows.
-        (Below 2,000 rows the final model was fitted to these rows as well.)
+        The share of held-out rows that are outliers; None without such rows. (Below 2,000 rows
+        there are some with ``early_stopping`` alone, and the final model was fitted to them too.)
     likelihoods_ : dict
         The family of every column, by name (by position, for an array). Printed, it also says what
         a score of each column is: a density, a probability, or for repeated values of a column
@@ -319,6 +321,12 @@ class VAEOutlierDetector(Scores, OutlierMixin, BaseVAE):
     ``offset_``. A row of which nothing is known is no outlier. Neither depends on the company of a
     row, nor on how often it is asked for.
 
+    The defaults are chosen for outliers, among the rows of the fit or not, and not for a density:
+    few latents, one Gaussian scale for each column of numbers (``likelihood="auto"``), one short
+    training from the linear start, and a start and steps without the 30 % least likely rows
+    (``objective="auto"`` is ``Trimmed(0.3)``), for a flexible model also learns outliers.
+    :class:`VAEDensity` is the one for densities.
+
     With ``context_features`` a row is an outlier if it is unlikely given its context.
 
     A density is not always an outlier score: simple rows may have a higher one than any training
@@ -354,9 +362,13 @@ class VAEOutlierDetector(Scores, OutlierMixin, BaseVAE):
         "contamination": [StrOptions({"auto"}), Interval(Real, 0, 0.5, closed="right")],
     }
 
+    _door: ClassVar[Door] = Door(
+        smooth=Gaussian(scale="column"), objective=Trimmed(0.3), max_epochs=30
+    )
+
     def __init__(
         self,
-        latent_dim: int | tuple[int, int] | Literal["auto"] = 16,
+        latent_dim: int | tuple[int, int] | Literal["auto"] = 4,  # own default
         *,
         hidden_layer_sizes: Sequence[int] = (128, 128),
         activation: Activation = "silu",
@@ -364,7 +376,7 @@ class VAEOutlierDetector(Scores, OutlierMixin, BaseVAE):
         likelihood: LikelihoodLike = "auto",
         prior: PriorLike = "standard_normal",
         posterior: PosteriorLike = "full_gaussian",
-        objective: ObjectiveLike = "iwae",
+        objective: ObjectiveLike = "auto",  # own default
         refit_prior: PriorLike | None = None,
         categorical_features: ArrayLike | Literal["from_dtype"] | None = "from_dtype",
         context_features: ArrayLike | None = None,
@@ -377,7 +389,7 @@ class VAEOutlierDetector(Scores, OutlierMixin, BaseVAE):
         lr: float = 5e-3,
         weight_decay: float = 1e-2,
         optimizer: OptimizerLike = "adamw",
-        early_stopping: bool | Literal["auto"] = "auto",
+        early_stopping: bool | Literal["auto"] = False,  # own default
         validation_fraction: float | Literal["auto"] = "auto",
         n_iter_no_change: int | None = None,
         tol: float = 1e-3,
@@ -602,7 +614,8 @@ class VAEOutlierDetector(Scores, OutlierMixin, BaseVAE):
         settings = super()._settings()
         if self.contamination != "auto":
             return settings
-        return dataclasses.replace(settings, door=Door(unseen=MIN_UNSEEN_ROWS))
+        door = dataclasses.replace(settings.door, unseen=MIN_UNSEEN_ROWS)
+        return dataclasses.replace(settings, door=door)
 
     def _place_offset(self, values: Float, fit: Fit) -> None:
         """Set the threshold between outliers and other rows, by training rows (n, c)."""

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from sklearn.exceptions import ConvergenceWarning
 from torch import Tensor
 
-from ..core.batch import Batch
+from ..core.batch import Batch, in_chunks
 from ..core.build import with_prior
 from ..core.families.base import Family
 from ..core.networks import frozen, initialize
@@ -49,6 +49,8 @@ HELD_OUT, FEW_HELD_OUT, MOST_HELD_OUT = 0.1, 30, 0.2
 MAX_HELD_OUT = 2_000
 #: Below this many rows none can be spared.
 MIN_EARLY_STOPPING_ROWS = 10
+#: Rows that say which of them a linear start leaves out.
+MAX_STARTED_ROWS = 10_000
 #: Share of the planned steps below which it is told that time cut them.
 CUT = 0.25
 #: Folds of few rows, each of which is scored by a model that was fitted to the others.
@@ -187,8 +189,8 @@ class Fit:
         if held_out is None:
             # Without rows to decide on, the start with a closed form is the safe one.
             self.init = inits[0]
-            self._expect(len(rows), warm, 1 + _n_folds(self.settings, len(rows), is_warm))
-            return self._alone(rows, warm)
+            self._expect(len(training), warm, 1 + _n_folds(self.settings, len(rows), is_warm))
+            return self._alone(training, warm)
         again = _n_again(self.settings, len(rows), is_warm)
         self._expect(len(training), warm, len(inits) + again)
         self.listener.begin("start")
@@ -319,7 +321,7 @@ class Fit:
         """Return training rows and held-out rows."""
         settings, n = self.settings, len(rows)
         if not _holds_out(settings, n):
-            return rows, None
+            return self._spare(rows), None
         n_held_out = _n_held_out(settings.validation_fraction, n)
         if n >= REFIT_ROWS and settings.validation_fraction is None:
             n_held_out = max(n_held_out, settings.door.unseen)
@@ -336,6 +338,17 @@ class Fit:
         self.watched = order[:n_held_out]
         held_out, training = (torch.as_tensor(part) for part in np.split(order, [n_held_out]))
         return rows[training], self._held_out(rows[held_out], log_det[self.watched])
+
+    def _spare(self, rows: Batch) -> Batch:
+        """Return rows to train on, all unless some are wanted that the model was not fitted to."""
+        settings, n = self.settings, len(rows)
+        if not (settings.door.unseen and n >= REFIT_ROWS):
+            return rows
+        n_spared = max(_n_held_out(settings.validation_fraction, n), settings.door.unseen)
+        order = np.random.RandomState(self.seeds.split).permutation(n)
+        self.watched, training = np.split(order, [n_spared])
+        self.unseen = self.watched
+        return rows[torch.as_tensor(training)]
 
     def _wanted_to_train(self, labels: Labels, n_held_out: int) -> NDArray[np.bool_]:
         """Return which rows are held out last: one of each class, or all that have a label."""
@@ -355,7 +368,7 @@ class Fit:
         plans: Sequence[Plan] = (),
     ) -> list[Trained]:
         """Train stage after stage; the start and the plans are made unless they are given."""
-        vae = self.starts.build(rows, init) if start is None else start
+        vae = self._start(rows, init) if start is None else start
         objective = self.objective.build(vae.to(self.settings.device), len(rows))
         warm = start if init == "warm" else None
         stages = self._stages(warm is not None)
@@ -373,6 +386,22 @@ class Fit:
             interrupt.stages = [*trained, *interrupt.stages]
             raise
         return trained
+
+    @torch.no_grad()
+    def _start(self, rows: Batch, init: str) -> VAE:
+        """Build a start; a linear one again without the rows that the objective leaves out."""
+        vae, some = self.starts.build(rows, init), rows[:: -(-len(rows) // MAX_STARTED_ROWS)]
+        start = self.objective.build(vae, len(rows)).eval()
+        if init != "linear" or isinstance(start.counted(torch.zeros(len(some))), slice):
+            return vae
+        generator = torch.Generator().manual_seed(self.seeds.init)
+        bounds = [
+            start.monitor(part, start.noise(part, start.n_monitored, generator))
+            for part in in_chunks(some, MAX_HELD_OUT)
+        ]
+        counted = start.counted(torch.cat(bounds))
+        assert not isinstance(counted, slice)
+        return self.starts.build(some[counted.sort().values], init)
 
     def _refit(self, vae: VAE, rows: Batch, held_out: HeldOut | None, plan: Plan) -> Trained:
         """Put a prior in the place of the one trained with, and fit it to draws of q(z | x)."""

@@ -17,7 +17,7 @@ from ..core.inference.proposals import Proposal
 from ..core.latents.posteriors import Posterior
 from ..core.latents.priors import Prior
 from ..core.networks import CorrelatedNoise, Perceptron
-from ..core.objectives.bounds import Objective
+from ..core.objectives.bounds import IWAE, Objective
 from ..core.recipe import Recipe, resolve
 from ..table.telling import warn
 
@@ -66,6 +66,10 @@ class Door:
         Of numbers of all kinds where the likelihood is "auto"; None where it goes by their values.
     density : bool
         Whether numbers have no mass on a value then.
+    objective : Objective
+        What training maximises where the objective is "auto".
+    max_epochs : int or None
+        Epochs that are planned at most where ``max_epochs`` is "auto".
     unseen : int
         Of how many rows it asks for scores by a model that was not fitted to them, at least: they
         are held out, or where rows are few, out of fold.
@@ -75,7 +79,15 @@ class Door:
     needs_density: bool = True
     smooth: Family | None = None
     density: bool = False
+    objective: Objective = dataclasses.field(default_factory=IWAE)
+    max_epochs: int | None = None
     unseen: int = 0
+
+    def objective_of(self, given: str | Objective) -> Objective:
+        """Return the objective that is given by a name, which may be "auto", or as a recipe."""
+        if isinstance(given, str) and given == "auto":
+            return self.objective
+        return resolve(given, Objective, "objective")  # type: ignore[type-abstract]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -197,8 +209,9 @@ def read_settings(parameters: Mapping[str, Any], door: Door) -> Settings:
     recipes = {
         name: None if p[name] is None else resolve(p[name], base, name)
         for name, base in RECIPES.items()
-        if name != "likelihood"
+        if name not in ("likelihood", "objective")
     }
+    recipes["objective"] = door.objective_of(p["objective"])
     for part in (*recipes.values(), p["encoder"], p["decoder"]):
         if isinstance(part, Recipe):
             part.validate()

@@ -26,8 +26,9 @@ from .test_holes import WINE, conditional, in_polars, mixed, moments, with_holes
 
 IRIS = load_iris().data
 HOLES = with_holes(IRIS)
-#: A linear-Gaussian model in closed form.
+#: A linear-Gaussian model in closed form, of all rows.
 LINEAR = {
+    "objective": "iwae",
     "likelihood": Gaussian("column"),
     "hidden_layer_sizes": (),
     "max_epochs": 0,
@@ -138,8 +139,10 @@ def test_a_threshold_without_rows_to_spare_holds_for_new_ones():
     assert 0.003 < rate < 0.018
 
 
-def test_a_threshold_by_rows_that_were_held_out():
-    detector = VAEOutlierDetector(1, **LINEAR).fit(correlated(2_000))
+@pytest.mark.parametrize("early_stopping", [True, False])
+def test_a_threshold_by_rows_that_were_held_out(early_stopping):
+    detector = VAEOutlierDetector(1, **LINEAR, early_stopping=early_stopping)
+    detector.fit(correlated(2_000))
     assert detector.offset_rows_ == "held_out"
     # Five of 501 ranks are below the fifth score of 500, four of which are.
     assert detector.validation_outlier_rate_ == 0.008
@@ -148,8 +151,7 @@ def test_a_threshold_by_rows_that_were_held_out():
 @pytest.mark.parametrize(
     ("parameters", "n"),
     [
-        ({"early_stopping": False}, 2_000),
-        ({"validation_fraction": 0.1}, 2_000),
+        ({"early_stopping": True, "validation_fraction": 0.1}, 2_000),
         ({}, 9),
     ],
 )
@@ -187,7 +189,8 @@ def test_each_fold_is_scored_by_a_model_of_the_others(monkeypatch):
 @pytest.mark.slow
 def test_clusters_have_outliers_although_the_model_draws_rows_between_them():
     X = make_blobs(300, random_state=0)[0]
-    detector = quick(max_epochs=60, init="random", n_draws=16, contamination=0.01).fit(X)
+    plain = {"objective": "iwae", "likelihood": "density", "early_stopping": True}
+    detector = quick(max_epochs=60, init="random", n_draws=16, contamination=0.01, **plain).fit(X)
     detector.set_params(warm_start=True, max_epochs=1, contamination="auto").fit(X)
     drawn = detector.score_samples(detector.sample(2_000, random_state=0))
     assert (detector.score_samples(X) < np.quantile(drawn, 0.01)).sum() < 3
@@ -355,7 +358,9 @@ def test_trimmed_scores_of_held_out_rows_leave_out_the_same_share():
     X[::10] += 30 * np.random.default_rng(1).normal(size=(20, 4))
     # The same start, judged by all held-out rows and by four fifths of them.
     plain, trimmed = (
-        VAEOutlierDetector(1, **LINEAR, objective=objective, validation_fraction=0.1).fit(X)
+        VAEOutlierDetector(
+            1, **LINEAR | {"objective": objective}, early_stopping=True, validation_fraction=0.1
+        ).fit(X)
         for objective in ("iwae", Trimmed(0.2))
     )
     assert trimmed.best_validation_score_ > plain.best_validation_score_ + 1
@@ -376,7 +381,7 @@ def test_a_prior_that_is_refitted_is_trimmed_too():
     X = correlated(200)
     X[::10] += 30 * np.random.default_rng(1).normal(size=(20, 4))
     plain, trimmed = (
-        quick(objective=objective, refit_prior="mixture", n_draws=8).fit(X)
+        quick(objective=objective, refit_prior="mixture", n_draws=8, early_stopping=True).fit(X)
         for objective in ("iwae", Trimmed(0.2))
     )
     assert trimmed.best_validation_score_ > plain.best_validation_score_ + 1
@@ -388,6 +393,35 @@ def test_nothing_trimmed_is_the_bound_itself():
         for objective in (IWAE(3), Trimmed(0.0, IWAE(3)))
     )
     assert_allclose(one, other, atol=1e-3)  # sums of float32 in another order
+
+
+def test_a_linear_start_is_made_without_the_rows_that_are_left_out():
+    X = correlated(400)
+    X[::8] += np.array([20.0, -20.0, 20.0, -20.0]) * np.resize([1.0, -1.0], (50, 1))
+    plain, trimmed = (
+        VAEOutlierDetector(1, **LINEAR | {"objective": objective}, contamination=0.1).fit(X)
+        for objective in (IWAE(2), Trimmed(0.2, IWAE(2)))
+    )
+    usual, odd = correlated(200, seed=1), X[::8]
+    # The loadings of all rows are those of the odd ones.
+    assert trimmed.score(usual) > plain.score(usual) + 2
+    assert trimmed.score(odd) < plain.score(odd) - 100
+
+
+def test_the_defaults_are_those_that_can_be_stated():
+    parameters = {"max_epochs": 2, "hidden_layer_sizes": (4,), "contamination": 0.1}
+    stated = {"likelihood": Gaussian("column"), "objective": Trimmed(0.3), "init": "linear"}
+    scores = (
+        VAEOutlierDetector(random_state=0, **parameters, **more).fit(IRIS).decision_function(IRIS)
+        for more in ({}, stated)
+    )
+    assert_array_equal(*scores)
+    detector = quick(likelihood={0: "student_t"}, contamination=0.1, n_draws=4).fit(IRIS)
+    assert [type(of).__name__ for of in detector.likelihoods_.values()] == [
+        *("StudentT", "Gaussian", "Gaussian", "Gaussian")
+    ]
+    planned = VAEOutlierDetector(random_state=0, n_draws=4, contamination=0.1).fit(IRIS)
+    assert planned.n_iter_ == 30
 
 
 # -------------------------------------------------------- errors

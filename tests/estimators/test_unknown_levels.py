@@ -63,7 +63,7 @@ def test_a_new_category_is_an_error_by_default(density):
 
 
 def test_a_new_category_is_a_surprise():
-    detector = VAEOutlierDetector(handle_unknown="floor", **QUICK).fit(TABLE)
+    detector = VAEOutlierDetector(handle_unknown="floor", contamination=0.1, **QUICK).fit(TABLE)
     with WARNED:
         surprise = detector.explain(NEW).to_numpy()
     np.testing.assert_allclose(surprise[[0, 1], [1, 2]], -np.log(1e-6))
