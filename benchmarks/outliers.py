@@ -32,12 +32,12 @@ from typing import Any
 import numpy as np
 import torch
 from joblib import Parallel, delayed
-from sklearn.datasets import load_breast_cancer
 from sklearn.metrics import average_precision_score, roc_auc_score
 from sklearn.model_selection import train_test_split
 from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
 
+from benchmarks.data.adbench import SHIPPED, names, parity, read, shipped
 from benchmarks.peers.detectors import (
     CANDIDATES,
     CLUSTERS,
@@ -45,7 +45,6 @@ from benchmarks.peers.detectors import (
     PEERS,
     SEEDLESS,
     Fit,
-    NotInstalled,
     Rows,
     plain,
 )
@@ -54,7 +53,6 @@ from benchmarks.report.results import Record, ResultFile, arguments, told
 PARTS = ("runs", "choose")
 RESULTS = ResultFile("outliers", ("part", "set", "protocol", "seed", "model"))
 PROTOCOLS = ("outlier", "novelty")
-SHIPPED = "breast_cancer"
 #: Rows on which options were chosen, at most.
 SCREENED = 1_500
 #: How many seeds a set of at most so many rows gets, and sets of more columns than ``WIDE`` one.
@@ -67,43 +65,6 @@ Case = tuple[str, str, int, str]
 
 
 # ------------------------------------------------------------------ sets
-
-
-def names(folder: Path | None, which: str = "all") -> list[str]:
-    """Return the sets of a folder, by number: all, or those with an odd or an even one."""
-    found = sorted((path.stem for path in (folder / "adbench").glob("*.npz")), key=number)
-    return [name for name in found if which == "all" or parity(name) == which]
-
-
-def number(name: str) -> int:
-    """Return a set's number."""
-    return int(name.split("_")[0])
-
-
-def parity(name: str) -> str:
-    """Return whether a set is for choosing (odd) or for confirming (even)."""
-    return "odd" if number(name) % 2 else "even"
-
-
-def read(folder: Path | None, name: str, most: int) -> tuple[Rows, Rows]:
-    """Return rows (n, c), at most so many, and which of them are outliers (n,)."""
-    X, y = shipped() if name == SHIPPED else stored(folder, name)
-    if len(X) > most:
-        chosen = np.random.default_rng(0).choice(len(X), most, replace=False)
-        X, y = X[chosen], y[chosen]
-    return X, y
-
-
-def stored(folder: Path | None, name: str) -> tuple[Rows, Rows]:
-    """Return a set of the data folder."""
-    with np.load(folder / "adbench" / f"{name}.npz") as file:
-        return file["X"].astype(float), file["y"].astype(int)
-
-
-def shipped() -> tuple[Rows, Rows]:
-    """Return the benign rows of breast cancer and, outliers, the first 21 malignant ones."""
-    X, benign = load_breast_cancer(return_X_y=True)
-    return np.vstack([X[benign == 1], X[benign == 0][:21]]), np.repeat([0, 1], [357, 21])
 
 
 def parts(protocol: str, X: Rows, y: Rows, seed: int) -> tuple[Rows, Rows, Rows]:
@@ -148,8 +109,6 @@ def run(case: Case, folder: Path | None, most: int) -> Record:
         warnings.simplefilter("ignore")
         try:
             found = measured(METHODS[model], parts(protocol, X, y, seed), seed)
-        except NotInstalled as error:
-            found = {"error": str(error)}
         except Exception as error:
             found = {"error": f"{type(error).__name__}: {error}"}
     of = {"set": name, "protocol": protocol, "seed": seed, "model": model}

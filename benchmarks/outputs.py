@@ -129,7 +129,7 @@ def of_detector(frame: pd.DataFrame, X: Any) -> Iterator[tuple[str, Any]]:
         for share in ("auto", 0.1):
             model = VAEOutlierDetector(2, contamination=share, **SMALL).fit(rows)
             yield f"detector, {name}, {share}", [model.offset_, model.decision_function(rows[:40])]
-        yield f"detector, {name}, explain", model.explain(rows[:10])
+        yield f"detector, {name}, explain", np.asarray(model.explain(rows[:10]))
 
 
 def of_classifier(frame: pd.DataFrame, X: Any, y: Any) -> Iterator[tuple[str, Any]]:

@@ -301,7 +301,7 @@ class Calls:
 
     def explain(self) -> None:
         found = self.ask("explain", rows_of(self.batch, slice(2)))
-        if np.isinf(found).any():
+        if np.isinf(np.asarray(found)).any():
             raise Broken("an infinite number", "explain")
 
     def fit_predict(self) -> None:

@@ -109,7 +109,7 @@ def main():
     few = {"max_epochs": 3, "n_draws": 8} if QUICK else {"max_epochs": 100}
     detector = VAEOutlierDetector(latent_dim=8, random_state=0, **few).fit(train)
     wrong, column = swapped(rows, train)
-    surprise = detector.explain(wrong)
+    surprise = detector.explain(wrong, relative=True).to_numpy()
     z = np.abs((wrong - train.mean()) / train.std()).to_numpy()
     print(f"{len(wrong)} rows that were held out, one of the ten cells swapped in each")
     for name, score in (("explain", surprise), ("|z|", z)):

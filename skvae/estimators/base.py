@@ -152,8 +152,9 @@ class BaseVAE(CallbackSupportMixin, BaseEstimator, ABC):
         ``pip install skvae[flows]``.
     objective : {"iwae", "elbo", "dreg", "monte_carlo", "beta", "beta_tc", "denoising", "mmd", \
             "adversarial", "autoencoder", "trimmed", "auto"} or Objective, default="iwae"
-        What training maximises. ``"auto"`` is ``"iwae"``, and of :class:`VAETransformer`
-        ``Beta(beta=0.1)``. The first four are bounds of log p(x): ``IWAE(n_draws=10)``,
+        What training maximises. ``"auto"`` is ``"iwae"``, of :class:`VAETransformer`
+        ``Beta(beta=0.1)``, of :class:`VAEOutlierDetector` ``Trimmed(0.3)``. The first four are
+        bounds of log p(x): ``IWAE(n_draws=10)``,
         ``ELBO(n_draws=2)`` set the draws of z a row, ``"dreg"`` is the bound of ``"iwae"`` by a
         gradient that is less noisy with many draws, ``"monte_carlo"`` draws from the prior and has
         no encoder. The others shape the latents: ``Beta(beta=4.0, warm_up=0.2)`` weighs
@@ -196,8 +197,8 @@ class BaseVAE(CallbackSupportMixin, BaseEstimator, ABC):
         by one standard error, training goes on from it, and it is kept as they are.
     max_epochs : int or "auto", default="auto"
         Passes over the rows for which the learning rate is planned, and at most made. ``"auto"``
-        plans eight steps a row, from 400 to 4,000, within 5 to 500 epochs. 0 is
-        allowed: the start is the model.
+        plans eight steps a row, from 400 to 4,000, within 5 to 500 epochs (30 of
+        :class:`VAEOutlierDetector`). 0 is allowed: the start is the model.
     max_time : float or None, default=None
         Seconds that ``fit`` may take, within a tenth: steps are timed, and the plan made for as
         many as there is time for, up to that of ``max_epochs``. Fits with it are not repeated bit

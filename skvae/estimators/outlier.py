@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from numbers import Real
 from operator import itemgetter
@@ -12,10 +13,15 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from ..core.batch import in_chunks
+from ..core.families.real import Gaussian
+from ..core.objectives.trimmed import Trimmed
 from ..fit.fit import Fit
-from ..model.model import CHUNK_ROWS
+from ..fit.settings import Door, Settings
+from ..model.model import CHUNK_ROWS, Model
 from ..table.codecs import Float
-from ..table.container import column_mask
+from ..table.container import column_mask, with_index_of
+from ..table.native import as_frame
+from ..table.telling import warn
 from .base import BaseVAE
 from .bases import OutlierMixin
 from .parameters import (
@@ -38,6 +44,8 @@ from .scores import Scores
 #: the model was not fitted to say where it begins.
 AUTO_SHARE = 0.01
 MIN_UNSEEN_ROWS = 500
+#: Below so many no rank promises that share.
+MIN_RANKED = 99
 #: Rows drawn to say it without them.
 DRAWN_ROWS = 2_000
 #: Training rows whose scores place a threshold at most: more do not move it.
@@ -61,14 +69,13 @@ class VAEOutlierDetector(Scores, OutlierMixin, BaseVAE):
     Tables of mixed columns with missing cells are scored as they are.
 
     **Outlier detection** is to fit and predict the same rows, some of which are outliers:
-    ``fit_predict(X)``. Set ``contamination`` to their share if it is known. A flexible model also
-    learns outliers, if there are many or they are alike: ``objective="trimmed"`` leaves the least
-    likely rows out of every step. **Novelty detection** is to fit clean rows and to predict new
-    ones: ``fit(X_clean).predict(X_new)``, where ``contamination="auto"`` is made for.
+    ``fit_predict(X)``. Set ``contamination`` to their share if it is known. **Novelty detection**
+    is to fit clean rows and to predict new ones: ``fit(X_clean).predict(X_new)``, which
+    ``contamination="auto"`` is made for.
 
     Parameters
     ----------
-    latent_dim : "auto", int or two ints, default=16
+    latent_dim : "auto", int or two ints, default=4
         Dimension of the latent vector z. ``"auto"``: 16, or as many as a row has numbers if these
         are fewer (a category counts as one less than its levels); of more columns, all of real
         numbers, as many, up to 64, where the model then starts ahead on held-out rows by one
@@ -125,9 +132,10 @@ class VAEOutlierDetector(Scores, OutlierMixin, BaseVAE):
         The family of q(z | x); ``FlowPosterior()``, a Gaussian bent by couplings, needs
         ``pip install skvae[flows]``.
     objective : {"iwae", "elbo", "dreg", "monte_carlo", "beta", "beta_tc", "denoising", "mmd", \
-            "adversarial", "autoencoder", "trimmed", "auto"} or Objective, default="iwae"
-        What training maximises. ``"auto"`` is ``"iwae"``, and of :class:`VAETransformer`
-        ``Beta(beta=0.1)``. The first four are bounds of log p(x): ``IWAE(n_draws=10)``,
+            "adversarial", "autoencoder", "trimmed", "auto"} or Objective, default="auto"
+        What training maximises. ``"auto"`` is ``"iwae"``, of :class:`VAETransformer`
+        ``Beta(beta=0.1)``, of :class:`VAEOutlierDetector` ``Trimmed(0.3)``. The first four are
+        bounds of log p(x): ``IWAE(n_draws=10)``,
         ``ELBO(n_draws=2)`` set the draws of z a row, ``"dreg"`` is the bound of ``"iwae"`` by a
         gradient that is less noisy with many draws, ``"monte_carlo"`` draws from the prior and has
         no encoder. The others shape the latents: ``Beta(beta=4.0, warm_up=0.2)`` weighs
@@ -170,8 +178,8 @@ class VAEOutlierDetector(Scores, OutlierMixin, BaseVAE):
         by one standard error, training goes on from it, and it is kept as they are.
     max_epochs : int or "auto", default="auto"
         Passes over the rows for which the learning rate is planned, and at most made. ``"auto"``
-        plans eight steps a row, from 400 to 4,000, within 5 to 500 epochs. 0 is
-        allowed: the start is the model.
+        plans eight steps a row, from 400 to 4,000, within 5 to 500 epochs (30 of
+        :class:`VAEOutlierDetector`). 0 is allowed: the start is the model.
     max_time : float or None, default=None
         Seconds that ``fit`` may take, within a tenth: steps are timed, and the plan made for as
         many as there is time for, up to that of ``max_epochs``. Fits with it are not repeated bit
@@ -192,7 +200,7 @@ class VAEOutlierDetector(Scores, OutlierMixin, BaseVAE):
         Decay of weight matrices (not of biases), decoupled from the gradient.
     optimizer : {"adamw", "adam", "sgd"} or torch optimizer class, default="adamw"
         Called with parameter groups and ``lr``.
-    early_stopping : bool or "auto", default="auto"
+    early_stopping : bool or "auto", default=False
         Whether to hold out rows, keep the weights that are best on them and stop when they stop
         improving. ``"auto"``: from 10 rows. With fewer than 2,000 rows the model is then fitted
         again, to all rows, for the number of epochs that was best.
@@ -250,24 +258,25 @@ class VAEOutlierDetector(Scores, OutlierMixin, BaseVAE):
         per row, and one for 5,000 rows or more that are scored; 2 writes a line for each stage.
     contamination : "auto" or float in (0, 0.5], default="auto"
         A float: ``offset_`` is that quantile of the scores of training rows (at most 10,000 of
-        them), so that this share of them are outliers. ``"auto"``: ``offset_`` is the 1 %
-        quantile of the scores of at least 500 held-out rows that the model was not fitted to.
-        Where there are not as many it is the higher one of two, of 2,000 rows drawn from the model
-        (which are too low if the model draws rows between clusters) and of training rows (which
-        are too high if the model has learned them by heart): on tables of a few hundred rows both
-        may be, and one clean new row in ten below ``offset_``. A threshold by clean rows that were
-        kept apart can be set, ``offset_``.
+        them), so that this share of them are outliers. ``"auto"``: about one new row in a hundred
+        is below ``offset_``, if it is like those of the fit. From 2,000 rows on it is the
+        1 % quantile of the scores of rows held out, at least 500 of them. With fewer it is that of
+        out-of-fold scores: of every row by a model that was fitted, for as many steps as the final
+        one, to the rows of the other four of five folds. ``fit`` takes six times as long with it.
+        Below 99 rows the lowest of these is taken, which more than 1 % are below, and a warning
+        says so. Where neither is to be had (``warm_start``; fewer than ten rows; early stopping by
+        fewer than 500 of 2,000 rows or more), it is the higher one of two guesses, by 2,000 rows
+        drawn from the model and by training rows.
 
     Attributes
     ----------
     offset_ : float
         The score below which a row is an outlier, nats.
-    offset_rows_ : {"training", "held_out", "drawn"}
+    offset_rows_ : {"training", "held_out", "out_of_fold", "drawn"}
         Which rows' scores ``offset_`` is a quantile of.
     validation_outlier_rate_ : float or None
-        The share of rows held out for early stopping that are outliers; None without such rows.
-        Far above 0.01 with ``contamination="auto"``, the table has outliers, or the model does
-        not fit it. (Below 2,000 rows the final model was fitted to these rows as well.)
+        The share of held-out rows that are outliers; None without such rows. (Below 2,000 rows
+        there are some with ``early_stopping`` alone, and the final model was fitted to them too.)
     likelihoods_ : dict
         The family of every column, by name (by position, for an array). Printed, it also says what
         a score of each column is: a density, a probability, or for repeated values of a column
@@ -323,6 +332,12 @@ class VAEOutlierDetector(Scores, OutlierMixin, BaseVAE):
     ``offset_``. A row of which nothing is known is no outlier. Neither depends on the company of a
     row, nor on how often it is asked for.
 
+    The defaults are chosen for outliers, among the rows of the fit or not, and not for a density:
+    few latents, one Gaussian scale for each column of numbers (``likelihood="auto"``), one short
+    training from the linear start, and a start and steps without the 30 % least likely rows
+    (``objective="auto"`` is ``Trimmed(0.3)``), for a flexible model also learns outliers.
+    :class:`VAEDensity` is the one for densities.
+
     With ``context_features`` a row is an outlier if it is unlikely given its context.
 
     A density is not always an outlier score: simple rows may have a higher one than any training
@@ -358,9 +373,13 @@ class VAEOutlierDetector(Scores, OutlierMixin, BaseVAE):
         "contamination": [StrOptions({"auto"}), Interval(Real, 0, 0.5, closed="right")],
     }
 
+    _door: ClassVar[Door] = Door(
+        smooth=Gaussian(scale="column"), objective=Trimmed(0.3), max_epochs=30
+    )
+
     def __init__(
         self,
-        latent_dim: int | tuple[int, int] | Literal["auto"] = 16,
+        latent_dim: int | tuple[int, int] | Literal["auto"] = 4,  # own default
         *,
         hidden_layer_sizes: Sequence[int] = (128, 128),
         activation: Activation = "silu",
@@ -368,7 +387,7 @@ class VAEOutlierDetector(Scores, OutlierMixin, BaseVAE):
         likelihood: LikelihoodLike = "auto",
         prior: PriorLike = "standard_normal",
         posterior: PosteriorLike = "full_gaussian",
-        objective: ObjectiveLike = "iwae",
+        objective: ObjectiveLike = "auto",  # own default
         refit_prior: PriorLike | None = None,
         categorical_features: ArrayLike | Literal["from_dtype"] | None = "from_dtype",
         context_features: ArrayLike | None = None,
@@ -381,7 +400,7 @@ class VAEOutlierDetector(Scores, OutlierMixin, BaseVAE):
         lr: float = 5e-3,
         weight_decay: float = 1e-2,
         optimizer: OptimizerLike = "adamw",
-        early_stopping: bool | Literal["auto"] = "auto",
+        early_stopping: bool | Literal["auto"] = False,  # own default
         validation_fraction: float | Literal["auto"] = "auto",
         n_iter_no_change: int | None = None,
         tol: float = 1e-3,
@@ -496,7 +515,7 @@ class VAEOutlierDetector(Scores, OutlierMixin, BaseVAE):
         """
         return np.where(self.decision_function(X) < 0, -1, 1)
 
-    def explain(self, X: Any, *, columns: Any = None) -> NDArray[np.float64]:
+    def explain(self, X: Any, *, relative: bool = False, columns: Any = None) -> Any:
         """Return how surprising every cell is, given the other cells of its row.
 
         ``-log p(x_j | other observed cells) = log p(row without x_j) - log p(row)``, both by draws
@@ -507,27 +526,32 @@ class VAEOutlierDetector(Scores, OutlierMixin, BaseVAE):
         Parameters
         ----------
         X : array-like or DataFrame of shape (n_samples, n_features)
+        relative : bool, default=False
+            Whether what is usual of its column is taken off every surprise, so that columns
+            compare whatever their units: the mean over 100 rows drawn from the model, the same
+            ones at every call. The first call takes as long as explaining so many rows.
         columns : None or array-like, default=None
             The columns whose cells are explained: names, positions or a mask, at most 200. None:
             all.
 
         Returns
         -------
-        surprise : ndarray of shape (n_samples, n_features)
-            Nats, in the units of X and the order of its columns; the higher, the less expected. An
-            array also where X is a DataFrame. NaN for a cell that is missing, conditioned on
-            (``context_features``) or not asked for.
+        surprise : ndarray or DataFrame of shape (n_samples, n_features)
+            Nats, in the units of X and the order of the columns of ``fit``; the higher, the less
+            expected. A DataFrame like that of ``fit``, with the index of X, where X is one. NaN for
+            a cell that is missing, conditioned on (``context_features``) or not asked for.
 
         Raises
         ------
         ValueError, TypeError
-            If there are more than 200 columns, or a value is one that its column cannot have.
+            If there are more than 200 columns, a value is one that its column cannot have, or
+            ``relative`` is wanted where columns are conditioned on.
 
         Notes
         -----
-        Densities have units: where columns have different families or units, what a cell's
-        surprise is compared with is that of other rows in its column, as by
-        ``explain(X) - np.nanmedian(explain(X_train), axis=0)``.
+        Densities have units. Of cells of one column the larger surprise is the greater one, with or
+        without ``relative``; cells of different columns are compared with it, as to say which of a
+        row is most likely wrong.
 
         Examples
         --------
@@ -537,16 +561,27 @@ class VAEOutlierDetector(Scores, OutlierMixin, BaseVAE):
         >>> X = load_wine(as_frame=True).data
         >>> detector = VAEOutlierDetector(4, max_epochs=30, random_state=0).fit(X)
         >>> wrong = X.head(1).assign(flavanoids=0.4)
-        >>> X.columns[np.argmax(detector.explain(wrong))]
-        'flavanoids'
+        >>> detector.explain(wrong, relative=True).idxmax(axis=1)
+        0    flavanoids
+        dtype: str
         """
         values = self._values(X)
         row, column = self._cells_of(values, columns)
+        if relative and self.table_.context is not None:
+            raise ValueError(
+                "explain(relative=True) has no usual surprise of a column that depends on what it "
+                "is given (context_features). Use relative=False, and compare with like rows."
+            )
         surprise = np.full(values.shape, np.nan)
         for some in in_chunks(np.arange(len(row)), CHUNK_ROWS):
             i, j = row[some], column[some]
             surprise[i, j] = -self.model_.log_given_rest(values[i], j, self._scoring)
-        return surprise
+        if relative:
+            wanted = np.unique(column)
+            surprise[:, wanted] -= self.model_.usual_surprise(wanted.tolist(), self._scoring)
+        if as_frame(X) is None:
+            return surprise
+        return with_index_of(X, self.table_.container.numbers(surprise))
 
     def _cells_of(self, values: Float, columns: Any) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
         """Return the rows and the columns of the cells that are to be explained."""
@@ -571,46 +606,86 @@ class VAEOutlierDetector(Scores, OutlierMixin, BaseVAE):
     def _log_p(self, values: Float) -> NDArray[np.float64]:
         return self.model_.log_p(values, self._scoring)
 
-    def _comparable(self, values: Float) -> NDArray[np.float64]:
-        """Return scores (n,) of values (n, c) that compare whatever is missing of a row."""
-        completing = self.model_.completing(self._scoring, self._seed)
+    def _comparable(self, values: Float, model: Model | None = None) -> NDArray[np.float64]:
+        """Return scores (n,) of values (n, c) that compare whatever is missing of a row.
+
+        By the model that was fitted, or another one of its kind.
+        """
+        model, scoring = model or self.model_, self._scoring
+        completing = model.completing(scoring, self._seed)
         holes = completing.incomplete(values)
         scores = np.empty(len(values))
         for some in in_chunks(np.setdiff1d(np.arange(len(values)), holes), CHUNK_ROWS):
-            scores[some] = self._log_p(values[some])
+            scores[some] = model.log_p(values[some], scoring)
         for some in in_chunks(holes, CHUNK_ROWS // COMPLETIONS):
             completed = completing.complete_keyed(values[some], COMPLETIONS)
-            scores[some] = self._log_p(completed).reshape(-1, COMPLETIONS).mean(1)
+            of_completed = model.log_p(completed, scoring).reshape(-1, COMPLETIONS)
+            scores[some] = of_completed.mean(1)
         return scores
+
+    def _settings(self) -> Settings:
+        settings = super()._settings()
+        if self.contamination != "auto":
+            return settings
+        door = dataclasses.replace(settings.door, unseen=MIN_UNSEEN_ROWS)
+        return dataclasses.replace(settings, door=door)
 
     def _place_offset(self, values: Float, fit: Fit) -> None:
         """Set the threshold between outliers and other rows, by training rows (n, c)."""
         watched = self._comparable(values[fit.watched])
-        thresholds = self._thresholds(values, watched[: len(fit.unseen)])
-        self.offset_rows_, self.offset_ = max(thresholds.items(), key=itemgetter(1))
+        if self.contamination == "auto":
+            self.offset_rows_, self.offset_ = self._promised(values, watched, fit)
+        else:
+            self.offset_rows_ = "training"
+            self.offset_ = self._quantile(values, float(self.contamination))
         self.validation_outlier_rate_ = (
             float((watched < self.offset_).mean()) if len(watched) else None
         )
 
-    def _thresholds(self, values: Float, unseen: Float) -> dict[str, float]:
-        """Return the thresholds to choose from, by the rows whose scores they are quantiles of.
+    def _promised(self, values: Float, watched: Float, fit: Fit) -> tuple[str, float]:
+        """Return the threshold below which one new row in a hundred is, and by which rows.
 
-        Of training rows (n, c), and the scores of some that the model was not fitted to.
+        By scores of rows that the model, or one of its kind, was not fitted to, wherever it can.
         """
-        auto = self.contamination == "auto"
-        share = AUTO_SHARE if auto else float(self.contamination)
-        if auto and len(unseen) >= MIN_UNSEEN_ROWS:
-            return {"held_out": float(np.quantile(unseen, share))}
-        scores = {"training": self._comparable(some_of(values, MAX_TRAINING_ROWS, self._seed))}
-        if auto:
-            scores["drawn"] = self._log_p(self._like(values, DRAWN_ROWS))
-        return {rows: float(np.quantile(of_rows, share)) for rows, of_rows in scores.items()}
+        if len(fit.unseen) >= MIN_UNSEEN_ROWS:
+            return "held_out", ranked(watched)
+        if fit.folds:
+            models = [fit.alone(fold.vae) for fold in fit.folds]
+            pairs = zip(models, fit.folds, strict=True)
+            scores = [self._comparable(values[fold.rows], model) for model, fold in pairs]
+            return "out_of_fold", ranked(np.concatenate(scores))
+        drawn = self._log_p(self._like(values, DRAWN_ROWS))
+        guesses = {
+            "training": self._quantile(values, AUTO_SHARE),
+            "drawn": float(np.quantile(drawn, AUTO_SHARE)),
+        }
+        return max(guesses.items(), key=itemgetter(1))
+
+    def _quantile(self, values: Float, share: float) -> float:
+        """Return a quantile of the scores of training rows (n, c)."""
+        some = some_of(values, MAX_TRAINING_ROWS, self._seed)
+        return float(np.quantile(self._comparable(some), share))
 
     def _like(self, values: Float, n: int) -> Float:
         """Draw n rows from the model, given the contexts of some of values (n, c)."""
         seed = self._seed
         given = values[np.random.RandomState(seed).randint(len(values), size=n)]
         return self.model_.sample(given, self.model_.context(given), seed)
+
+
+def ranked(scores: Float) -> float:
+    """Return the score below which a new one is with a probability of 1 % at most.
+
+    If it is exchangeable with those (n,): it has each of n + 1 ranks among them alike.
+    """
+    if len(scores) < MIN_RANKED:
+        warn(
+            f"contamination='auto' means that 1 % of new rows are called outliers, which no rank "
+            f"among {len(scores)} rows can promise: it is one in {len(scores) + 1}, and takes "
+            f"{MIN_RANKED} rows or more. Fit more rows, or give contamination a number."
+        )
+    k = max(int(AUTO_SHARE * (len(scores) + 1) + 1e-9), 1)
+    return float(np.partition(scores, k - 1)[k - 1])
 
 
 def some_of(values: Float, n: int, seed: int) -> Float:

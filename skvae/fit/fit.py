@@ -6,6 +6,7 @@ import copy
 import dataclasses
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 from sklearn.exceptions import ConvergenceWarning
 from torch import Tensor
 
-from ..core.batch import Batch
+from ..core.batch import Batch, in_chunks
 from ..core.build import with_prior
 from ..core.families.base import Family
 from ..core.networks import frozen, initialize
@@ -55,8 +56,26 @@ MAX_HELD_OUT = 2_000
 MIN_EARLY_STOPPING_ROWS = 10
 #: Members of an ensemble where there are rows enough to hold some out, and few enough to gain.
 MEMBERS, MIN_ENSEMBLE_ROWS = 4, 50
+#: Rows that say which of them a linear start leaves out.
+MAX_STARTED_ROWS = 10_000
 #: Share of the planned steps below which it is told that time cut them.
 CUT = 0.25
+#: Folds of few rows, each of which is scored by a model that was fitted to the others.
+N_FOLDS = 5
+
+
+class Fold(NamedTuple):
+    """Some rows, and a model that was fitted to the others.
+
+    Attributes
+    ----------
+    rows : ndarray of int
+        Positions.
+    vae : VAE
+    """
+
+    rows: NDArray[np.intp]
+    vae: VAE
 
 
 class Fit:
@@ -96,6 +115,9 @@ class Fit:
         The stages of the other members of an ensemble.
     by_class : bool
         Whether held-out rows judge by log p(y | x), and not by log p(x, y).
+    folds : list of Fold
+        Of all rows, where so many were asked for and no rows were spared; their models were fitted
+        as that to all rows was, for as many steps.
     interrupted : bool
         Whether training was ended from the keyboard.
     rows : Batch
@@ -133,6 +155,7 @@ class Fit:
         traits = self.objective.traits
         self.starts = Starts(settings, table, families, traits, seeds.init)
         self.watched = self.unseen = np.empty(0, dtype=np.intp)
+        self.folds: list[Fold] = []
 
     def run(self, rows: Batch, log_det: Float, warm: VAE | None = None) -> list[Trained]:
         """Train on rows with log-Jacobians (n,), from a model of before or anew.
@@ -141,6 +164,8 @@ class Fit:
         """
         self.kept = self._run(rows, log_det, warm)
         others = [stage for stages in self.others for stage in stages]
+        if not self.interrupted and _n_folds(self.settings, len(rows), warm is not None):
+            self.folds = self._out_of_fold()
         tell(stage.trouble for stage in [*self.tried, *self.kept, *others])
         if (share := min(stage.share for stage in [*self.tried, *others])) < CUT:
             warn(
@@ -151,9 +176,13 @@ class Fit:
         return self.kept
 
     def model(self, vae: VAE) -> Model:
-        """Return the model that networks and the table make."""
+        """Return the model that networks and the table make, with others of an ensemble."""
         others = tuple(stages[-1].net.module_.vae for stages in self.others)
-        return Model(vae, self.table, self.seeds, self.settings.device, others)
+        return dataclasses.replace(self.alone(vae), others=others)
+
+    def alone(self, vae: VAE) -> Model:
+        """Return the model that networks make without others, of a fold or before a last fit."""
+        return Model(vae, self.table, self.seeds, self.settings.device)
 
     def is_ahead_of(self, score: float | None) -> bool:
         """Whether what was kept improved on its start, and on a model with another best score."""
@@ -185,12 +214,13 @@ class Fit:
         if held_out is None:
             # Without rows to decide on, the start with a closed form is the safe one.
             self.init = inits[0]
-            self._expect(len(rows), warm, n_members)
-            stages = self._alone(rows, warm)
+            n_folds = _n_folds(self.settings, len(rows), is_warm)
+            self._expect(len(training), warm, n_members + n_folds)
+            stages = self._alone(training, warm)
             self._train_others(rows, log_det, n_members - 1)
             return stages
-        again = n_members == 1 and _is_fitted_again(len(rows), is_warm)
-        self._expect(len(training), warm, len(inits) + again + n_members - 1)
+        again = _n_again(self.settings, len(rows), is_warm)
+        self._expect(len(training), warm, len(inits) + again)
         self.listener.begin("start")
         if self.settings.latent_dim is None and "linear" in inits:
             self.starts.latent_dim = self._latents_to_start_with(training, held_out)
@@ -203,7 +233,7 @@ class Fit:
             scores = [stages[-1].best_score, *(of[-1].best_score for of in self.others)]
             self.best_validation_score = float(np.mean([s for s in scores if s is not None]))
             return stages
-        if self.interrupted or not again:
+        if self.interrupted or not _is_fitted_again(len(rows), is_warm):
             self.unseen = self.watched
             return stages
         return self._fitted_again(rows, stages)
@@ -225,8 +255,7 @@ class Fit:
     def _tell_of_cost(self, inits: list[str], n: int, warm: VAE | None) -> None:
         chooses = _holds_out(self.settings, n)
         tried = inits if chooses else inits[:1]
-        again = int(chooses and _is_fitted_again(n, warm is not None))
-        n_refits = n_models(self.settings, n) - 1 or again
+        n_refits = _n_again(self.settings, n, warm is not None) if chooses else 0
         Cost.of(self.settings, self.table, self.families, n, tried, n_refits).tell(self.table)
 
     def _alone(self, rows: Batch, warm: VAE | None) -> list[Trained]:
@@ -248,7 +277,8 @@ class Fit:
                 if init == MIXTURE:
                     start = self._mixture_to_train(rows, held_out, found.values())
                     if start is None:
-                        self._expect(len(rows), warm, 1)  # the fit to all rows, if there is one
+                        n = len(self.rows)
+                        self._expect(len(rows), warm, max(_n_again(self.settings, n, False), 1))
                         continue
                 found[init] = self._train(rows, init, start, held_out)
         except Interrupted as interrupt:
@@ -285,6 +315,20 @@ class Fit:
             self.interrupted = True
             self.unseen = self.watched
             return stages
+
+    def _out_of_fold(self) -> list[Fold]:
+        """Fit to all rows but those of a fold, fold by fold; none if that is interrupted."""
+        order = np.random.RandomState(self.seeds.split).permutation(len(self.rows))
+        plans, folds = [stage.replay for stage in self.kept], []
+        try:
+            for fold in np.array_split(order, N_FOLDS):
+                rest = torch.as_tensor(np.setdiff1d(order, fold))
+                stages = self._train(self.rows[rest], self.init, plans=plans)
+                folds.append(Fold(fold, stages[-1].net.module_.vae))
+        except Interrupted:
+            self.interrupted = True
+            return []
+        return folds
 
     def _latents_to_start_with(self, rows: Batch, held_out: HeldOut) -> int | tuple[int, int]:
         """Return the usual number of latents, or as many as columns if these start better."""
@@ -331,11 +375,13 @@ class Fit:
         """Return training rows and held-out rows."""
         settings, n = self.settings, len(rows)
         if not _holds_out(settings, n):
-            return rows, None
+            return self._spare(rows), None
         fraction = settings.validation_fraction
         if self.by_class and fraction is None and n < REFIT_ROWS:
             fraction = JUDGED_HELD_OUT
         n_held_out = _n_held_out(fraction, n)
+        if n >= REFIT_ROWS and fraction is None:
+            n_held_out = max(n_held_out, settings.door.unseen)
         if n - n_held_out < 2:
             warn(
                 f"early_stopping=True, but holding out {n_held_out} of {n} rows leaves too few "
@@ -367,6 +413,17 @@ class Fit:
         many = _n_held_out(share, n) >= FEWEST_JUDGES
         return known and plain and many and _holds_out(self.settings, n)
 
+    def _spare(self, rows: Batch) -> Batch:
+        """Return rows to train on, all unless some are wanted that the model was not fitted to."""
+        settings, n = self.settings, len(rows)
+        if not (settings.door.unseen and n >= REFIT_ROWS):
+            return rows
+        n_spared = max(_n_held_out(settings.validation_fraction, n), settings.door.unseen)
+        order = np.random.RandomState(self.seeds.split).permutation(n)
+        self.watched, training = np.split(order, [n_spared])
+        self.unseen = self.watched
+        return rows[torch.as_tensor(training)]
+
     def _wanted_to_train(self, labels: Labels, n_held_out: int) -> NDArray[np.bool_]:
         """Return which rows are held out last: one of each class, or all that have a label."""
         if 2 * n_held_out <= labels.unknown.sum():
@@ -385,7 +442,7 @@ class Fit:
         plans: Sequence[Plan] = (),
     ) -> list[Trained]:
         """Train stage after stage; the start and the plans are made unless they are given."""
-        vae = self.starts.build(rows, init) if start is None else start
+        vae = self._start(rows, init) if start is None else start
         objective = self.objective.build(vae.to(self.settings.device), len(rows))
         warm = start if init == "warm" else None
         stages = self._stages(warm is not None)
@@ -404,6 +461,22 @@ class Fit:
             interrupt.stages = [*trained, *interrupt.stages]
             raise
         return trained
+
+    @torch.no_grad()
+    def _start(self, rows: Batch, init: str) -> VAE:
+        """Build a start; a linear one again without the rows that the objective leaves out."""
+        vae, some = self.starts.build(rows, init), rows[:: -(-len(rows) // MAX_STARTED_ROWS)]
+        start = self.objective.build(vae, len(rows)).eval()
+        if init != "linear" or isinstance(start.counted(torch.zeros(len(some))), slice):
+            return vae
+        generator = torch.Generator().manual_seed(self.seeds.init)
+        bounds = [
+            start.monitor(part, start.noise(part, start.n_monitored, generator))
+            for part in in_chunks(some, MAX_HELD_OUT)
+        ]
+        counted = start.counted(torch.cat(bounds))
+        assert not isinstance(counted, slice)
+        return self.starts.build(some[counted.sort().values], init)
 
     def _refit(self, vae: VAE, rows: Batch, held_out: HeldOut | None, plan: Plan) -> Trained:
         """Put a prior in the place of the one trained with, and fit it to draws of q(z | x)."""
@@ -486,10 +559,10 @@ def most_stages(settings: Settings, n_rows: int, labels: Labels | None, is_warm:
     """Return how many stages a fit to so many rows tells of, at most: the columns may settle it."""
     a_training = _n_stages(labels, is_warm) + (settings.refit_prior is not None)
     if not _holds_out(settings, n_rows):
-        return 1 + a_training * n_models(settings, n_rows)  # after the columns
+        n_alone = n_models(settings, n_rows) + _n_folds(settings, n_rows, is_warm)
+        return 1 + n_alone * a_training  # after the columns
     n_inits = max(len(kinds(settings, n_rows, is_warm, has)) for has in (False, True))
-    n_more = n_models(settings, n_rows) - 1 or int(_is_fitted_again(n_rows, is_warm))
-    return 2 + (n_inits + n_more) * a_training  # and the start
+    return 2 + (n_inits + _n_again(settings, n_rows, is_warm)) * a_training  # and the start
 
 
 def n_models(settings: Settings, n_rows: int) -> int:
@@ -514,6 +587,18 @@ def _n_stages(labels: Labels | None, is_warm: bool) -> int:
 def _is_fitted_again(n_rows: int, is_warm: bool) -> bool:
     """Whether a model is fitted once more to all rows, held-out ones included."""
     return not is_warm and n_rows < REFIT_ROWS
+
+
+def _n_again(settings: Settings, n_rows: int, is_warm: bool) -> int:
+    """Return how often a model is fitted once more, or another, where rows were held out."""
+    others = n_models(settings, n_rows) - 1 or int(_is_fitted_again(n_rows, is_warm))
+    return others + _n_folds(settings, n_rows, is_warm)
+
+
+def _n_folds(settings: Settings, n_rows: int, is_warm: bool) -> int:
+    """Return out of how many folds rows are scored: a model that goes on has seen them all."""
+    wanted = settings.door.unseen and MIN_EARLY_STOPPING_ROWS <= n_rows < REFIT_ROWS
+    return N_FOLDS if wanted and not is_warm else 0
 
 
 def _is_ahead(module: ObjectiveModule, one: Float, two: Float) -> bool:

@@ -54,6 +54,7 @@ class Plan:
         max_epochs = settings.max_epochs
         if max_epochs is None:
             max_epochs = default_max_epochs(n_rows, batch_size)
+            max_epochs = min(max_epochs, settings.door.max_epochs or max_epochs)
         max_epochs = (max_epochs + stage) // n_stages  # which add up
         # The cosine needs its horizon: much is gained when the rate is nearly zero.
         patience = settings.n_iter_no_change or max(max_epochs // 3, 20)

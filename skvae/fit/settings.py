@@ -72,6 +72,11 @@ class Door:
         Whether a table of numbers has the linear start alone where ``init`` is "auto".
     objective : Objective
         What training maximises where the objective is "auto".
+    max_epochs : int or None
+        Epochs that are planned at most where ``max_epochs`` is "auto".
+    unseen : int
+        Of how many rows it asks for scores by a model that was not fitted to them, at least: they
+        are held out, or where rows are few, out of fold.
     """
 
     encodes: bool = False
@@ -81,6 +86,8 @@ class Door:
     draws_identifiers: bool = False
     starts_linear: bool = False
     objective: Objective = dataclasses.field(default_factory=IWAE)
+    max_epochs: int | None = None
+    unseen: int = 0
 
     def objective_of(self, given: str | Objective) -> Objective:
         """Return the objective that is given by a name, which may be "auto", or as a recipe."""

@@ -36,6 +36,10 @@ CHUNK_ROWS = 10_000
 #: Rows drawn to learn how common patterns of missing cells are among new ones.
 NEW_ROWS = 4_096
 
+#: Rows drawn from a model for what is usual of its columns: more move it by less than a tenth of
+#: what it varies by from row to row.
+USUAL_ROWS = 100
+
 #: Also of an estimator that is to be fitted.
 NOTHING_TO_DRAW_FROM = (
     "objective='monte_carlo' trains no encoder, from which proposal='encoder' draws. Use "
@@ -156,6 +160,21 @@ class Model:
         cell = torch.as_tensor(np.searchsorted(positions, column))
         log_p: NDArray[np.float64] = scoring.log_given_rest(self.precise, rows, cell).numpy()
         return log_p + log_det - self.table.encode(rest)[1]
+
+    def usual_surprise(self, columns: Sequence[int], scoring: Scoring) -> Float:
+        """Return the mean of -log p(x_j | rest) of each column over rows drawn from the model.
+
+        ``columns`` are positions of the user's; nothing may be conditioned on.
+        """
+        kept = self._copies.usual_of(self.precise.members)
+        key = repr(scoring.proposal), scoring.n_draws
+        new = [j for j in columns if (j, *key) not in kept]
+        nothing = np.full((USUAL_ROWS, len(self.table.container.fields)), np.nan)
+        drawn = self.sample(nothing, None, self.seeds.scoring) if new else nothing
+        for j in new:
+            of_column = np.full(USUAL_ROWS, j)
+            kept[j, *key] = -float(self.log_given_rest(drawn, of_column, scoring).mean())
+        return np.array([kept[j, *key] for j in columns])
 
     # ------------------------------------------------------------------ completions
 
@@ -326,6 +345,7 @@ class _Copies:
 
     def __init__(self) -> None:
         self.scored: list[_Scored] = []
+        self.usual: tuple[tuple[VAE, ...], dict[Any, float]] = ((), {})
 
     def like(self, members: Sequence[VAE], device: torch.device) -> list[VAE]:
         """Return the models to score with."""
@@ -333,8 +353,14 @@ class _Copies:
         pairs = zip(self.scored, members, strict=True)
         return [scored.like(vae, device) for scored, vae in pairs]
 
+    def usual_of(self, copies: tuple[VAE, ...]) -> dict[Any, float]:
+        """Return what is known of usual surprises by models to score with, for more."""
+        if [*map(id, self.usual[0])] != [*map(id, copies)]:
+            self.usual = copies, {}
+        return self.usual[1]
+
     def __getstate__(self) -> dict[str, Any]:
-        return {"scored": []}
+        return vars(_Copies())
 
     def __deepcopy__(self, memo: dict[int, Any]) -> _Copies:
         return _Copies()

@@ -209,6 +209,12 @@ class Container:
             return _array(columns, self.dtypes[0])
         return join(self, [self.column(j, column) for j, column in enumerate(values.T)])
 
+    def numbers(self, values: Float) -> Any:
+        """Put numbers (n, c) into the container, floats whatever its columns are; NaN stays NaN."""
+        if self.backend is None:
+            return values
+        return join(self, [new_column(column, self.backend) for column in values.T])
+
     def drawn(self, values: Float) -> Float:
         """Return drawn values (n, c) as columns of integers hold them, whatever they were drawn by.
 

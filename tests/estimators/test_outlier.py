@@ -1,6 +1,9 @@
 """VAEOutlierDetector: its threshold, its scores of rows with holes, and what it explains."""
 
+import copy
 import inspect
+import pickle
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -14,6 +17,7 @@ from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import GridSearchCV
 
 from skvae import VAEDensity, VAEOutlierDetector
+from skvae.fit.fit import Fit
 from skvae.likelihoods import Gaussian
 from skvae.objectives import IWAE, DReG, Trimmed
 from skvae.proposals import LaplaceProposal
@@ -22,8 +26,9 @@ from .test_holes import WINE, conditional, in_polars, mixed, moments, with_holes
 
 IRIS = load_iris().data
 HOLES = with_holes(IRIS)
-#: A linear-Gaussian model in closed form.
+#: A linear-Gaussian model in closed form, of all rows.
 LINEAR = {
+    "objective": "iwae",
     "likelihood": Gaussian("column"),
     "hidden_layer_sizes": (),
     "max_epochs": 0,
@@ -126,42 +131,74 @@ def test_a_share_of_the_training_rows_are_outliers(X):
     assert detector.offset_rows_ == "training"
 
 
-@pytest.mark.slow
-def test_a_threshold_without_held_out_rows_holds_for_new_ones():
+def test_a_threshold_without_rows_to_spare_holds_for_new_ones():
     detector = VAEOutlierDetector(1, **LINEAR).fit(correlated(1_500))
-    assert detector.offset_rows_ in ("drawn", "training")
+    assert detector.offset_rows_ == "out_of_fold"
     rate = (detector.predict(correlated(10_000, seed=1)) == -1).mean()
-    # The higher of two 1 % quantiles, whose standard errors are 0.22 and 0.26 %.
-    assert 0.005 < rate < 0.022
-    assert 0 <= detector.validation_outlier_rate_ < 0.05
+    # The 15th of 1,500 ranks, whose standard error is 0.26 %.
+    assert 0.003 < rate < 0.018
 
 
-def test_a_threshold_by_rows_that_were_held_out():
-    X = correlated(5_000)
-    detector = VAEOutlierDetector(1, **LINEAR).fit(X)
+@pytest.mark.parametrize("early_stopping", [True, False])
+def test_a_threshold_by_rows_that_were_held_out(early_stopping):
+    detector = VAEOutlierDetector(1, **LINEAR, early_stopping=early_stopping)
+    detector.fit(correlated(2_000))
     assert detector.offset_rows_ == "held_out"
-    assert detector.validation_outlier_rate_ == 0.01
-    # Rows that the model was fitted to again in the end are not held out.
-    few = VAEOutlierDetector(1, **LINEAR, validation_fraction=0.4).fit(X[:1_500])
-    assert few.offset_rows_ in ("drawn", "training")
+    # Five of 501 ranks are below the fifth score of 500, four of which are.
+    assert detector.validation_outlier_rate_ == 0.008
+
+
+@pytest.mark.parametrize(
+    ("parameters", "n"),
+    [
+        ({"early_stopping": True, "validation_fraction": 0.1}, 2_000),
+        ({}, 9),
+    ],
+)
+def test_a_threshold_is_guessed_where_no_rows_can_tell(parameters, n):
+    detector = VAEOutlierDetector(1, **LINEAR, **parameters).fit(correlated(n))
+    assert detector.offset_rows_ in ("drawn", "training")
+
+
+def test_no_rank_among_few_rows_promises_one_in_a_hundred():
+    with pytest.warns(UserWarning, match="no rank among 98 rows can promise"):
+        few = VAEOutlierDetector(1, **LINEAR).fit(correlated(98))
+    enough = VAEOutlierDetector(1, **LINEAR).fit(correlated(99))
+    assert few.offset_rows_ == enough.offset_rows_ == "out_of_fold"
+
+
+def test_each_fold_is_scored_by_a_model_of_the_others(monkeypatch):
+    folds = []
+    of_fit = Fit._out_of_fold
+    monkeypatch.setattr(Fit, "_out_of_fold", lambda fit: folds.extend(of_fit(fit)) or folds)
+    X = correlated(100)
+    detector = VAEOutlierDetector(3, **{**LINEAR, "n_draws": 500}).fit(X)
+    assert_array_equal(np.sort(np.concatenate([fold.rows for fold in folds])), np.arange(100))
+    lowest = []
+    for fold in folds:
+        of_fold = SimpleNamespace(vae_=fold.vae, table_=detector.table_)
+        model = multivariate_normal(*moments(of_fold))
+        # Three factors and noises fit four columns exactly, about the mean of the table.
+        others = np.delete(X, fold.rows, axis=0) - X.mean(0)
+        assert_allclose(model.cov, others.T @ others / len(others), atol=1e-5)
+        lowest.append(model.logpdf(X[fold.rows]).min())
+    # A mean of draws from a t with many degrees of freedom.
+    assert_allclose(detector.offset_, min(lowest), atol=0.03)
 
 
 @pytest.mark.slow
 def test_clusters_have_outliers_although_the_model_draws_rows_between_them():
     X = make_blobs(300, random_state=0)[0]
-    detector = quick(max_epochs=60, init="random", n_draws=16).fit(X)
+    plain = {"objective": "iwae", "likelihood": "density", "early_stopping": True}
+    detector = quick(max_epochs=60, init="random", n_draws=16, contamination=0.01, **plain).fit(X)
+    detector.set_params(warm_start=True, max_epochs=1, contamination="auto").fit(X)
     drawn = detector.score_samples(detector.sample(2_000, random_state=0))
     assert (detector.score_samples(X) < np.quantile(drawn, 0.01)).sum() < 3
     assert (detector.predict(X) == -1).sum() == 3
     assert detector.offset_rows_ == "training"
 
 
-@pytest.mark.slow
-def test_the_rate_on_held_out_rows_tells_of_contamination():
-    X = correlated(400)
-    X[::20] += 30 * np.random.default_rng(1).normal(size=(20, 4))
-    detector = VAEOutlierDetector(1, **LINEAR).fit(X)
-    assert detector.validation_outlier_rate_ > 0.01
+def test_without_held_out_rows_there_is_no_rate_of_theirs():
     assert quick(early_stopping=False).fit(IRIS).validation_outlier_rate_ is None
 
 
@@ -204,9 +241,12 @@ def test_mixed_frames_with_holes(library):
     frame = mixed() if library == "pandas" else in_polars(mixed())
     detector = quick(n_draws=8, max_epochs=2).fit(frame)
     assert set(detector.predict(frame)) <= {-1, 1}
-    found = detector.explain(frame)
-    assert isinstance(found, np.ndarray)
-    assert_array_equal(np.isnan(found), mixed().isna())
+    found = detector.explain(frame[3:9])
+    assert type(found) is type(frame)
+    assert list(found.columns) == list(frame.columns)
+    assert_array_equal(np.isnan(found.to_numpy()), mixed()[3:9].isna())
+    assert library == "polars" or found.index.equals(frame.index[3:9])
+    assert_allclose(detector.explain(frame[8:9]), found[5:], atol=1e-7)
     assert_allclose(detector.decision_function(frame[:7]), detector.decision_function(frame)[:7])
 
 
@@ -217,7 +257,7 @@ def test_columns_without_a_value_and_columns_that_are_given():
     with pytest.warns(UserWarning, match="'empty'"):
         detector.fit(frame)
     assert np.isfinite(detector.decision_function(frame)).all()
-    assert np.isnan(detector.explain(frame)[:, -2:]).all()
+    assert np.isnan(detector.explain(frame).iloc[:, -2:]).all(axis=None)
 
 
 @pytest.mark.slow
@@ -248,6 +288,41 @@ def test_some_columns_are_explained(iris):
     whole, some = iris.explain(HOLES[:20]), iris.explain(HOLES[:20], columns=[1, 3])
     assert_allclose(some[:, [1, 3]], whole[:, [1, 3]], atol=1e-9)
     assert np.isnan(some[:, [0, 2]]).all()
+
+
+def test_a_relative_surprise_is_less_the_entropy_of_its_column():
+    X = correlated(300)
+    whole = VAEOutlierDetector(3, contamination=0.1, **LINEAR).fit(X)
+    rows = X[:6] + np.array([0.0, 0.0, 0.0, 4.0])
+    relative, inverse = whole.explain(rows, relative=True), np.linalg.inv(moments(whole)[1])
+    entropy = 0.5 * np.log(2 * np.pi * np.e / inverse.diagonal())
+    usual = whole.explain(rows) - relative
+    assert_allclose(usual, np.broadcast_to(usual[0], rows.shape), atol=1e-9)
+    # Half of a squared normal number has a deviation of 0.71; 100 are averaged.
+    assert_allclose(usual[0], entropy, atol=0.25)
+    alone = clone(whole).fit(X).explain(rows[:1], relative=True, columns=[3])
+    assert_allclose(alone[0, 3], relative[0, 3], atol=1e-7)
+    other_units = clone(whole).fit(1e3 * X).explain(1e3 * rows, relative=True)
+    assert_allclose(other_units, relative, atol=0.01)
+
+
+def test_what_is_usual_follows_the_weights(linear):
+    detector, X, _, _ = linear
+    edited = copy.deepcopy(detector)
+    before = edited.explain(X[:2], relative=True)
+    with torch.no_grad():
+        next(iter(edited.decoder_.parameters())).mul_(0.5)
+    after, absolute = edited.explain(X[:2], relative=True), edited.explain(X[:2])
+    fresh = pickle.loads(pickle.dumps(edited))
+    assert not np.allclose(after, before, equal_nan=True)
+    assert_allclose(fresh.explain(X[:2], relative=True), after, atol=1e-7)
+    assert_allclose(fresh.explain(X[:2]), absolute, atol=1e-7)
+
+
+def test_what_is_usual_given_other_columns_is_refused():
+    detector = quick(context_features=[3], n_draws=4, contamination=0.1).fit(IRIS)
+    with pytest.raises(ValueError, match=r"context_features\). Use relative=False"):
+        detector.explain(IRIS[:2], relative=True)
 
 
 # -------------------------------------------------------- trimmed bounds
@@ -283,7 +358,9 @@ def test_trimmed_scores_of_held_out_rows_leave_out_the_same_share():
     X[::10] += 30 * np.random.default_rng(1).normal(size=(20, 4))
     # The same start, judged by all held-out rows and by four fifths of them.
     plain, trimmed = (
-        VAEOutlierDetector(1, **LINEAR, objective=objective, validation_fraction=0.1).fit(X)
+        VAEOutlierDetector(
+            1, **LINEAR | {"objective": objective}, early_stopping=True, validation_fraction=0.1
+        ).fit(X)
         for objective in ("iwae", Trimmed(0.2))
     )
     assert trimmed.best_validation_score_ > plain.best_validation_score_ + 1
@@ -304,7 +381,7 @@ def test_a_prior_that_is_refitted_is_trimmed_too():
     X = correlated(200)
     X[::10] += 30 * np.random.default_rng(1).normal(size=(20, 4))
     plain, trimmed = (
-        quick(objective=objective, refit_prior="mixture", n_draws=8).fit(X)
+        quick(objective=objective, refit_prior="mixture", n_draws=8, early_stopping=True).fit(X)
         for objective in ("iwae", Trimmed(0.2))
     )
     assert trimmed.best_validation_score_ > plain.best_validation_score_ + 1
@@ -316,6 +393,35 @@ def test_nothing_trimmed_is_the_bound_itself():
         for objective in (IWAE(3), Trimmed(0.0, IWAE(3)))
     )
     assert_allclose(one, other, atol=1e-3)  # sums of float32 in another order
+
+
+def test_a_linear_start_is_made_without_the_rows_that_are_left_out():
+    X = correlated(400)
+    X[::8] += np.array([20.0, -20.0, 20.0, -20.0]) * np.resize([1.0, -1.0], (50, 1))
+    plain, trimmed = (
+        VAEOutlierDetector(1, **LINEAR | {"objective": objective}, contamination=0.1).fit(X)
+        for objective in (IWAE(2), Trimmed(0.2, IWAE(2)))
+    )
+    usual, odd = correlated(200, seed=1), X[::8]
+    # The loadings of all rows are those of the odd ones.
+    assert trimmed.score(usual) > plain.score(usual) + 2
+    assert trimmed.score(odd) < plain.score(odd) - 100
+
+
+def test_the_defaults_are_those_that_can_be_stated():
+    parameters = {"max_epochs": 2, "hidden_layer_sizes": (4,), "contamination": 0.1}
+    stated = {"likelihood": Gaussian("column"), "objective": Trimmed(0.3), "init": "linear"}
+    scores = (
+        VAEOutlierDetector(random_state=0, **parameters, **more).fit(IRIS).decision_function(IRIS)
+        for more in ({}, stated)
+    )
+    assert_array_equal(*scores)
+    detector = quick(likelihood={0: "student_t"}, contamination=0.1, n_draws=4).fit(IRIS)
+    assert [type(of).__name__ for of in detector.likelihoods_.values()] == [
+        *("StudentT", "Gaussian", "Gaussian", "Gaussian")
+    ]
+    planned = VAEOutlierDetector(random_state=0, n_draws=4, contamination=0.1).fit(IRIS)
+    assert planned.n_iter_ == 30
 
 
 # -------------------------------------------------------- errors
@@ -337,7 +443,7 @@ def test_a_threshold_that_fails_loses_nothing(monkeypatch):
     detector = quick(n_draws=8).fit(HOLES)
     vae, offset = detector.vae_, detector.offset_
     with monkeypatch.context() as patch:
-        patch.setattr(detector.vae_.__class__, "sample", lambda *args: 1 / 0)
+        patch.setattr("skvae.estimators.outlier.ranked", lambda scores: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             detector.fit(IRIS + 100)
     assert detector.vae_ is vae

@@ -53,7 +53,7 @@ def test_a_lost_line_comes_back(path, lost):
 def test_a_new_default_of_base_vae_is_everybodys_but_for_own_ones(path):
     new = source.replace("default=16", "default=8").replace('"auto"] = 16', '"auto"] = 8')
     text = rewritten(path.read_text(), new)
-    default = '"auto"' if path.stem == "density" else "8"
+    default = {"density": '"auto"', "outlier": "4"}.get(path.stem, "8")
     assert f'Literal["auto"] = {default},' in text
     assert f"two ints, default={default}\n" in text
 

@@ -118,7 +118,7 @@ def test_a_category_that_was_never_seen_has_a_floor_of_mass(ordered):
     expected = of_rest + np.log(UNSEEN / 2)
     np.testing.assert_allclose(model.score_samples(new), expected, atol=1e-9)
     detector = VAEOutlierDetector(2, max_epochs=8, random_state=0).fit(table)
-    surprise = detector.explain(new)[:, 1]
+    surprise = detector.explain(new).iloc[:, 1]
     np.testing.assert_allclose(surprise, -np.log(UNSEEN / 2), atol=1e-6)
 
 

@@ -21,8 +21,9 @@ class Trimmed(Around, Objective):
     Of every batch a share is left out, anew each time, and also of the held-out rows that early
     stopping watches. A row far from all others has a gradient as large as it is wrong; without it
     the model of the others is as if the row had not been there. Give a share somewhat above that
-    of the outliers: of a table without any, the tails are lost. Units of columns and a linear
-    start still come from all rows.
+    of the outliers: of a table without any, the tails are lost. A linear start is made again
+    without the rows that are least likely by the first one; its mean and the units of columns are
+    those of all rows.
 
     Parameters
     ----------
