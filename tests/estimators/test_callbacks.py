@@ -234,8 +234,8 @@ def test_scoring_monitor_scores_the_model_of_each_epoch():
 @pytest.mark.parametrize("estimator", EVERY)
 def test_a_fitted_copy_can_be_asked_all(estimator):
     curious = Curious()
-    model = small(estimator, max_epochs=2, dropout=0.1).set_callbacks(curious)
-    model.fit(IRIS, SPECIES)
+    model = small(estimator, max_epochs=2, dropout=0.1, early_stopping=True)
+    model.set_callbacks(curious).fit(IRIS, SPECIES)
     assert curious.given[0] == (IRIS, SPECIES)
     *_, last = curious.fitted[("fit", STAGES[2], "epoch")]
     (end,) = curious.fitted[("fit",)]
