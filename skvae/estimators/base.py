@@ -35,7 +35,8 @@ from ..fit.budget import Budget
 from ..fit.checkpoint import Checkpoint, fingerprint
 from ..fit.columns import learn_columns
 from ..fit.combinations import refuse
-from ..fit.fit import Fit, most_stages
+from ..fit.counts import most_stages
+from ..fit.fit import Fit
 from ..fit.progress import Listeners, Progress
 from ..fit.settings import (
     OPTIMIZERS,

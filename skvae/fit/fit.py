@@ -30,6 +30,7 @@ from ..table.codecs import Float
 from ..table.labels import Labels
 from ..table.table import Table
 from ..table.telling import warn
+from . import counts
 from .batches import HeldOut
 from .budget import Budget
 from .checkpoint import Checkpoint
@@ -40,28 +41,14 @@ from .prior_start import start_prior
 from .progress import Listener
 from .resuming import outcome_of
 from .settings import Settings
-from .starts import LATENTS, MAX_LATENTS, MIXTURE, Starts, kinds
+from .starts import LATENTS, MAX_LATENTS, MIXTURE, Starts
 from .trained import Interrupted, Trained, curve
 from .trouble import tell
 
-#: Below this many rows training ends with a second fit to all rows, held-out ones included.
-REFIT_ROWS = 2_000
-#: Share of the rows that is held out, but of few rows so many, up to a greater share.
-HELD_OUT, FEW_HELD_OUT, MOST_HELD_OUT = 0.1, 30, 0.2
-#: Share of few rows that is held out where classes are judged by: only errors tell of them.
-JUDGED_HELD_OUT = 0.25
-#: More held-out rows than this say no more about when to stop.
-MAX_HELD_OUT = 2_000
-#: Below this many rows none can be spared.
-MIN_EARLY_STOPPING_ROWS = 10
-#: Members of an ensemble where there are rows enough to hold some out, and few enough to gain.
-MEMBERS, MIN_ENSEMBLE_ROWS = 4, 50
 #: Rows that say which of them a linear start leaves out.
 MAX_STARTED_ROWS = 10_000
 #: Share of the planned steps below which it is told that time cut them.
 CUT = 0.25
-#: Folds of few rows, each of which is scored by a model that was fitted to the others.
-N_FOLDS = 5
 
 
 class Fold(NamedTuple):
@@ -164,7 +151,7 @@ class Fit:
         """
         self.kept = self._run(rows, log_det, warm)
         others = [stage for stages in self.others for stage in stages]
-        if not self.interrupted and _n_folds(self.settings, len(rows), warm is not None):
+        if not self.interrupted and counts.n_folds(self.settings, len(rows), warm is not None):
             self.folds = self._out_of_fold()
         tell(stage.trouble for stage in [*self.tried, *self.kept, *others])
         if (share := min(stage.share for stage in [*self.tried, *others])) < CUT:
@@ -210,16 +197,16 @@ class Fit:
             rows = with_label(rows, self._guess(rows, self.labels, warm))
             self.rows = decided(rows, len(self.labels.classes))
         training, held_out = self._split(rows, log_det)
-        n_members = n_models(self.settings, len(rows))
+        n_members = counts.n_models(self.settings, len(rows))
         if held_out is None:
             # Without rows to decide on, the start with a closed form is the safe one.
             self.init = inits[0]
-            n_folds = _n_folds(self.settings, len(rows), is_warm)
+            n_folds = counts.n_folds(self.settings, len(rows), is_warm)
             self._expect(len(training), warm, n_members + n_folds)
             stages = self._alone(training, warm)
             self._train_others(rows, log_det, n_members - 1)
             return stages
-        again = _n_again(self.settings, len(rows), is_warm)
+        again = counts.n_again(self.settings, len(rows), is_warm)
         self._expect(len(training), warm, len(inits) + again)
         self.listener.begin("start")
         if self.settings.latent_dim is None and "linear" in inits:
@@ -233,7 +220,7 @@ class Fit:
             scores = [stages[-1].best_score, *(of[-1].best_score for of in self.others)]
             self.best_validation_score = float(np.mean([s for s in scores if s is not None]))
             return stages
-        if self.interrupted or not _is_fitted_again(len(rows), is_warm):
+        if self.interrupted or not counts.is_fitted_again(len(rows), is_warm):
             self.unseen = self.watched
             return stages
         return self._fitted_again(rows, stages)
@@ -246,16 +233,16 @@ class Fit:
 
     def _plans(self, n_rows: int, warm: VAE | None, init: str = "") -> list[Plan]:
         """Return the plans of the stages of a training."""
-        settings, n = self.settings, _n_stages(self.labels, warm is not None)
+        settings, n = self.settings, counts.n_stages(self.labels, warm is not None)
         is_new = warm is None and init != MIXTURE
         plans = [Plan.of(settings, n_rows, i, n, is_new=is_new) for i in range(n)]
         refit = [Plan.of(settings, n_rows, is_new=False)] * (settings.refit_prior is not None)
         return [*plans, *refit]
 
     def _tell_of_cost(self, inits: list[str], n: int, warm: VAE | None) -> None:
-        chooses = _holds_out(self.settings, n)
+        chooses = counts.holds_out(self.settings, n)
         tried = inits if chooses else inits[:1]
-        n_refits = _n_again(self.settings, n, warm is not None) if chooses else 0
+        n_refits = counts.n_again(self.settings, n, warm is not None) if chooses else 0
         Cost.of(self.settings, self.table, self.families, n, tried, n_refits).tell(self.table)
 
     def _alone(self, rows: Batch, warm: VAE | None) -> list[Trained]:
@@ -277,8 +264,8 @@ class Fit:
                 if init == MIXTURE:
                     start = self._mixture_to_train(rows, held_out, found.values())
                     if start is None:
-                        n = len(self.rows)
-                        self._expect(len(rows), warm, max(_n_again(self.settings, n, False), 1))
+                        again = counts.n_again(self.settings, len(self.rows), is_warm=False)
+                        self._expect(len(rows), warm, max(again, 1))
                         continue
                 found[init] = self._train(rows, init, start, held_out)
         except Interrupted as interrupt:
@@ -321,7 +308,7 @@ class Fit:
         order = np.random.RandomState(self.seeds.split).permutation(len(self.rows))
         plans, folds = [stage.replay for stage in self.kept], []
         try:
-            for fold in np.array_split(order, N_FOLDS):
+            for fold in np.array_split(order, counts.N_FOLDS):
                 rest = torch.as_tensor(np.setdiff1d(order, fold))
                 stages = self._train(self.rows[rest], self.init, plans=plans)
                 folds.append(Fold(fold, stages[-1].net.module_.vae))
@@ -374,13 +361,13 @@ class Fit:
     def _split(self, rows: Batch, log_det: Float) -> tuple[Batch, HeldOut | None]:
         """Return training rows and held-out rows."""
         settings, n = self.settings, len(rows)
-        if not _holds_out(settings, n):
+        if not counts.holds_out(settings, n):
             return self._spare(rows), None
         fraction = settings.validation_fraction
-        if self.by_class and fraction is None and n < REFIT_ROWS:
-            fraction = JUDGED_HELD_OUT
-        n_held_out = _n_held_out(fraction, n)
-        if n >= REFIT_ROWS and fraction is None:
+        if self.by_class and fraction is None and n < counts.REFIT_ROWS:
+            fraction = counts.JUDGED_HELD_OUT
+        n_held_out = counts.n_held_out(fraction, n)
+        if n >= counts.REFIT_ROWS and fraction is None:
             n_held_out = max(n_held_out, settings.door.unseen)
         if n - n_held_out < 2:
             warn(
@@ -409,16 +396,16 @@ class Fit:
         # Trimming by log p(y | x) would leave out the rows that are told wrongly.
         plain = not isinstance(self.settings.objective, Around)
         fraction = self.settings.validation_fraction
-        share = JUDGED_HELD_OUT if fraction is None else fraction
-        many = _n_held_out(share, n) >= FEWEST_JUDGES
-        return known and plain and many and _holds_out(self.settings, n)
+        share = counts.JUDGED_HELD_OUT if fraction is None else fraction
+        many = counts.n_held_out(share, n) >= FEWEST_JUDGES
+        return known and plain and many and counts.holds_out(self.settings, n)
 
     def _spare(self, rows: Batch) -> Batch:
         """Return rows to train on, all unless some are wanted that the model was not fitted to."""
         settings, n = self.settings, len(rows)
-        if not (settings.door.unseen and n >= REFIT_ROWS):
+        if not (settings.door.unseen and n >= counts.REFIT_ROWS):
             return rows
-        n_spared = max(_n_held_out(settings.validation_fraction, n), settings.door.unseen)
+        n_spared = max(counts.n_held_out(settings.validation_fraction, n), settings.door.unseen)
         order = np.random.RandomState(self.seeds.split).permutation(n)
         self.watched, training = np.split(order, [n_spared])
         self.unseen = self.watched
@@ -472,7 +459,7 @@ class Fit:
         generator = torch.Generator().manual_seed(self.seeds.init)
         bounds = [
             start.monitor(part, start.noise(part, start.n_monitored, generator))
-            for part in in_chunks(some, MAX_HELD_OUT)
+            for part in in_chunks(some, counts.MAX_HELD_OUT)
         ]
         counted = start.counted(torch.cat(bounds))
         assert not isinstance(counted, slice)
@@ -519,7 +506,7 @@ class Fit:
     def _stages(self, warm: bool) -> list[Callable[[Batch], Batch]]:
         """Return what is made of the rows, stage by stage."""
         labels = self.labels
-        if labels is None or _n_stages(labels, warm) == 1:
+        if labels is None or counts.n_stages(labels, warm) == 1:
             return [lambda rows: rows]
         return [lambda rows: decided(rows, len(labels.classes)), lambda rows: rows]
 
@@ -547,58 +534,6 @@ def choose(candidates: dict[str, list[Trained]]) -> tuple[str, list[Trained]]:
         if _is_ahead(stages[-1].net.module_, one, two):
             name, best = other, stages
     return name, best
-
-
-def _n_held_out(fraction: float | None, n: int) -> int:
-    """Return how many of some rows are held out."""
-    share = max(HELD_OUT, min(FEW_HELD_OUT / n, MOST_HELD_OUT)) if fraction is None else fraction
-    return min(max(round(share * n), 1), MAX_HELD_OUT)
-
-
-def most_stages(settings: Settings, n_rows: int, labels: Labels | None, is_warm: bool) -> int:
-    """Return how many stages a fit to so many rows tells of, at most: the columns may settle it."""
-    a_training = _n_stages(labels, is_warm) + (settings.refit_prior is not None)
-    if not _holds_out(settings, n_rows):
-        n_alone = n_models(settings, n_rows) + _n_folds(settings, n_rows, is_warm)
-        return 1 + n_alone * a_training  # after the columns
-    n_inits = max(len(kinds(settings, n_rows, is_warm, has)) for has in (False, True))
-    return 2 + (n_inits + _n_again(settings, n_rows, is_warm)) * a_training  # and the start
-
-
-def n_models(settings: Settings, n_rows: int) -> int:
-    """Return how many models are fitted, whose mixture is kept."""
-    if settings.ensemble is not None:
-        return settings.ensemble
-    few = MIN_ENSEMBLE_ROWS <= n_rows < REFIT_ROWS
-    return MEMBERS if few and settings.objective.traits.has_density else 1
-
-
-def _holds_out(settings: Settings, n_rows: int) -> bool:
-    """Whether some rows are held out, if there are enough."""
-    wanted = settings.early_stopping
-    return n_rows >= MIN_EARLY_STOPPING_ROWS if wanted is None else wanted
-
-
-def _n_stages(labels: Labels | None, is_warm: bool) -> int:
-    """Return how many stages a training has before the prior is fitted: with labels unknown two."""
-    return 1 if labels is None or is_warm or not labels.unknown.any() else 2
-
-
-def _is_fitted_again(n_rows: int, is_warm: bool) -> bool:
-    """Whether a model is fitted once more to all rows, held-out ones included."""
-    return not is_warm and n_rows < REFIT_ROWS
-
-
-def _n_again(settings: Settings, n_rows: int, is_warm: bool) -> int:
-    """Return how often a model is fitted once more, or another, where rows were held out."""
-    others = n_models(settings, n_rows) - 1 or int(_is_fitted_again(n_rows, is_warm))
-    return others + _n_folds(settings, n_rows, is_warm)
-
-
-def _n_folds(settings: Settings, n_rows: int, is_warm: bool) -> int:
-    """Return out of how many folds rows are scored: a model that goes on has seen them all."""
-    wanted = settings.door.unseen and MIN_EARLY_STOPPING_ROWS <= n_rows < REFIT_ROWS
-    return N_FOLDS if wanted and not is_warm else 0
 
 
 def _is_ahead(module: ObjectiveModule, one: Float, two: Float) -> bool:

@@ -19,8 +19,7 @@ from threadpoolctl import threadpool_limits
 
 from skvae import VAEClassifier, VAEDensity, VAEImputer, VAEOutlierDetector
 from skvae.core import Batch
-from skvae.fit import fit as fitting
-from skvae.fit import training
+from skvae.fit import counts, training
 from skvae.fit.batches import TensorBatches
 from skvae.fit.fit import choose
 from skvae.fit.plan import default_batch_size, default_max_epochs
@@ -47,7 +46,7 @@ def double_precision():
 
 def test_the_best_weights_are_restored(monkeypatch):
     """The model kept scores its held-out rows as the best epoch did."""
-    monkeypatch.setattr(fitting, "REFIT_ROWS", 0)
+    monkeypatch.setattr(counts, "REFIT_ROWS", 0)
     density = quick(lr=0.05, max_epochs=60, init="random", n_iter_no_change=20).fit(IRIS)
     scores = density.validation_scores_
     assert density.best_validation_score_ == max(scores)
@@ -60,7 +59,7 @@ def test_the_best_weights_are_restored(monkeypatch):
 
 
 def test_the_start_is_a_candidate(monkeypatch):
-    monkeypatch.setattr(fitting, "REFIT_ROWS", 0)
+    monkeypatch.setattr(counts, "REFIT_ROWS", 0)
     with pytest.warns(ConvergenceWarning, match="best weights so far are kept"):
         density = quick(lr=100.0, optimizer="sgd", init="linear").fit(IRIS)
     start = quick(max_epochs=0, init="linear").fit(IRIS)
@@ -95,7 +94,7 @@ def test_one_row_is_held_out():
 def test_small_tables_are_fitted_again_to_all_rows(monkeypatch):
     again = quick(init="linear").fit(IRIS)
     assert again.n_iter_ == int(np.argmax(again.validation_scores_)) + 1
-    monkeypatch.setattr(fitting, "REFIT_ROWS", 100)
+    monkeypatch.setattr(counts, "REFIT_ROWS", 100)
     once = quick(init="linear").fit(IRIS)
     assert once.n_iter_ == len(once.validation_scores_)
     assert once.score(IRIS) != again.score(IRIS)
@@ -515,7 +514,7 @@ def test_small_networks_train_on_one_thread_and_give_the_others_back(monkeypatch
     [(None, 20, 4), (None, 150, 30), (None, 300, 30), (None, 600, 60), (0.5, 20, 10), (0.1, 4, 1)],
 )
 def test_of_few_rows_a_greater_share_is_held_out(fraction, n, held_out):
-    assert fitting._n_held_out(fraction, n) == held_out
+    assert counts.n_held_out(fraction, n) == held_out
 
 
 @pytest.mark.parametrize("optimizer", ["sgd", "adamw"])
