@@ -25,7 +25,6 @@ from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
 from skvae import VAEDensity, VAETransformer
-from skvae.likelihoods import Gaussian
 from skvae.metrics import two_sample_auc
 
 QUICK = "--quick" in sys.argv
@@ -153,9 +152,7 @@ def pipelines():
     train_X, test_X, train_y, test_y = train_test_split(X, y, test_size=0.2, random_state=0)
     table = pd.DataFrame(index=["PCA", "VAETransformer"], columns=[2, 8, 16], dtype=float)
     for k in tqdm(table.columns, desc="k", leave=False):
-        # One noise for all pixels, as in PCA: the latents then go to the shape of the digit.
-        shared = Gaussian(scale="shared")
-        vae = VAETransformer(k, likelihood=shared, max_epochs=EPOCHS, random_state=0)
+        vae = VAETransformer(k, max_epochs=EPOCHS, random_state=0)
         for name, reducer in (("PCA", PCA(k)), ("VAETransformer", vae)):
             steps = [("scale", StandardScaler()), ("vae", reducer)]
             pipeline = Pipeline([*steps, ("clf", LogisticRegression(max_iter=2000))])
