@@ -302,7 +302,7 @@ def one_row(x: Any, name: str) -> Any:
     ValueError
         If it is none, or more than one.
     """
-    rows = x if as_frame(x) is not None else np.atleast_2d(np.asarray(x))
+    rows = x if as_frame(x) is not None else np.atleast_2d(x)  # a masked row keeps its mask
     if len(rows) != 1:
         raise ValueError(f"{name} must be a single row. Got {len(rows)}: use X[:1] or X.iloc[[0]].")
     return rows
@@ -321,7 +321,7 @@ def as_numbers(y: Any) -> NDArray[np.float64]:
     """
     values = np.asarray(y).reshape(-1)
     classes = set(values.tolist())
-    if None in classes or any(value != value for value in classes):
+    if np.ma.is_masked(y) or None in classes or any(value != value for value in classes):
         raise ValueError("y has missing values. Drop these rows.")
     if len(classes) == 2:
         return (values == max(classes)).astype(np.float64)

@@ -470,3 +470,13 @@ def test_latents_that_are_not_finite_are_refused_and_no_row_comes_back_as_it_was
     for call in edited:
         with pytest.raises(ValueError, match=r"not finite|NaN|infinity"):
             call()
+
+
+def test_what_a_masked_row_hides_is_missing():
+    density = VAEDensity(2, **QUICK).fit(X)
+    row = np.ma.array(X[0], mask=[False, True, False, False])
+    hidden = np.where(row.mask, np.nan, X[0])
+    assert_array_equal(density.traverse(row, 0, [0.0]), density.traverse(hidden, 0, [0.0]))
+    assert_array_equal(density.interpolate(row, X[1], 3), density.interpolate(hidden, X[1], 3))
+    with pytest.raises(ValueError, match="y has missing values"):
+        density.latent_direction(X, np.ma.array(Y > 0, mask=Y == 2))
