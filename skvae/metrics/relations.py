@@ -8,10 +8,10 @@ from typing import Any, Literal, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from ..table.container import Container
 from ..table.native import as_frame
 from ..table.relations.base import Relation
 from ..table.relations.finding import find_relations
+from .tables import own_columns
 
 
 class RelationLike(Protocol):
@@ -36,7 +36,11 @@ class RelationKept(NamedTuple):
 
 
 def relations_kept(
-    real: Any, synthetic: Any, relations: Literal["auto"] | Iterable[RelationLike] = "auto"
+    real: Any,
+    synthetic: Any,
+    relations: Literal["auto"] | Iterable[RelationLike] = "auto",
+    *,
+    categorical_features: Any = "from_dtype",
 ) -> dict[str, RelationKept]:
     """Return the share of real and of drawn rows in which each relation holds.
 
@@ -49,6 +53,8 @@ def relations_kept(
         real table unless they were (``relations_`` of a density). Or objects with a method
         ``holds(frame)`` that returns a boolean for each row, or NaN or None where a missing cell
         leaves it open. Its ``str`` names it.
+    categorical_features : "from_dtype", None or array-like, default="from_dtype"
+        Columns that hold categories although they are numbers, where relations are to be found.
 
     Returns
     -------
@@ -70,7 +76,7 @@ def relations_kept(
     >>> relations_kept(real, real.assign(total=3), [Sum("total", ["net", "tax"])])
     {'total = net + tax': RelationKept(real=1.0, synthetic=0.5)}
     """
-    asked = _found(real) if isinstance(relations, str) else relations
+    asked = _found(real, categorical_features) if isinstance(relations, str) else relations
     learned = [r.learned_from(real) if isinstance(r, Relation) else r for r in asked]
     return {
         str(relation): RelationKept(*(_share(relation, frame) for frame in (real, synthetic)))
@@ -78,12 +84,12 @@ def relations_kept(
     }
 
 
-def _found(real: Any) -> list[Relation]:
+def _found(real: Any, categorical_features: Any) -> list[Relation]:
     """Return the relations of a DataFrame."""
     if as_frame(real) is None:
         return []
-    container = Container.of(real)
-    return find_relations(container, container.values(real))
+    values, container = own_columns("real", real, categorical_features)
+    return find_relations(container, values)
 
 
 def _share(relation: RelationLike, frame: Any) -> float:

@@ -116,7 +116,7 @@ def synthetic_report(
         pairs=pair_distances(real, synthetic, **given),
         holdout_columns=column_distances(real, holdout, **given) if n_holdout else None,
         holdout_pairs=pair_distances(real, holdout, **given) if n_holdout else None,
-        relations=relations_kept(real, synthetic, relations),
+        relations=relations_kept(real, synthetic, relations, **given),
         closest=closest_records(real, synthetic, holdout, **given) if private else None,
         advantage=membership_advantage(real, synthetic, holdout, **given) if private else None,
         n_real=n_real,

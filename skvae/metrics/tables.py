@@ -88,13 +88,13 @@ def read_tables(categorical_features: Any = "from_dtype", **tables: Any) -> list
     names = list(tables)
     tables = {name: _listed(name, table) for name, table in tables.items()}
     first = tables[names[0]]
-    values, container = _own(names[0], first, categorical_features)
+    values, container = own_columns(names[0], first, categorical_features)
     mask = [field.is_category for field in container.fields]
     given = mask if any(mask) else categorical_features
     parts, owners = [values], [container]
     for name in names[1:]:
         table = _aligned(names[0], first, name, tables[name])
-        own_values, own = _own(name, table, given)
+        own_values, own = own_columns(name, table, given)
         parts.append(_timed(container, table, own_values, names[0], name))
         owners.append(own)
     return [_column(j, parts, owners, names) for j in range(len(container.fields))]
@@ -116,7 +116,7 @@ def _listed(name: str, table: Any) -> Any:
     return kept
 
 
-def _own(name: str, table: Any, categorical_features: Any) -> tuple[Float, Container]:
+def own_columns(name: str, table: Any, categorical_features: Any) -> tuple[Float, Container]:
     """Return a table as it is read on its own."""
     try:
         return read(Comparison(categorical_features), table, None)

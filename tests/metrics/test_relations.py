@@ -75,3 +75,12 @@ def test_relations_are_found_in_the_real_table_and_learned_from_it():
 def test_rows_with_a_missing_cell_are_not_counted():
     drawn = REAL.assign(b=[0.0, np.nan, 9.0, np.nan])
     assert relations_kept(REAL, drawn, [Order("a", "b")])["a <= b"] == (1.0, 0.5)
+
+
+def test_numbers_that_are_categories_are_read_as_such():
+    code = 2**60 + np.arange(300) % 3
+    real = pd.DataFrame({"code": code, "name": np.array(list("abc"))[np.arange(300) % 3]})
+    with pytest.raises(ValueError, match=r"real: Column 'code' holds integers beyond 2\*\*53"):
+        relations_kept(real, real)
+    kept = relations_kept(real, real[::-1], categorical_features=["code"])
+    assert set(kept.values()) == {(1.0, 1.0)}
