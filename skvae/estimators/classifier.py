@@ -654,8 +654,7 @@ class VAEClassifier(ClassifierMixin, BaseVAE):
     def _log_given(self, values: Float, model: Model) -> Tensor:
         """Return log p(x | y) of every row and class, (n, n_classes), in the units of X."""
         rows, log_det = as_rows(model.table, values)
-        scoring = model.scoring(self.n_draws, self.proposal, self.verbose)
-        n_classes = len(self.classes_)
+        scoring, n_classes = self._scoring, len(self.classes_)
         # A row and its classes are scored together: they fill the tiles that climb.
         every = [
             scoring.log_marginal(model.precise, given_each_class(some, n_classes))

@@ -6,6 +6,7 @@ Neither library is imported unless a file holds something of it.
 from __future__ import annotations
 
 import re
+import zoneinfo
 from collections.abc import Callable
 from typing import Any
 
@@ -91,6 +92,14 @@ def _count(time: Any) -> int:
 
 def _zone(zone: Any) -> str:
     return matching(ZONE, str(zone), "a time zone")
+
+
+def read_zone(key: Any) -> zoneinfo.ZoneInfo:
+    """Return the time zone of a name."""
+    try:
+        return zoneinfo.ZoneInfo(matching(ZONE, key, "a time zone"))
+    except (KeyError, OSError) as error:
+        raise ValueError(f"there is no time zone {key!r} on this machine") from error
 
 
 def _of_pandas(dtype: Any, writer: Any, what: str) -> list[Any] | None:

@@ -14,9 +14,9 @@ from ..table.codecs import SUPPORTS, Affine, Codec, Grid, Levels, Positive
 from ..table.container import ROLES, Container, Field
 from ..table.context import Context
 from ..table.table import CODECS, Column, ColumnModel, Table
-from ..table.times import PER_DAY, Clock, has_rules
+from ..table.times import PER_DAY, Clock
 from .checks import check, listed, take
-from .frames import is_index, read_dtype, written_dtype
+from .frames import is_index, read_dtype, read_zone, written_dtype
 from .relations import read_identity, written_identity
 from .values import Reader, Writer
 
@@ -185,8 +185,8 @@ def _read_clock(found: Json) -> Clock:
         take(found, "step", int),
         is_local=check(found.get("is_local", False), bool, "a clock"),
     )
-    if clock.is_local and not (clock.zone and has_rules(clock.zone)):
-        raise ValueError(f"there is no time zone {clock.zone!r} on this machine")
+    if clock.is_local:
+        read_zone(clock.zone)
     if clock.unit not in PER_DAY or not -(2**63) <= clock.origin < 2**63 or clock.step < 1:
         raise ValueError("the clock of a column is none")
     return clock

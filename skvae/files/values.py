@@ -192,15 +192,8 @@ def _read_time(_: Reader, found: Any) -> datetime.datetime:
     text, where = check(found, list, "a time")
     time = datetime.datetime.fromisoformat(check(text, str, "a time"))
     if isinstance(where, str):
-        return time.replace(tzinfo=_read_zone(where))
+        return time.replace(tzinfo=frames.read_zone(where))
     return time.replace(tzinfo=datetime.UTC) if where else time
-
-
-def _read_zone(key: str) -> zoneinfo.ZoneInfo:
-    try:
-        return zoneinfo.ZoneInfo(matching(frames.ZONE, key, "a time zone"))
-    except (KeyError, OSError) as error:
-        raise ValueError(f"there is no time zone {key!r} on this machine") from error
 
 
 def _read_number(reader: Reader, found: Any) -> Any:

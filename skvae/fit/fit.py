@@ -188,8 +188,10 @@ class Fit:
         inits = self.starts.kinds(rows, is_warm)
         # Another start may know classes while its density is none yet.
         self.by_class = inits[0] == "linear" and self._can_be_judged_by_class(len(rows))
-        if self.by_class and not self.starts.has_levels:
-            inits = inits[:1]
+        if self.by_class:
+            assert isinstance(self.objective, Labelled)
+            self.objective = dataclasses.replace(self.objective, by_class=True)
+            inits = inits if self.starts.has_levels else inits[:1]
         if self.settings.built_in:
             self._tell_of_cost(inits, len(rows), warm)
         self.rows = rows
@@ -305,7 +307,7 @@ class Fit:
 
     def _out_of_fold(self) -> list[Fold]:
         """Fit to all rows but those of a fold, fold by fold; none if that is interrupted."""
-        order = np.random.RandomState(self.seeds.split).permutation(len(self.rows))
+        order = self._shuffled(len(self.rows))
         plans, folds = [stage.replay for stage in self.kept], []
         try:
             for fold in np.array_split(order, counts.N_FOLDS):
@@ -375,8 +377,7 @@ class Fit:
                 "to train on: training on all of them for max_epochs."
             )
             return rows, None
-        order = np.random.RandomState(self.seeds.split).permutation(n)
-        n_free = n
+        order, n_free = self._shuffled(n), n
         if self.labels is not None:
             last = self._wanted_to_train(self.labels, n_held_out)
             order = order[np.argsort(last[order], kind="stable")]
@@ -384,8 +385,6 @@ class Fit:
         order[:n_free] = np.roll(order[:n_free], -self.member * n_held_out)
         self.watched = order[:n_held_out]
         if self.by_class:
-            assert isinstance(self.objective, Labelled)
-            self.objective = dataclasses.replace(self.objective, by_class=True)
             log_det = np.zeros_like(log_det)
         held_out, training = (torch.as_tensor(part) for part in np.split(order, [n_held_out]))
         return rows[training], self._held_out(rows[held_out], log_det[self.watched])
@@ -406,10 +405,13 @@ class Fit:
         if not (settings.door.unseen and n >= counts.REFIT_ROWS):
             return rows
         n_spared = max(counts.n_held_out(settings.validation_fraction, n), settings.door.unseen)
-        order = np.random.RandomState(self.seeds.split).permutation(n)
-        self.watched, training = np.split(order, [n_spared])
+        self.watched, training = np.split(self._shuffled(n), [n_spared])
         self.unseen = self.watched
         return rows[torch.as_tensor(training)]
+
+    def _shuffled(self, n: int) -> NDArray[np.intp]:
+        """Return the positions of rows in the order in which they are held out."""
+        return np.random.RandomState(self.seeds.split).permutation(n)
 
     def _wanted_to_train(self, labels: Labels, n_held_out: int) -> NDArray[np.bool_]:
         """Return which rows are held out last: one of each class, or all that have a label."""
@@ -452,9 +454,12 @@ class Fit:
     @torch.no_grad()
     def _start(self, rows: Batch, init: str) -> VAE:
         """Build a start; a linear one again without the rows that the objective leaves out."""
-        vae, some = self.starts.build(rows, init), rows[:: -(-len(rows) // MAX_STARTED_ROWS)]
+        vae = self.starts.build(rows, init)
+        if init != "linear":
+            return vae
+        some = rows[:: -(-len(rows) // MAX_STARTED_ROWS)]
         start = self.objective.build(vae, len(rows)).eval()
-        if init != "linear" or isinstance(start.counted(torch.zeros(len(some))), slice):
+        if isinstance(start.counted(torch.zeros(len(some))), slice):
             return vae
         generator = torch.Generator().manual_seed(self.seeds.init)
         bounds = [

@@ -73,7 +73,7 @@ class Clock:
         if not len(ticks):
             return clock
         origin, step = _origin_and_step(ticks)
-        if zone is not None and has_rules(zone) and clock._may_be_local(step):
+        if zone is not None and _has_rules(zone) and clock._may_be_local(step):
             local = dataclasses.replace(clock, is_local=True)
             first, days = _origin_and_step(local.ticks(series.drop_nulls()))
             if days % PER_DAY[unit] == 0:
@@ -120,17 +120,18 @@ class Clock:
         else:
             ticks = series.dt.timestamp(unit).to_numpy()  # type: ignore[arg-type]
         ticks = ticks // {"s": 1_000, "D": 86_400_000}.get(self.unit, 1)
-        return _minus(ticks + self._ahead(ticks, _offset_at), self.origin)
+        return _minus(ticks + self._ahead(ticks, shown=False), self.origin)
 
-    def _ahead(
-        self, ticks: NDArray[np.int64], offset: Callable[[int, zoneinfo.ZoneInfo], int]
-    ) -> NDArray[np.int64] | int:
-        """Return how far the clocks of the zone are ahead of UTC, in units; 0 unless local."""
+    def _ahead(self, ticks: NDArray[np.int64], *, shown: bool) -> NDArray[np.int64] | int:
+        """Return how far the clocks of the zone are ahead of UTC, in units; 0 unless local.
+
+        At times in UTC, or where ``shown`` at those that the clocks show.
+        """
         if not self.is_local:
             return 0
         zone = zoneinfo.ZoneInfo(str(self.zone))
         seconds, where = np.unique(ticks // PER_SECOND[self.unit], return_inverse=True)
-        ahead = [offset(second, zone) for second in seconds.tolist()]
+        ahead = [_offset(second, zone, shown=shown) for second in seconds.tolist()]
         return np.array(ahead, np.int64)[where] * PER_SECOND[self.unit]
 
     def tick(self, time: Any) -> int:
@@ -143,7 +144,7 @@ class Clock:
             time = time.to_numpy()
         kind: Callable[..., Any] = np.timedelta64 if self.is_duration else np.datetime64
         tick = kind(time, self.unit).astype(np.int64).reshape(1)
-        return int((tick + self._ahead(tick, _offset_at))[0]) - self.origin
+        return int((tick + self._ahead(tick, shown=False))[0]) - self.origin
 
     def whole(self, values: Float) -> Float:
         """Return the multiples of the step that are nearest to values."""
@@ -164,11 +165,11 @@ class Clock:
         whole = np.where(near, ticks, 0).astype(np.int64) + self.origin
         far = since_1970.clip(-MOST, MOST).astype(np.int64)
         found = np.where(near, whole, far)
-        found = (found - self._ahead(found, _offset_by_clocks)).clip(-most, most)
+        found = (found - self._ahead(found, shown=True)).clip(-most, most)
         return found.astype(f"{kind}[{self.unit}]")
 
 
-def has_rules(zone: str) -> bool:
+def _has_rules(zone: str) -> bool:
     """Whether Python knows how far the clocks of a zone are ahead of UTC, and when."""
     try:
         return bool(zoneinfo.ZoneInfo(zone))
@@ -176,25 +177,19 @@ def has_rules(zone: str) -> bool:
         return False
 
 
-def _offset_at(second: int, zone: zoneinfo.ZoneInfo) -> int:
-    """Return the seconds that clocks are ahead of UTC, so many seconds after 1970; 0 far away."""
+def _offset(second: int, zone: zoneinfo.ZoneInfo, *, shown: bool) -> int:
+    """Return the seconds that clocks are ahead of UTC, so many seconds after 1970; 0 far away.
+
+    Where ``shown``, clocks show so many: of two times the earlier one.
+    """
     try:
-        time = (EPOCH + datetime.timedelta(seconds=second)).replace(tzinfo=datetime.UTC)
-        return _seconds(time.astimezone(zone))
+        time = EPOCH + datetime.timedelta(seconds=second)
+        if shown:
+            offset = time.replace(tzinfo=zone).utcoffset()
+        else:
+            offset = time.replace(tzinfo=datetime.UTC).astimezone(zone).utcoffset()
     except OverflowError:
         return 0
-
-
-def _offset_by_clocks(second: int, zone: zoneinfo.ZoneInfo) -> int:
-    """Return it where clocks show so many seconds after 1970: the earlier time of two."""
-    try:
-        return _seconds((EPOCH + datetime.timedelta(seconds=second)).replace(tzinfo=zone))
-    except OverflowError:
-        return 0
-
-
-def _seconds(time: datetime.datetime) -> int:
-    offset = time.utcoffset()
     assert offset is not None
     return round(offset.total_seconds())
 

@@ -269,7 +269,6 @@ class Search:
             return None
         cells = self.values[:, relation.positions(self.container)]
         cells = cells[~np.isnan(cells).any(1)]
-        shuffled = cells.copy()
         by_chance = 1.0
         for j in range(cells.shape[1]):  # no column may be one that hardly matters
             shuffled = cells.copy()
